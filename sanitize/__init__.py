@@ -1,0 +1,39 @@
+"""Strip posterior samples of what is no latent draw, before NumPyro predicts with them."""
+
+from .errors import (
+    BatchShapeError,
+    MissingLatentError,
+    ModelArgumentsError,
+    NoSharedSiteError,
+    NothingLeftError,
+    OptionError,
+    RedrawnSiteWarning,
+    RowLevelSiteWarning,
+    SamplesTypeError,
+    SanitizeError,
+    ShapeMismatchError,
+)
+from .review import Review, Verdict
+from .sites import Plate, Site, SiteTable, inspect_sites
+from .strip import strip_deterministic
+
+__all__ = [
+    "BatchShapeError",
+    "MissingLatentError",
+    "ModelArgumentsError",
+    "NoSharedSiteError",
+    "NothingLeftError",
+    "OptionError",
+    "Plate",
+    "RedrawnSiteWarning",
+    "Review",
+    "RowLevelSiteWarning",
+    "SamplesTypeError",
+    "SanitizeError",
+    "ShapeMismatchError",
+    "Site",
+    "SiteTable",
+    "Verdict",
+    "inspect_sites",
+    "strip_deterministic",
+]

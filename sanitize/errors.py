@@ -1,0 +1,82 @@
+"""Errors and warnings: what was seen, by name and shape, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+class SanitizeError(Exception):
+    """Base of all errors of this package. Its instances carry what was seen as attributes."""
+
+    def __init__(self, message: str, **seen: Any):
+        super().__init__(message)
+        self.__dict__.update(seen)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.args[0], dict(self.__dict__)))
+
+
+def _rebuild(cls: type[SanitizeError], message: str, seen: dict[str, Any]) -> SanitizeError:
+    return cls(message, **seen)
+
+
+class ModelArgumentsError(SanitizeError, TypeError):
+    """The model cannot be run with the arguments at hand. Carries ``signature``."""
+
+
+class SamplesTypeError(SanitizeError, TypeError):
+    """The samples are of no kind that can be cleaned, or an entry is no array of numbers."""
+
+
+class OptionError(SanitizeError, ValueError):
+    """A keyword of this package (``new_rows``, ``redraw``, ``group``) cannot be understood."""
+
+
+class BatchShapeError(SanitizeError, ValueError):
+    """Entries disagree on their leading chain and draw dimensions. Carries ``shapes``."""
+
+
+class ShapeMismatchError(SanitizeError, ValueError):
+    """A latent's recorded shape is not the model's. Carries ``recorded`` and ``model`` shapes by name."""
+
+
+class MissingLatentError(SanitizeError, ValueError):
+    """A site's fitted values would be recomputed from prior draws. Carries ``missing`` by name."""
+
+
+class NoSharedSiteError(SanitizeError, ValueError):
+    """No entry of the samples is a latent of the model. Carries ``entries`` and ``latents``."""
+
+
+class NothingLeftError(SanitizeError, ValueError):
+    """Every entry would be stripped. Carries ``batch_shape``."""
+
+
+class RedrawnSiteWarning(UserWarning):
+    """Row-level latents were stripped: the model draws them from their conditional prior."""
+
+
+class RowLevelSiteWarning(UserWarning):
+    """Row-level latents were kept, although nothing tells whether the rows are those of the fit."""
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn at the first line outside of this package: that is the user's line."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def listing(names: Iterable[str], most: int = 8) -> str:
+    """``'a', 'b' and 3 more``: names as they appear in messages."""
+    names = [repr(name) for name in names]
+    if len(names) > most:
+        return ", ".join(names[: most - 1]) + f" and {len(names) - most + 1} more"
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

@@ -1,0 +1,282 @@
+"""Abstract runs under changed arguments, for what one run cannot tell.
+
+- *Observation probe*: give an argument that is None an array. A site that becomes observed is a prediction
+  target.
+- *Row probe*: make the data longer. Dimensions that grow with it are row dimensions.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from .sites import Call, Run, Shape, abstract, is_array, is_number_list, parameters_of, run
+
+# An axis of an argument: (index of the leaf, dimension); an integer argument is (index of the leaf, None).
+Axis = tuple[int, "int | None"]
+RowDims = Mapping[str, tuple[int, ...]]
+
+# Runs that one row probe may take. Enough for all sets of axes that five arguments of one length allow; a model
+# with more of them that cannot all be lengthened together falls back on plates.
+_MOST_RUNS = 64
+
+
+def try_run(call: Call) -> Run | None:
+    """A run that may fail: the arguments are made up, so that a failure is an answer."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what a model says of made-up arguments is not for the user
+        try:
+            return run(call)[0]
+        except Exception:
+            return None
+
+
+# ---------------------------------------------------------------------------------------- observation probe
+
+
+def observable_sites(call: Call, base: Run) -> dict[str, str]:
+    """Latents that become observed when an argument that is None is given: site -> argument.
+
+    The array given has the shape of a latent; those that the model draws last come first.
+    """
+    latents = [site for site in base.sites.values() if site.kind == "latent" and site.shape is not None]
+    shapes = list(dict.fromkeys((site.shape or (), site.dtype) for site in reversed(latents)))
+    found: dict[str, str] = {}
+    for name, given in _arguments_that_are_none(call).items():
+        for shape, dtype in shapes:
+            outcome = try_run(given(_made_up(shape, dtype, call.mode)))
+            after = {} if outcome is None else outcome.sites
+            became = [s.name for s in latents if s.name in after and after[s.name].kind == "observed"]
+            for site_name in became:
+                found.setdefault(site_name, name)
+            if became:
+                break
+    return found
+
+
+def _arguments_that_are_none(call: Call) -> dict[str, Callable[[Any], Call]]:
+    """Name -> the call with that argument given; also parameters that default to None."""
+
+    def by_leaf(i: int) -> Callable[[Any], Call]:
+        return lambda value: call.with_leaves({i: value})
+
+    def by_keyword(name: str) -> Callable[[Any], Call]:
+        return lambda value: call.with_keyword(name, value)
+
+    found = {name: by_leaf(i) for i, (name, leaf) in enumerate(zip(call.names, call.leaves)) if leaf is None}
+    args, kwargs = call.arguments()
+    for i, parameter in enumerate(parameters_of(call.model) or ()):
+        by_position = parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        passed = parameter.name in kwargs or (by_position and i < len(args))
+        if parameter.default is None and not passed and (by_position or parameter.kind is parameter.KEYWORD_ONLY):
+            found[parameter.name] = by_keyword(parameter.name)
+    return found
+
+
+def _made_up(shape: Shape, dtype: Any, mode: str) -> Any:
+    return jax.ShapeDtypeStruct(shape, dtype) if mode == "abstract" else np.zeros(shape, dtype)
+
+
+# ------------------------------------------------------------------------------------------------ row probe
+
+
+def row_dims(call: Call, base: Run, observable: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """The dimensions of each site that follow the data rows.
+
+    Axes of arguments that can only be lengthened together are one size of the data; the sizes that move an
+    observed or observable site are rows. Arrays come before integers, so that a number of groups that happens
+    to equal the number of rows stays what it is.
+    """
+    targets = _targets(base, observable)
+    budget = _Budget(_MOST_RUNS)
+    rows = _union(moved for moved in _sizes_by_arrays(call, base, budget) if any(moved.get(name) for name in targets))
+    if not rows:
+        rows = _union(
+            moved for moved in _sizes_by_integers(call, base, budget) if any(moved.get(name) for name in targets)
+        )
+    return rows or _shared_plates(base, targets)
+
+
+def nothing_follows(call: Call, base: Run, names: Iterable[str]) -> bool:
+    """Whether one run, with all data longer at once, shows that none of these sites can follow the rows.
+
+    That something else which the model draws did grow shows that the data's length is what was changed.
+    """
+    axes = [axis for axes in _leading_axes(call).values() for axis in axes]
+    moved = _moved(call, base, axes) if axes else None
+    if moved is None or any(moved[name] for name in names):
+        return False
+    return any(moved[name] for name in base.dist_shapes)
+
+
+def _targets(base: Run, observable: Iterable[str]) -> set[str]:
+    return {name for name, site in base.sites.items() if site.kind == "observed"}.union(observable)
+
+
+class _Budget:
+    """Counts runs: a number of them, the same on every machine."""
+
+    def __init__(self, runs: int):
+        self.left = runs
+
+    def spend(self) -> bool:
+        self.left -= 1
+        return self.left >= 0
+
+
+def _sizes_by_arrays(call: Call, base: Run, budget: _Budget) -> Iterator[RowDims]:
+    """What moves with each size that array arguments (failing that, integers with them) have in front."""
+    for size, leading in _leading_axes(call).items():
+        others = _other_axes(call, size)
+        integers = _integers(call, size)
+        pool = list(leading)
+        while pool:
+            smallest = _smallest_set(call, base, pool, others, budget)
+            if smallest is None and integers:
+                smallest = _smallest_set(call, base, pool, others + integers, budget)
+            if smallest is None:
+                break
+            axes, moved = smallest
+            yield moved
+            pool = [axis for axis in pool if axis not in axes]
+
+
+def _sizes_by_integers(call: Call, base: Run, budget: _Budget) -> Iterator[RowDims]:
+    """What moves with each integer argument alone: a model may get its length as a number."""
+    for axis in _integers(call):
+        if budget.spend() and (moved := _moved(call, base, [axis])):
+            yield moved
+
+
+def _smallest_set(
+    call: Call, base: Run, pool: Sequence[Axis], others: Sequence[Axis], budget: _Budget
+) -> tuple[Sequence[Axis], RowDims] | None:
+    """The smallest set of axes, one of ``pool`` among them, that can be lengthened together."""
+    together = list(pool)
+    if budget.spend() and (moved := _moved(call, base, together)) is not None:
+        # all of them can: leave out what need not go along
+        for axis in pool:
+            fewer = [a for a in together if a != axis]
+            if fewer and budget.spend() and (less := _moved(call, base, fewer)) is not None:
+                together, moved = fewer, less
+        return together, moved
+    everything = [*pool, *others]
+    for count in range(1, len(everything) + 1):
+        for axes in itertools.combinations(everything, count):
+            if not any(axis in pool for axis in axes) or list(axes) == list(pool):
+                continue
+            if not budget.spend():
+                return None
+            if (moved := _moved(call, base, axes)) is not None:
+                return axes, moved
+    return None
+
+
+def _moved(call: Call, base: Run, axes: Sequence[Axis]) -> RowDims | None:
+    """The dimensions that grow when these axes do; None where the model does not run like that."""
+    changes: dict[int, Any] = {}
+    for leaf, dim in axes:
+        old = changes.get(leaf, call.leaves[leaf])
+        size = int(old) if dim is None else shape_of(old)[dim]
+        new_size = _unused_size(call, base, size)
+        changes[leaf] = type(old)(new_size) if dim is None else _lengthen(old, dim, new_size, call.mode)
+    outcome = try_run(call.with_leaves(changes))
+    if outcome is None or list(outcome.sites) != list(base.sites):
+        return None
+    moved: dict[str, tuple[int, ...]] = {}
+    for name, before in base.sites.items():
+        after = outcome.sites[name]
+        if after.kind != before.kind or len(after.shape or ()) != len(before.shape or ()):
+            return None
+        dims = tuple(i for i, (n, m) in enumerate(zip(before.shape or (), after.shape or ())) if n != m)
+        # An observed site takes any value: that the data and its distribution grow apart is no error to NumPyro.
+        apart = before.kind == "observed" and base.dist_shapes[name] == before.shape
+        if apart and outcome.dist_shapes[name] != after.shape:
+            return None
+        moved[name] = dims
+    return moved
+
+
+def _unused_size(call: Call, base: Run, size: int) -> int:
+    """A multiple of ``size`` (models reshape and pool their rows) that no axis and no integer has."""
+    used = {n for leaf in call.leaves for n in shape_of(leaf)}
+    used |= {n for site in base.sites.values() for n in site.shape or ()}
+    used |= {int(leaf) for leaf in call.leaves if is_integer(leaf)}
+    return next(size * k for k in itertools.count(2) if size * k not in used)
+
+
+def _lengthen(leaf: Any, dim: int, size: int, mode: str) -> Any:
+    if isinstance(leaf, jax.ShapeDtypeStruct) or (mode == "abstract" and is_array(leaf)):
+        shape = (*leaf.shape[:dim], size, *leaf.shape[dim + 1 :])
+        return jax.ShapeDtypeStruct(shape, abstract(leaf).dtype)
+    # the same values again, so that a group index stays valid
+    index = np.arange(size) % shape_of(leaf)[dim]
+    if hasattr(leaf, "iloc"):
+        return leaf.iloc[index]
+    if is_number_list(leaf):
+        return [leaf[i] for i in index]
+    return np.take(np.asarray(leaf), index, axis=dim)
+
+
+def shape_of(leaf: Any) -> Shape:
+    """Shape of an argument that holds data: an array, a DataFrame, a list of numbers; () for all others."""
+    if is_array(leaf) or hasattr(leaf, "iloc"):
+        return tuple(leaf.shape)
+    return (len(leaf),) if is_number_list(leaf) else ()
+
+
+def is_integer(leaf: Any) -> bool:
+    return isinstance(leaf, (int, np.integer)) and not isinstance(leaf, bool)
+
+
+def _leading_axes(call: Call) -> dict[int, list[Axis]]:
+    """The leading axes of the data arguments by their size."""
+    axes: dict[int, list[Axis]] = {}
+    for i, leaf in enumerate(call.leaves):
+        if (shape := shape_of(leaf)) and shape[0] > 0:
+            axes.setdefault(shape[0], []).append((i, 0))
+    return axes
+
+
+def _other_axes(call: Call, size: int) -> list[Axis]:
+    return [
+        (i, dim)
+        for i, leaf in enumerate(call.leaves)
+        if is_array(leaf)
+        for dim, n in enumerate(leaf.shape)
+        if dim > 0 and n == size
+    ]
+
+
+def _integers(call: Call, size: int | None = None) -> list[Axis]:
+    return [
+        (i, None) for i, leaf in enumerate(call.leaves) if is_integer(leaf) and leaf > 0 and size in (None, int(leaf))
+    ]
+
+
+def _union(sizes: Iterable[RowDims]) -> dict[str, tuple[int, ...]]:
+    rows: dict[str, tuple[int, ...]] = {}
+    for moved in sizes:
+        for name, dims in moved.items():
+            if dims:
+                rows[name] = tuple(sorted({*rows.get(name, ()), *dims}))
+    return rows
+
+
+def _shared_plates(base: Run, targets: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """Where no argument can be lengthened (the data are closed over): the plates around an observed site."""
+    names = {plate.name for target in targets for plate in base.sites[target].plates}
+    rows = {}
+    for site in base.sites.values():
+        if site.shape is None or site.kind == "plate":
+            continue
+        end = len(site.shape) - site.event_dim
+        dims = sorted(end + p.dim for p in site.plates if p.name in names and end + p.dim >= 0)
+        if dims:
+            rows[site.name] = tuple(dims)
+    return rows
