@@ -1,5 +1,6 @@
 """Strip posterior samples of what is no latent draw, before NumPyro predicts with them."""
 
+from .behavior import Behavior, numpyro_behavior
 from .errors import (
     BatchShapeError,
     MissingLatentError,
@@ -19,6 +20,7 @@ from .strip import strip_deterministic
 
 __all__ = [
     "BatchShapeError",
+    "Behavior",
     "MissingLatentError",
     "ModelArgumentsError",
     "NoSharedSiteError",
@@ -35,5 +37,6 @@ __all__ = [
     "SiteTable",
     "Verdict",
     "inspect_sites",
+    "numpyro_behavior",
     "strip_deterministic",
 ]

@@ -1,0 +1,205 @@
+"""What the installed NumPyro does with unsanitized samples: each known hazard, measured in seconds, without data.
+
+A hazard is a call of stock NumPyro whose result is compared, bit for bit, with the same call on the latents alone.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+from numpyro.infer import Predictive, log_likelihood
+from numpyro.infer.util import log_density
+
+from .strip import strip_deterministic
+from .tables import text_table
+
+RIGHT, CRASH, WRONG = "right", "crash", "silently wrong"
+
+_ROWS, _DRAWS = 100, 50
+_KEY = 0
+
+
+def _regression(x: Any, y: Any = None) -> None:
+    intercept = numpyro.sample("intercept", dist.Normal(0.0, 1.0))
+    slope = numpyro.sample("slope", dist.Normal(0.0, 1.0))
+    with numpyro.plate("rows", x.shape[0]):
+        eta = numpyro.deterministic("eta", intercept + slope * x)
+        numpyro.sample("obs", dist.Normal(eta, 1.0), obs=y)
+
+
+def _row_effects(x: Any, y: Any = None) -> None:
+    slope = numpyro.sample("slope", dist.Normal(0.0, 1.0))
+    with numpyro.plate("rows", x.shape[0]):
+        effect = numpyro.sample("effect", dist.Normal(slope * x, 1.0))
+        numpyro.sample("obs", dist.Normal(effect, 0.1), obs=y)
+
+
+def _predict(model: Any, samples: Any, x: Any) -> Any:
+    return Predictive(model, samples)(jax.random.PRNGKey(_KEY), x)["obs"]
+
+
+def _predict_obs(model: Any, samples: Any, x: Any) -> Any:
+    return Predictive(model, samples, return_sites=["obs"])(jax.random.PRNGKey(_KEY), x)["obs"]
+
+
+def _score(model: Any, samples: Any, x: Any) -> Any:
+    return log_likelihood(model, samples, x, _y(x))["obs"]
+
+
+def _density(model: Any, samples: Any, x: Any) -> Any:
+    one_draw = {name: np.asarray(value)[0] for name, value in samples.items()}
+    return log_density(model, (x, _y(x)), {}, one_draw)[0]
+
+
+def _y(x: Any) -> Any:
+    return np.cos(x)
+
+
+class Hazard(NamedTuple):
+    """A stock call, and what makes it hazardous."""
+
+    name: str
+    call: Callable[[Any, Any, Any], Any]
+    entry: str  # that should not be there: "eta" (deterministic), "obs" (observed), "effect" (row-level)
+    rows: int
+    fitted_rows: bool = False  # whether x is that of the fit
+
+    @property
+    def model(self) -> Callable[..., None]:
+        return _row_effects if self.entry == "effect" else _regression
+
+    @property
+    def x(self) -> np.ndarray[Any, Any]:
+        return _x(self.rows) if self.fitted_rows else _x(self.rows) ** 2
+
+    @property
+    def y(self) -> Any:
+        """The data that the call scores; None where it predicts."""
+        return None if self.call in (_predict, _predict_obs) else _y(self.x)
+
+
+def _x(rows: int) -> np.ndarray[Any, Any]:
+    return np.linspace(0.5, 2.0, rows, dtype=np.float32)
+
+
+HAZARDS = (
+    Hazard("Predictive, deterministic entry, new number of rows", _predict, "eta", 20),
+    Hazard("Predictive, deterministic entry, same number of rows, other X", _predict, "eta", _ROWS),
+    Hazard("Predictive, deterministic entry, one new row", _predict, "eta", 1),
+    Hazard("log_likelihood, deterministic entry, new number of rows", _score, "eta", 20),
+    Hazard("log_likelihood, deterministic entry, same rows, other X", _score, "eta", _ROWS),
+    Hazard("log_likelihood, deterministic entry, one new row", _score, "eta", 1),
+    Hazard("log_density, deterministic entry, other X", _density, "eta", _ROWS),
+    Hazard("Predictive, draws of obs among the samples", _predict, "obs", _ROWS, True),
+    Hazard('same, return_sites=["obs"]', _predict_obs, "obs", _ROWS, True),
+    Hazard("log_likelihood, draws of obs among the samples", _score, "obs", _ROWS, True),
+    Hazard("row-level latent, new number of rows", _predict, "effect", 20),
+    Hazard("row-level latent, one new row", _predict, "effect", 1),
+    Hazard("row-level latent, same number of rows, other rows", _predict, "effect", _ROWS),
+)
+
+
+class Outcome(NamedTuple):
+    """What a call gave, against the truth: ``"right"``, ``"crash"`` or ``"silently wrong"``."""
+
+    stock: str
+    sanitized: str
+    detail: str  # the stock path's error or shape
+
+
+@dataclass(frozen=True, eq=False)
+class Behavior:
+    """The outcome of every hazard, and the versions that it was measured on. Prints as a table."""
+
+    versions: Mapping[str, str]
+    hazards: Mapping[str, Outcome] = field(repr=False)
+
+    @cached_property
+    def sanitized_is_right(self) -> bool:
+        """Whether the sanitized path gave the truth for every hazard."""
+        return all(outcome.sanitized == RIGHT for outcome in self.hazards.values())
+
+    def to_json(self) -> str:
+        """Versions and outcomes as JSON."""
+        hazards = {name: outcome._asdict() for name, outcome in self.hazards.items()}
+        return json.dumps({"versions": dict(self.versions), "hazards": hazards}, indent=2)
+
+    def __repr__(self) -> str:
+        versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
+        rows = [(name, o.stock, o.sanitized, o.detail) for name, o in self.hazards.items()]
+        return f"{versions}\n{text_table(('hazard', 'stock', 'sanitized', 'what stock gave'), rows)}"
+
+
+def numpyro_behavior() -> Behavior:
+    """Measure what the installed NumPyro does with unsanitized samples, and what it does with sanitized ones.
+
+    Returns
+    -------
+    Behavior
+        For each hazard whether the stock call is right, crashes, or is silently wrong, with the samples as they are
+        and after `strip_deterministic`. Truth is the same call on the latents alone, compared bit for bit.
+
+    Notes
+    -----
+    The hazards are those of NumPyro issues 1772, 1847, 1861 and 2086. Takes some seconds; needs no data.
+
+    Examples
+    --------
+    >>> from sanitize import numpyro_behavior
+    >>> behavior = numpyro_behavior()
+    >>> behavior.hazards["same, return_sites=[\\"obs\\"]"].stock
+    'silently wrong'
+    >>> behavior.sanitized_is_right
+    True
+    """
+    return Behavior(versions(), {hazard.name: measure(hazard) for hazard in HAZARDS})
+
+
+def versions() -> dict[str, str]:
+    """The versions that matter, by name."""
+    packages = {name: version(name) for name in ("numpyro", "jax", "jaxlib", "arviz")}
+    return {**packages, "python": platform.python_version()}
+
+
+def measure(hazard: Hazard) -> Outcome:
+    """Run one hazard on the samples as they are, and on the stripped ones."""
+    samples = posterior(hazard)
+    latents = {name: value for name, value in samples.items() if name != hazard.entry}
+    truth = hazard.call(hazard.model, latents, hazard.x)
+    stock, detail = _compare(hazard, samples, truth)
+    clean = strip_deterministic(hazard.model, samples, hazard.x, hazard.y, new_rows=True)
+    return Outcome(stock, _compare(hazard, clean, truth)[0], detail)
+
+
+def posterior(hazard: Hazard) -> dict[str, Any]:
+    """Made-up draws as a fit on 100 rows records them, the hazardous entry among them."""
+    rng = np.random.default_rng(0)
+    names = ("slope",) if hazard.entry == "effect" else ("intercept", "slope")
+    samples = {name: rng.normal(size=_DRAWS).astype(np.float32) for name in names}
+    recorded = Predictive(hazard.model, samples, return_sites=[hazard.entry])(jax.random.PRNGKey(1), _x(_ROWS))
+    return {**samples, **recorded}
+
+
+def _compare(hazard: Hazard, samples: Mapping[str, Any], truth: Any) -> tuple[str, str]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # stock warns of some of them; a warning is no right result
+            result = hazard.call(hazard.model, samples, hazard.x)
+    except Exception as error:  # what it crashes with differs between versions
+        return CRASH, type(error).__name__
+    if np.array_equal(result, truth):
+        return RIGHT, ""
+    if np.shape(result) != np.shape(truth):
+        return WRONG, f"shape {np.shape(result)}, should be {np.shape(truth)}"
+    return WRONG, f"off by up to {np.max(np.abs(np.asarray(result) - np.asarray(truth))):.3g}"
