@@ -1,0 +1,46 @@
+"""One session for each NumPyro that is tested, oldest first: ``nox -s numpyro-0.14.0``; all: ``nox``."""
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = False  # a session without its Python is skipped, and says so
+
+# numpyro, python, what else it needs. JAX before 0.4.27 wants NumPy 1 and a SciPy of that time.
+OLD = ("numpy<2", "scipy<1.13")
+VERSIONS = [
+    ("0.10.1", "3.10", ("jax==0.4.13", "jaxlib==0.4.13", "arviz<1", *OLD)),
+    ("0.11.0", "3.10", ("jax==0.4.13", "jaxlib==0.4.13", "arviz<1", *OLD)),
+    ("0.12.1", "3.10", ("jax==0.4.13", "jaxlib==0.4.13", "arviz<1", *OLD)),
+    ("0.13.2", "3.11", ("jax==0.4.20", "jaxlib==0.4.20", "arviz<1", *OLD)),
+    ("0.14.0", "3.11", ("jax==0.4.26", "jaxlib==0.4.26", "arviz<1", *OLD)),
+    ("0.15.0", "3.11", ("jax==0.4.28", "jaxlib==0.4.28", "arviz<1", "numpy<2")),
+    ("0.15.3", "3.12", ("jax==0.4.34", "jaxlib==0.4.34", "arviz<1")),
+    ("0.16.1", "3.12", ("jax==0.4.35", "jaxlib==0.4.35", "arviz<1")),
+    ("0.17.0", "3.12", ("jax==0.4.38", "jaxlib==0.4.38", "arviz<1")),
+    ("0.18.0", "3.12", ("jax==0.5.3", "jaxlib==0.5.3", "arviz<1")),
+    ("0.19.0", "3.12", ("jax==0.7.0", "jaxlib==0.7.0", "arviz<1")),
+    ("0.20.1", "3.13", ("jax<0.9", "jaxlib<0.9", "arviz<1")),
+    ("0.21.0", "3.13", ("jax<0.10", "jaxlib<0.10", "arviz<1")),
+    ("0.22.0", "3.12", ("jax==0.10.2", "jaxlib==0.10.2", "arviz<1")),
+]
+# flax is left to the README's test command: its own pins on JAX would decide the versions here
+TEST = ("pytest", "pytest-xdist", "hypothesis", "pandas")
+
+
+def run_tests(session: nox.Session, *pins: str) -> None:
+    session.install("-e", ".", *pins, *TEST)
+    session.run("python", "-m", "pytest", "-n", "2", "-q", *session.posargs)
+
+
+for numpyro, python, needs in VERSIONS:
+
+    @nox.session(name=f"numpyro-{numpyro}", python=python)
+    def tests(session: nox.Session, pins: tuple[str, ...] = (f"numpyro=={numpyro}", *needs)) -> None:
+        """The tests on one NumPyro."""
+        run_tests(session, *pins)
+
+
+@nox.session(name="arviz-1", python="3.13")
+def arviz_1(session: nox.Session) -> None:
+    """The tests on the newest of everything, ArviZ 1.x among it."""
+    run_tests(session, "numpyro", "arviz>=1", "dask", "zarr", "netcdf4")
