@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ from .sites import Call, Shape, Site, SiteTable, describe_model
 from .tables import html_table, text_table
 
 KEPT, STRIPPED = "kept", "stripped"
+
+_SHAPE = attrgetter("shape")
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class Review(Mapping[str, Verdict]):
     """
 
     verdicts: Mapping[str, Verdict] = field(repr=False)
+    shapes: Mapping[str, Shape | None] = field(repr=False)  # as recorded, batch dimensions included
     batch_shape: Shape
     missing: tuple[str, ...]
 
@@ -93,18 +97,21 @@ class Review(Mapping[str, Verdict]):
         """Names of the entries that stay."""
         return frozenset(name for name, verdict in self.verdicts.items() if verdict.action == KEPT)
 
+    @functools.cached_property
+    def _shapes(self) -> list[Shape | None]:
+        return list(self.shapes.values())
+
     def apply(self, samples: Any) -> Any:
         """Strip samples that have the reviewed entries: the same type comes back, with the same array objects.
 
         Raises
         ------
         SamplesTypeError
-            If the names are not those that were reviewed.
+            If the names, or the shapes per draw, are not those that were reviewed.
         NothingLeftError
             If no entry would be left.
         """
-        if isinstance(samples, dict) and samples.keys() != self.verdicts.keys():
-            raise self._other_entries(samples)
+        self._check_entries(samples)
         if not self.kept:
             raise NothingLeftError(
                 f"Every entry would be stripped: {listing(self)}. Without latents there is nothing to condition on: "
@@ -114,14 +121,27 @@ class Review(Mapping[str, Verdict]):
             )
         return containers.keep(samples, self.kept)
 
-    def _other_entries(self, samples: Mapping[str, Any]) -> SamplesTypeError:
-        extra = [name for name in samples if name not in self.verdicts]
-        lacking = [name for name in self.verdicts if name not in samples]
+    def _check_entries(self, samples: Any) -> None:
+        try:  # the same shapes throughout: what serving calls do, many times
+            if list(map(_SHAPE, samples.values())) == self._shapes and samples.keys() == self.shapes.keys():
+                return
+        except AttributeError:
+            pass
+        shapes = containers.entry_shapes(samples)
+        ndims = len(self.batch_shape)
+        extra = [name for name in shapes if name not in self.shapes]
+        lacking = [name for name in self.shapes if name not in shapes]
+        other = [
+            f"{name!r} has shape {shape} (reviewed: {self.shapes[name]})"
+            for name, shape in shapes.items()
+            if name in self.shapes and (shape or ())[ndims:] != (self.shapes[name] or ())[ndims:]
+        ]
         parts = [f"{listing(extra)} not reviewed"] if extra else []
         parts += [f"{listing(lacking)} reviewed but not there"] if lacking else []
-        return SamplesTypeError(
-            f"These samples have other entries than those reviewed: {', and '.join(parts)}. Review them anew."
-        )
+        if parts + other:
+            raise SamplesTypeError(
+                f"These samples have other entries than those reviewed: {', '.join(parts + other)}. Review them anew."
+            )
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [
@@ -169,7 +189,7 @@ def review_samples(
     _refuse_lost_latents(facts, [name for name, verdict in verdicts.items() if verdict.action == STRIPPED])
     _warn_of_rows(facts, verdicts)
     missing = tuple(name for name in facts.latents if name not in facts.shapes)
-    return Review(verdicts, facts.batch_shape, missing)
+    return Review(verdicts, dict(facts.shapes), facts.batch_shape, missing)
 
 
 def _verdict(facts: _Facts, name: str) -> Verdict:
