@@ -97,21 +97,16 @@ class Review(Mapping[str, Verdict]):
         """Names of the entries that stay."""
         return frozenset(name for name, verdict in self.verdicts.items() if verdict.action == KEPT)
 
-    @functools.cached_property
-    def _shapes(self) -> list[Shape | None]:
-        return list(self.shapes.values())
-
     def apply(self, samples: Any) -> Any:
         """Strip samples that have the reviewed entries: the same type comes back, with the same array objects.
 
         Raises
         ------
         SamplesTypeError
-            If the names, or the shapes per draw, are not those that were reviewed.
+            If the names, or the per-draw shapes of kept entries, are not those that were reviewed.
         NothingLeftError
             If no entry would be left.
         """
-        self._check_entries(samples)
         if not self.kept:
             raise NothingLeftError(
                 f"Every entry would be stripped: {listing(self)}. Without latents there is nothing to condition on: "
@@ -119,29 +114,36 @@ class Review(Mapping[str, Verdict]):
                 f"sanitize.Predictive, which goes on with the number of draws that the samples had.",
                 batch_shape=self.batch_shape,
             )
+        if type(samples) is dict and samples.keys() == self.verdicts.keys():
+            # what serving does, many times: the same names in the same shapes
+            names, shapes = self._kept_shapes
+            values = list(map(samples.__getitem__, names))
+            try:
+                if list(map(_SHAPE, values)) == shapes:
+                    return dict(zip(names, values))
+            except AttributeError:
+                pass
+        self._check_entries(containers.entry_shapes(samples))
         return containers.keep(samples, self.kept)
 
-    def _check_entries(self, samples: Any) -> None:
-        try:  # the same shapes throughout: what serving calls do, many times
-            if list(map(_SHAPE, samples.values())) == self._shapes and samples.keys() == self.shapes.keys():
-                return
-        except AttributeError:
-            pass
-        shapes = containers.entry_shapes(samples)
+    @functools.cached_property
+    def _kept_shapes(self) -> tuple[list[str], list[Shape | None]]:
+        names = [name for name in self.shapes if name in self.kept]
+        return names, [self.shapes[name] for name in names]
+
+    def _check_entries(self, shapes: Mapping[str, Shape | None]) -> None:
         ndims = len(self.batch_shape)
         extra = [name for name in shapes if name not in self.shapes]
         lacking = [name for name in self.shapes if name not in shapes]
-        other = [
-            f"{name!r} has shape {shape} (reviewed: {self.shapes[name]})"
-            for name, shape in shapes.items()
-            if name in self.shapes and (shape or ())[ndims:] != (self.shapes[name] or ())[ndims:]
-        ]
         parts = [f"{listing(extra)} not reviewed"] if extra else []
         parts += [f"{listing(lacking)} reviewed but not there"] if lacking else []
-        if parts + other:
-            raise SamplesTypeError(
-                f"These samples have other entries than those reviewed: {', '.join(parts + other)}. Review them anew."
-            )
+        parts += [
+            f"{name!r} has shape {shapes[name]}, reviewed was {self.shapes[name]}"
+            for name in self.kept.intersection(shapes)
+            if (shapes[name] or ())[ndims:] != (self.shapes[name] or ())[ndims:]
+        ]
+        if parts:
+            raise SamplesTypeError(f"These are not the entries reviewed: {'; '.join(parts)}. Review them anew.")
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [
