@@ -32,12 +32,15 @@ def run_tests(session: nox.Session, *pins: str) -> None:
     session.run("python", "-m", "pytest", "-n", "2", "-q", *session.posargs)
 
 
-for numpyro, python, needs in VERSIONS:
-
+def add_session(numpyro: str, python: str, needs: tuple[str, ...]) -> None:
     @nox.session(name=f"numpyro-{numpyro}", python=python)
-    def tests(session: nox.Session, pins: tuple[str, ...] = (f"numpyro=={numpyro}", *needs)) -> None:
+    def tests(session: nox.Session) -> None:
         """The tests on one NumPyro."""
-        run_tests(session, *pins)
+        run_tests(session, f"numpyro=={numpyro}", *needs)
+
+
+for version in VERSIONS:
+    add_session(*version)
 
 
 @nox.session(name="arviz-1", python="3.13")
