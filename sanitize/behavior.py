@@ -10,7 +10,7 @@ import platform
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
@@ -77,7 +77,7 @@ class Hazard(NamedTuple):
 
     @property
     def model(self) -> Callable[..., None]:
-        return _row_effects if self.entry == "effect" else _regression
+        return _model(self.entry)
 
     @property
     def x(self) -> np.ndarray[Any, Any]:
@@ -174,7 +174,7 @@ def versions() -> dict[str, str]:
 
 def measure(hazard: Hazard) -> Outcome:
     """Run one hazard on the samples as they are, and on the stripped ones."""
-    samples = posterior(hazard)
+    samples = posterior(hazard.entry)
     latents = {name: value for name, value in samples.items() if name != hazard.entry}
     truth = hazard.call(hazard.model, latents, hazard.x)
     stock, detail = _compare(hazard, samples, truth)
@@ -182,13 +182,18 @@ def measure(hazard: Hazard) -> Outcome:
     return Outcome(stock, _compare(hazard, clean, truth)[0], detail)
 
 
-def posterior(hazard: Hazard) -> dict[str, Any]:
+@cache
+def posterior(entry: str) -> Mapping[str, Any]:
     """Made-up draws as a fit on 100 rows records them, the hazardous entry among them."""
     rng = np.random.default_rng(0)
-    names = ("slope",) if hazard.entry == "effect" else ("intercept", "slope")
+    names = ("slope",) if entry == "effect" else ("intercept", "slope")
     samples = {name: rng.normal(size=_DRAWS).astype(np.float32) for name in names}
-    recorded = Predictive(hazard.model, samples, return_sites=[hazard.entry])(jax.random.PRNGKey(1), _x(_ROWS))
+    recorded = Predictive(_model(entry), samples, return_sites=[entry])(jax.random.PRNGKey(1), _x(_ROWS))
     return {**samples, **recorded}
+
+
+def _model(entry: str) -> Callable[..., None]:
+    return _row_effects if entry == "effect" else _regression
 
 
 def _compare(hazard: Hazard, samples: Mapping[str, Any], truth: Any) -> tuple[str, str]:

@@ -114,7 +114,7 @@ def is_array(x: Any) -> bool:
 def abstract(x: Any) -> Any:
     """Shape and canonical dtype in place of an array."""
     dtype = x.dtype
-    if not jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):  # which canonicalize_dtype rejects
+    if isinstance(dtype, np.dtype):  # the dtype of a typed PRNG key is none, and canonicalize_dtype rejects it
         dtype = jax.dtypes.canonicalize_dtype(dtype)
     return jax.ShapeDtypeStruct(tuple(x.shape), dtype)
 

@@ -1,0 +1,25 @@
+import jax
+import numpy as np
+import pytest
+from hypothesis import settings
+from numpyro.infer import Predictive
+
+settings.register_profile("default", deadline=None, max_examples=25, derandomize=True)
+settings.register_profile("thorough", deadline=None, max_examples=500)
+settings.load_profile("default")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def record():
+    """Draws as a fit records them: latents from the prior, deterministic sites computed from them."""
+
+    def record(model, *args, draws=6, names=None, **kwargs):
+        samples = Predictive(model, num_samples=draws, return_sites=names)(jax.random.PRNGKey(3), *args, **kwargs)
+        return {name: np.asarray(value) for name, value in samples.items()}
+
+    return record

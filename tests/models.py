@@ -1,0 +1,237 @@
+"""The models that the tests share, in one place. Each is small, and shaped like one that people write."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+from numpyro import handlers
+from numpyro.contrib.control_flow import cond, scan
+from numpyro.infer.reparam import CircularReparam, LocScaleReparam, ProjectedNormalReparam, TransformReparam
+from numpyro.primitives import mutable
+
+
+def regression(X, y=None):
+    """NumPyro issue 1772: a deterministic site under a plate."""
+    alpha = numpyro.sample("alpha", dist.Normal(0.0, 1.0))
+    beta = numpyro.sample("beta", dist.Normal(0.0, 1.0).expand([X.shape[1]]).to_event(1))
+    sigma = numpyro.sample("sigma", dist.HalfNormal(1.0))
+    with numpyro.plate("data", X.shape[0]):
+        eta = numpyro.deterministic("eta", alpha + X @ beta)
+        numpyro.sample("obs", dist.Normal(eta, sigma), obs=y)
+
+
+def line(x, y=None):
+    """A regression with scalar coefficients: none of its entries can follow the rows."""
+    intercept = numpyro.sample("intercept", dist.Normal(0.0, 1.0))
+    slope = numpyro.sample("slope", dist.Normal(0.0, 1.0))
+    mu = numpyro.deterministic("mu", intercept + slope * x)
+    numpyro.sample("obs", dist.Normal(mu, 1.0), obs=y)
+
+
+def nested_plates(rows, columns, y=None):
+    with numpyro.plate("columns", columns, dim=-1):
+        a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+        with numpyro.plate("rows", rows, dim=-2):
+            b = numpyro.sample("b", dist.MultivariateNormal(jnp.zeros(2), jnp.eye(2)))
+            numpyro.sample("obs", dist.Normal(a + b[..., 0], 1.0), obs=y)
+
+
+def subsampled(X, batch, y=None):
+    beta = numpyro.sample("beta", dist.Normal(0.0, 1.0))
+    with numpyro.plate("data", X.shape[0], subsample_size=batch) as index:
+        mu = numpyro.deterministic("mu", X[index] * beta)
+        numpyro.sample("obs", dist.Normal(mu, 1.0), obs=None if y is None else y[index])
+
+
+def with_factor(x):
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    numpyro.factor("penalty", -jnp.abs(a * x).sum())
+
+
+def improper(x, y=None):
+    a = numpyro.sample("a", dist.ImproperUniform(dist.constraints.positive, (), event_shape=(3,)))
+    shifted = dist.TransformedDistribution(
+        dist.ImproperUniform(dist.constraints.positive, (), ()), dist.transforms.AffineTransform(2.0, 1.0)
+    )
+    b = numpyro.sample("b", shifted)
+    with numpyro.plate("data", x.shape[0]):
+        numpyro.sample("obs", dist.Normal(a.sum() + b * x, 1.0), obs=y)
+
+
+def mixture(y=None, rows=None):
+    """Row-level assignments, marginalized in a fit."""
+    weights = numpyro.sample("weights", dist.Dirichlet(jnp.ones(3)))
+    with numpyro.plate("components", 3):
+        location = numpyro.sample("location", dist.Normal(0.0, 5.0))
+    with numpyro.plate("data", rows if y is None else len(y)):
+        z = numpyro.sample("z", dist.Categorical(weights), infer={"enumerate": "parallel"})
+        numpyro.deterministic("center", location[z])
+        numpyro.sample("obs", dist.Normal(location[z], 1.0), obs=y)
+
+
+def masked_observations(x, mask, y=None):
+    """NumPyro issue 1847: `obs_mask` makes the site deterministic and adds two others."""
+    mu = numpyro.sample("mu", dist.Normal(0.0, 1.0))
+    with numpyro.plate("data", x.shape[0]):
+        numpyro.sample("obs", dist.Normal(mu + x, 1.0), obs=y, obs_mask=mask)
+
+
+def local_level(y=None, steps=None):
+    """A random walk seen with noise, as a `scan`."""
+    drift = numpyro.sample("drift", dist.Normal(0.0, 1.0))
+    start = numpyro.sample("start", dist.Normal(0.0, 1.0))
+
+    def step(level, y_t):
+        level = numpyro.sample("level", dist.Normal(level + drift, 0.1))
+        numpyro.deterministic("double", 2.0 * level)
+        numpyro.sample("obs", dist.Normal(level, 1.0), obs=y_t)
+        return level, level
+
+    _, levels = scan(step, start, y, length=steps)
+    numpyro.deterministic("last", levels[-1])
+
+
+def branching(x):
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+
+    def branch(scale):
+        def draw(_):
+            value = numpyro.sample("b", dist.Normal(a, scale))
+            return numpyro.deterministic("twice", 2.0 * value)
+
+        return draw
+
+    c = cond(x > 0, branch(1.0), branch(10.0), None)
+    numpyro.deterministic("c", c)
+
+
+def schools(J, sigma, y=None):
+    """Eight schools (Rubin 1981), centred."""
+    mu = numpyro.sample("mu", dist.Normal(0.0, 5.0))
+    tau = numpyro.sample("tau", dist.HalfCauchy(5.0))
+    with numpyro.plate("J", J):
+        theta = numpyro.sample("theta", dist.Normal(mu, tau))
+        numpyro.sample("obs", dist.Normal(theta, sigma), obs=y)
+
+
+noncentred_schools = handlers.reparam(schools, config={"theta": LocScaleReparam(centered=0)})
+
+
+@handlers.reparam(config={"a": TransformReparam()})
+def transformed(x, y=None):
+    base = dist.TransformedDistribution(dist.Normal(0.0, 1.0), dist.transforms.AffineTransform(1.0, 2.0))
+    a = numpyro.sample("a", base)
+    numpyro.sample("obs", dist.Normal(a * x, 1.0), obs=y)
+
+
+@handlers.reparam(config={"direction": ProjectedNormalReparam()})
+def projected(x, y=None):
+    direction = numpyro.sample("direction", dist.ProjectedNormal(jnp.zeros(3)))
+    numpyro.sample("obs", dist.Normal(direction.sum() * x, 1.0), obs=y)
+
+
+@handlers.reparam(config={"angle": CircularReparam()})
+def circular(x, y=None):
+    angle = numpyro.sample("angle", dist.VonMises(0.0, 1.0))
+    numpyro.sample("obs", dist.Normal(angle * x, 1.0), obs=y)
+
+
+def inner(x, y=None):
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    b = numpyro.deterministic("b", a * x)
+    numpyro.sample("obs", dist.Normal(b, 1.0), obs=y)
+
+
+scoped = handlers.scope(inner, prefix="inner")
+conditioned = handlers.condition(inner, data={"a": 1.0})
+intervened = handlers.do(inner, data={"a": 1.0})
+seeded = handlers.seed(inner, rng_seed=7)
+partial_line = functools.partial(line, y=None)
+
+
+class Model:
+    """A model as a method, and as a callable object."""
+
+    def run(self, x, y=None):
+        line(x, y)
+
+    __call__ = run
+
+
+def with_params(x, y=None):
+    scale = numpyro.param("scale", 1.0, constraint=dist.constraints.positive)
+    lazy = numpyro.param("lazy", lambda key: jnp.zeros(4))
+    count = mutable("count", {"value": jnp.zeros(2)})
+    count["value"] = count["value"] + 1
+    a = numpyro.sample("a", dist.Normal(lazy.sum(), scale))
+    numpyro.sample("obs", dist.Normal(a * x, 1.0), obs=y)
+
+
+def structured(data, sizes, flag="on", note=None, frame=None, key=None):
+    """Arguments of every kind."""
+    if flag == "on":
+        a = numpyro.sample("a", dist.Normal(0.0, 1.0).expand([sizes[1]]))
+    x = jnp.asarray(data["x"])
+    if frame is not None:
+        x = x + frame["column"].to_numpy()
+    if key is not None:
+        x = x + jax.random.uniform(key, x.shape)
+    numpyro.sample("obs", dist.Normal(a.sum() * x, 1.0), obs=data.get("y"))
+
+
+def concrete_groups(x, group, y=None):
+    """Needs the values of an argument: as many effects as there are distinct groups."""
+    groups = np.unique(group)
+    with numpyro.plate("groups", len(groups)):
+        effect = numpyro.sample("effect", dist.Normal(0.0, 1.0))
+    with numpyro.plate("data", x.shape[0]):
+        mu = numpyro.deterministic("mu", effect[group] + x)
+        numpyro.sample("obs", dist.Normal(mu, 1.0), obs=y)
+
+
+def concrete_everything(x, n, y=None):
+    """`int`, boolean indexing and NumPy tests of arguments."""
+    kept = x[x > 0]
+    if np.isnan(x).any():
+        raise ValueError("there are NaN among x")
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0).expand([int(n)]))
+    numpyro.sample("obs", dist.Normal(a.sum() * kept, 1.0), obs=y)
+
+
+def value_dependent():
+    """Branches in Python on the value of a latent."""
+    z = numpyro.sample("z", dist.Bernoulli(0.5))
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    numpyro.deterministic("b", a + 1.0 if z > 0 else a - 1.0)
+
+
+def chain(x, y=None):
+    """Deterministic sites computed from one another, through a jitted helper and an index."""
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0).expand([2]))
+    b = numpyro.sample("b", dist.Normal(a.sum(), 1.0))
+    first = numpyro.deterministic("first", jax.jit(lambda v: v**2)(a[0]))
+    second = numpyro.deterministic("second", first + b)
+    numpyro.deterministic("constant", x * 2.0)
+    numpyro.sample("obs", dist.Normal(second * x, 1.0), obs=y)
+
+
+def guarded(x, y=None):
+    """A part that only runs where the log density is wanted."""
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    if numpyro.get_mask() is not False:
+        numpyro.deterministic("costly", a * x)
+    numpyro.sample("obs", dist.Normal(a * x, 1.0), obs=y)
+
+
+def raising(x):
+    raise KeyError("the model's own mistake")
+
+
+def no_arguments():
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    numpyro.deterministic("b", 2.0 * a)
+    with numpyro.plate("data", 5):
+        numpyro.sample("obs", dist.Normal(a, 1.0), obs=jnp.zeros(5))

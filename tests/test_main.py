@@ -1,0 +1,66 @@
+"""`python -m sanitize`, and what it measures of the installed NumPyro."""
+
+import json
+
+import numpy as np
+import numpyro
+import pytest
+
+from sanitize import __main__ as main
+from sanitize import behavior
+
+
+@pytest.fixture(scope="module")
+def measured():
+    return behavior.numpyro_behavior()
+
+
+def test_sanitized_is_right_for_every_hazard(measured):
+    assert len(measured.hazards) == 13
+    assert {name: o.sanitized for name, o in measured.hazards.items()} == dict.fromkeys(measured.hazards, "right")
+
+
+def test_the_problem_is_real_on_the_installed_numpyro(measured):
+    """The stock path is not right where the design says so: what is fixed was seen to fail."""
+    stock = {name: o.stock for name, o in measured.hazards.items()}
+    assert stock['same, return_sites=["obs"]'] == "silently wrong"
+    assert stock["row-level latent, one new row"] == "silently wrong"
+    version = tuple(int(part) for part in numpyro.__version__.split(".")[:2])
+    if version >= (0, 14):
+        assert stock["log_likelihood, deterministic entry, one new row"] == "silently wrong"
+    if version == (0, 14):
+        assert stock["Predictive, deterministic entry, one new row"] == "silently wrong"
+
+
+def test_json_and_table_tell_the_same(measured):
+    told = json.loads(measured.to_json())
+    assert told["versions"]["numpyro"] == numpyro.__version__
+    assert list(told["hazards"]) == list(measured.hazards)
+    for name, outcome in measured.hazards.items():
+        assert told["hazards"][name]["stock"] == outcome.stock
+        assert any(line.startswith(name) and outcome.stock in line for line in repr(measured).splitlines())
+
+
+def test_comparison_sees_a_difference():
+    """A measurement that called everything right would prove nothing."""
+    hazard = behavior.HAZARDS[1]
+    samples = behavior.posterior("eta")
+    latents = {name: value for name, value in samples.items() if name != "eta"}
+    truth = np.array(hazard.call(hazard.model, latents, hazard.x))
+    assert behavior._compare(hazard, latents, truth)[0] == "right"
+    truth[0, 0] += 1e-6 + abs(truth[0, 0]) * 1e-6
+    assert behavior._compare(hazard, latents, truth)[0] == "silently wrong"
+
+
+def test_main_job_fails_if_the_sanitized_path_is_not_right(monkeypatch, capsys):
+    """Exit status 1 if stripping did nothing, 0 as it is; the wrong score is shown beside the right one."""
+    draws = {"alpha": (), "beta": (3,), "sigma": (), "eta": (main.FITTED,)}
+    samples = {name: np.full((4, *shape), 0.5, np.float32) for name, shape in draws.items()}
+    monkeypatch.setattr(main, "fit", lambda: samples)
+    assert main.main([]) == 0
+    shown = capsys.readouterr().out
+    assert "SILENTLY WRONG" in shown or "0.1" in numpyro.__version__
+    monkeypatch.setattr(main, "strip_deterministic", lambda model, samples, *args: samples)
+    if tuple(int(part) for part in numpyro.__version__.split(".")[:2]) >= (0, 14):
+        assert main.main([]) == 1
+        assert "NOT equal" in capsys.readouterr().out
