@@ -1,6 +1,7 @@
 """Strip posterior samples of what is no latent draw, before NumPyro predicts with them."""
 
 from .behavior import Behavior, numpyro_behavior
+from .containers import posterior_samples
 from .errors import (
     BatchShapeError,
     MissingLatentError,
@@ -38,5 +39,6 @@ __all__ = [
     "Verdict",
     "inspect_sites",
     "numpyro_behavior",
+    "posterior_samples",
     "strip_deterministic",
 ]

@@ -27,6 +27,7 @@ from .errors import (
     listing,
     warn,
 )
+from .evidence import FitEvidence, fit_evidence
 from .probes import is_integer, nothing_follows, shape_of
 from .sites import Call, Shape, Site, SiteTable, describe_model
 from .tables import html_table, text_table
@@ -58,14 +59,6 @@ class Verdict:
     model_shape: Shape | None
 
 
-@dataclass(frozen=True)
-class FitEvidence:
-    """What a container tells of the fit, beside the entries."""
-
-    observed: frozenset[str] = frozenset()  # names of sites that were observed
-    same_rows: bool | None = None  # whether the data passed are those of the fit; None: unknown
-
-
 @dataclass(frozen=True, eq=False)
 class Review(Mapping[str, Verdict]):
     """The verdict on every entry: a read-only mapping name -> `Verdict`. ``apply`` carries it out.
@@ -82,6 +75,7 @@ class Review(Mapping[str, Verdict]):
     shapes: Mapping[str, Shape | None] = field(repr=False)  # as recorded, batch dimensions included
     batch_shape: Shape
     missing: tuple[str, ...]
+    group: str = field(default=containers.POSTERIOR, repr=False)  # of samples that have groups
 
     def __getitem__(self, name: str) -> Verdict:
         return self.verdicts[name]
@@ -123,8 +117,8 @@ class Review(Mapping[str, Verdict]):
                     return dict(zip(names, values))
             except AttributeError:
                 pass
-        self._check_entries(containers.entry_shapes(samples))
-        return containers.keep(samples, self.kept)
+        self._check_entries(containers.entry_shapes(samples, self.group))
+        return containers.keep(samples, self.kept, self.group)
 
     @functools.cached_property
     def _kept_shapes(self) -> tuple[list[str], list[Shape | None]]:
@@ -182,16 +176,22 @@ def review_samples(
     new_rows: bool | None = None,
     redraw: Sequence[str] = (),
     batch_ndims: int | None = None,
-    evidence: FitEvidence = FitEvidence(),
+    group: str = containers.POSTERIOR,
+    evidence: FitEvidence | None = None,
 ) -> Review:
     """Give a verdict on every entry, and say what is redrawn. See `SiteTable.review`."""
-    facts = _Facts(table, containers.entry_shapes(samples), new_rows, redraw, batch_ndims, evidence)
+    shapes = containers.entry_shapes(samples, group)
+    if batch_ndims is None:
+        batch_ndims = containers.batch_ndims(samples, group)
+    if evidence is None:
+        evidence = fit_evidence(table.call, samples)
+    facts = _Facts(table, shapes, new_rows, redraw, batch_ndims, evidence)
     verdicts = {name: _verdict(facts, name) for name in facts.shapes}
     _refuse_mismatches(facts)
     _refuse_lost_latents(facts, [name for name, verdict in verdicts.items() if verdict.action == STRIPPED])
     _warn_of_rows(facts, verdicts)
     missing = tuple(name for name in facts.latents if name not in facts.shapes)
-    return Review(verdicts, dict(facts.shapes), facts.batch_shape, missing)
+    return Review(verdicts, dict(facts.shapes), facts.batch_shape, missing, group)
 
 
 def _verdict(facts: _Facts, name: str) -> Verdict:
@@ -317,15 +317,21 @@ class _Facts:
         return self.mismatch(name) == () or self.continues(name)
 
     @functools.cached_property
+    def same_rows(self) -> bool | None:
+        """Whether the data passed are those of the fit; None: unknown."""
+        same = self.evidence.same_rows
+        return same() if callable(same) else same
+
+    @functools.cached_property
     def rows_are_new(self) -> tuple[bool, str]:
         """Whether row-level latents that fit are stripped nevertheless, and by which evidence."""
         if self.new_rows is not None:
             return self.new_rows, f"new_rows={self.new_rows}"
         if any(self.row_dims(name) and not self.rows_fit(name) for name in self.latent_entries):
             return True, "the rows of another entry do not fit"
-        if self.evidence.same_rows is not None:
-            return not self.evidence.same_rows, (
-                "the data are those of the fit" if self.evidence.same_rows else "the data differ from those of the fit"
+        if self.same_rows is not None:
+            return not self.same_rows, (
+                "the data are those of the fit" if self.same_rows else "the data differ from those of the fit"
             )
         if self.table.call.bare:
             return True, "no arguments were passed and the result has to fit any rows"
@@ -482,8 +488,8 @@ def _warn_of_rows(facts: _Facts, verdicts: Mapping[str, Verdict]) -> None:
             f"conditional prior; {settle}.",
             RedrawnSiteWarning,
         )
-    guessed = facts.new_rows is None and facts.evidence.same_rows is None and [n for n in rows if n not in redrawn]
-    if guessed:
+    guessed = [name for name in rows if name not in redrawn]
+    if guessed and facts.new_rows is None and facts.same_rows is None:
         warn(
             f"Kept the row-level latents {_sizes(facts, guessed)}: they fit, but {facts.rows_are_new[1]}. "
             f"new_rows=False says that they are; new_rows=True strips them, for other rows.",

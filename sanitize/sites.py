@@ -434,18 +434,22 @@ class SiteTable(Mapping[str, Site]):
     def __len__(self) -> int:
         return len(self.run.sites)
 
-    def review(self, samples: Any, new_rows: bool | None = None, redraw: Sequence[str] = ()) -> Review:
+    def review(
+        self, samples: Any, new_rows: bool | None = None, redraw: Sequence[str] = (), group: str = "posterior"
+    ) -> Review:
         """Give a verdict on every entry of posterior samples.
 
         Parameters
         ----------
-        samples : mapping of arrays
+        samples : mapping of arrays, MCMC, xarray.Dataset, arviz.InferenceData or xarray.DataTree
             Entries of shape ``(*batch, *per-draw shape)``, where ``batch`` is nothing, draws, or chains and draws.
         new_rows : bool, optional
             Whether the data rows are other rows than those of the fit. True strips latents that have one value
             per row, False keeps them, None goes by evidence.
         redraw : sequence of str
             Latents to strip although they fit: the model draws them from their prior.
+        group : str
+            Which group to judge, where the samples have groups.
 
         Returns
         -------
@@ -473,7 +477,7 @@ class SiteTable(Mapping[str, Site]):
         """
         from .review import review_samples
 
-        return review_samples(self, samples, new_rows=new_rows, redraw=redraw)
+        return review_samples(self, samples, new_rows=new_rows, redraw=redraw, group=group)
 
     def _rows(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = []

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from .errors import OptionError
-from .sites import inspect_sites, parameters_of
+from .containers import POSTERIOR, entry_shapes, has_groups
+from .errors import ModelArgumentsError, OptionError, listing
+from .evidence import fit_evidence, recorded_arguments
+from .review import review_samples
+from .sites import SiteTable, arguments_error, inspect_sites, parameters_of
 
 _OPTIONS = ("new_rows", "redraw")
 
@@ -18,6 +22,7 @@ def strip_deterministic(
     *args: Any,
     new_rows: bool | None = None,
     redraw: Sequence[str] = (),
+    group: str = POSTERIOR,
     **kwargs: Any,
 ) -> Any:
     """Strip from posterior samples what is no latent draw, so that stock ``Predictive`` is right on other data.
@@ -29,21 +34,29 @@ def strip_deterministic(
     ----------
     model : callable
         The NumPyro model to predict with.
-    samples : mapping of arrays
+    samples : mapping of arrays, MCMC, xarray.Dataset, arviz.InferenceData or xarray.DataTree
         Posterior samples. Entries have shape ``(*batch, *per-draw shape)``, where ``batch`` is nothing, draws, or
-        chains and draws.
+        chains and draws. xarray's dimensions ``chain`` and ``draw``, or those that the attribute ``sample_dims``
+        names, may have any place.
     *args, **kwargs
-        The model's arguments, those that you predict with.
+        The model's arguments, those that you predict with. Where none are passed, those of the fit, if the samples
+        hold them: a fitted ``MCMC`` does, and arrays of the groups ``constant_data`` and ``observed_data`` whose
+        names are parameters of the model. The result then fits the rows of the fit.
     new_rows : bool, optional
         Whether the data rows are other rows than those of the fit. True strips row-level latents, False keeps
         them, None (default) goes by evidence and warns where there is none.
     redraw : sequence of str
         Latents to strip although they were fitted: the model draws them from their prior.
+    group : str
+        The group to clean, where the samples have groups (and ``warmup_...`` of it). All else that is passed as
+        ``group`` is an argument of the model.
 
     Returns
     -------
     The type of ``samples``
-        With the entries that are kept: the same array objects, in the same order. The input is not changed.
+        With the entries that are kept: the same array objects, in the same order, nothing loaded. Groups,
+        coordinates, attributes and encodings are as they were, but for coordinates that only stripped variables
+        used. For an ``MCMC`` and for a named tuple, a dict. The input is not changed.
 
     Raises
     ------
@@ -80,8 +93,70 @@ def strip_deterministic(
     ['slope']
     """
     _refuse_collisions(model)
-    table = inspect_sites(model, *args, **kwargs)
-    return table.review(samples, new_rows=new_rows, redraw=redraw).apply(samples)
+    group, kwargs = _whose_group(model, samples, group, kwargs)
+    if not (args or kwargs):
+        entry_shapes(samples, group)  # that these are no samples is the first thing to say
+    table, arguments_of_fit = _inspect(model, samples, args, kwargs)
+    evidence = fit_evidence(table.call, samples)
+    if arguments_of_fit:
+        evidence = replace(evidence, same_rows=True)
+    review = review_samples(table, samples, new_rows=new_rows, redraw=redraw, group=group, evidence=evidence)
+    return review.apply(samples)
+
+
+def _inspect(
+    model: Callable[..., Any], samples: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[SiteTable, bool]:
+    """The sites under the arguments passed, else under those of the fit (True), else under none."""
+    if args or kwargs:
+        return inspect_sites(model, *args, **kwargs), False
+    failures: list[tuple[str, Exception]] = []
+    for args, recorded in recorded_arguments(model, samples):
+        try:
+            return inspect_sites(model, *args, **recorded), True
+        except Exception as error:  # they may be other things of the same name
+            failures.append((f"those recorded with the samples ({listing(recorded) or 'by position'})", error))
+    try:
+        return inspect_sites(model), False
+    except Exception as error:
+        if not callable(model) or parameters_of(model) == []:
+            raise
+        failures.append(("none", error))
+    return _inspect_without_arguments(model, samples, failures), False
+
+
+def _inspect_without_arguments(
+    model: Callable[..., Any], samples: Any, failures: Sequence[tuple[str, Exception]]
+) -> SiteTable:
+    """The last resort: no arguments were passed, those recorded do not do, and the model needs some."""
+    tried, error = failures[0]
+    why = "some are missing" if isinstance(error, ModelArgumentsError) else f"{type(error).__name__}: {error}"
+    raise arguments_error(model, f"none were passed, and with {tried} it fails ({why})") from error
+
+
+def _whose_group(
+    model: Callable[..., Any], samples: Any, group: Any, kwargs: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """Ours if it names a group of samples that have groups; else the model's, many of which have a group index."""
+    if isinstance(group, str) and group == POSTERIOR:
+        return group, kwargs
+    parameters = parameters_of(model) if callable(model) else []
+    models_own = parameters is not None and any(p.name == "group" for p in parameters)
+    if isinstance(group, str) and has_groups(samples):
+        if models_own:
+            raise OptionError(
+                f"group={group!r} may be meant for the samples, or for the model, which has a parameter of that name: "
+                f"call inspect_sites(model, ...).review(samples, group={group!r}).apply(samples) instead."
+            )
+        return group, kwargs
+    if models_own or parameters is None or any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return POSTERIOR, {**kwargs, "group": group}
+    raise OptionError(
+        f"group is {group!r}, but the samples ({type(samples).__name__}) have no groups of which it could name one, "
+        f"and the model has no such parameter."
+        if not has_groups(samples)
+        else f"group is {group!r}: it has to be the name of a group of the samples."
+    )
 
 
 def _refuse_collisions(model: Callable[..., Any]) -> None:
