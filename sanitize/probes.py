@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from .sites import Call, Run, Shape, abstract, is_array, is_number_list, parameters_of, run
+from .sites import Call, Run, Shape, Site, abstract, is_array, is_number_list, parameters_of, run
 
 # An axis of an argument: (index of the leaf, dimension); an integer argument is (index of the leaf, None).
 Axis = tuple[int, "int | None"]
@@ -40,23 +40,36 @@ def try_run(call: Call) -> Run | None:
 
 
 def observable_sites(call: Call, base: Run) -> dict[str, str]:
-    """Latents that become observed when an argument that is None is given: site -> argument.
+    """Latents that become observed when an argument that is None is given: site -> argument."""
+    found: dict[str, str] = {}
+    for name, (_, outcome) in _observed_runs(call, base).items():
+        for site in base.sites.values():
+            if site.kind == "latent" and site.name in outcome.sites and outcome.sites[site.name].kind == "observed":
+                found.setdefault(site.name, name)
+    return found
+
+
+def _observed_runs(call: Call, base: Run) -> dict[str, tuple[Call, Run]]:
+    """Arguments that are None and which, given, make a site observed -> that call, and its run.
 
     The array given has the shape of a latent; those that the model draws last come first.
     """
     latents = [site for site in base.sites.values() if site.kind == "latent" and site.shape is not None]
     shapes = list(dict.fromkeys((site.shape or (), site.dtype) for site in reversed(latents)))
-    found: dict[str, str] = {}
+    before = _observed(base)
+    found: dict[str, tuple[Call, Run]] = {}
     for name, given in _arguments_that_are_none(call).items():
         for shape, dtype in shapes:
-            outcome = try_run(given(_made_up(shape, dtype, call.mode)))
-            after = {} if outcome is None else outcome.sites
-            became = [s.name for s in latents if s.name in after and after[s.name].kind == "observed"]
-            for site_name in became:
-                found.setdefault(site_name, name)
-            if became:
+            changed = given(_made_up(shape, dtype, call.mode))
+            outcome = try_run(changed)
+            if outcome is not None and _observed(outcome) - before:
+                found[name] = changed, outcome
                 break
     return found
+
+
+def _observed(outcome: Run) -> set[str]:
+    return {name for name, site in outcome.sites.items() if site.kind == "observed"}
 
 
 def _arguments_that_are_none(call: Call) -> dict[str, Callable[[Any], Call]]:
@@ -92,13 +105,25 @@ def row_dims(call: Call, base: Run, observable: Iterable[str]) -> dict[str, tupl
     observed or observable site are rows. Arrays come before integers, so that a number of groups that happens
     to equal the number of rows stays what it is.
     """
-    targets = _targets(base, observable)
+    targets = _observed(base).union(observable)
+    if not targets:
+        # a model that scores its latents only where there are data: see it with data
+        for changed, outcome in _observed_runs(call, base).values():
+            rows = _rows_of(changed, outcome, _observed(outcome))
+            if rows:
+                return {name: dims for name, dims in rows.items() if name in base.sites}
+    return _rows_of(call, base, targets)
+
+
+def _rows_of(call: Call, base: Run, targets: Collection[str]) -> dict[str, tuple[int, ...]]:
+    def are_rows(moved: RowDims) -> bool:
+        # without any target, nothing tells rows from groups: all sizes count, so that no entry is kept unseen
+        return any(moved.get(name) for name in targets) or not targets
+
     budget = _Budget(_MOST_RUNS)
-    rows = _union(moved for moved in _sizes_by_arrays(call, base, budget) if any(moved.get(name) for name in targets))
+    rows = _union(moved for moved in _sizes_by_arrays(call, base, budget) if are_rows(moved))
     if not rows:
-        rows = _union(
-            moved for moved in _sizes_by_integers(call, base, budget) if any(moved.get(name) for name in targets)
-        )
+        rows = _union(moved for moved in _sizes_by_integers(call, base, budget) if are_rows(moved))
     return rows or _shared_plates(base, targets)
 
 
@@ -112,10 +137,6 @@ def nothing_follows(call: Call, base: Run, names: Iterable[str]) -> bool:
     if moved is None or any(moved[name] for name in names):
         return False
     return any(moved[name] for name in base.dist_shapes)
-
-
-def _targets(base: Run, observable: Iterable[str]) -> set[str]:
-    return {name for name, site in base.sites.items() if site.kind == "observed"}.union(observable)
 
 
 class _Budget:
@@ -194,12 +215,25 @@ def _moved(call: Call, base: Run, axes: Sequence[Axis]) -> RowDims | None:
         if after.kind != before.kind or len(after.shape or ()) != len(before.shape or ()):
             return None
         dims = tuple(i for i, (n, m) in enumerate(zip(before.shape or (), after.shape or ())) if n != m)
-        # An observed site takes any value: that the data and its distribution grow apart is no error to NumPyro.
-        apart = before.kind == "observed" and base.dist_shapes[name] == before.shape
-        if apart and outcome.dist_shapes[name] != after.shape:
+        if _grew_apart(before, after, base.dist_shapes.get(name), outcome.dist_shapes.get(name)):
             return None
         moved[name] = dims
     return moved
+
+
+def _grew_apart(before: Site, after: Site, dist_before: Shape | None, dist_after: Shape | None) -> bool:
+    """Whether a site fitted its distribution and its plates, and does not any more. NumPyro raises no error:
+    an observed site takes any value, and a plate of size 1 broadcasts."""
+    if before.kind == "observed" and dist_before == before.shape and dist_after != after.shape:
+        return True
+    if before.kind not in ("latent", "observed"):
+        return False
+    return _fills_plates(before) and not _fills_plates(after)
+
+
+def _fills_plates(site: Site) -> bool:
+    batch = (site.shape or ())[: len(site.shape or ()) - site.event_dim]
+    return all(len(batch) >= -p.dim and batch[p.dim] == p.size for p in site.plates)
 
 
 def _unused_size(call: Call, base: Run, size: int) -> int:

@@ -336,7 +336,7 @@ def _ancestors(jaxpr: Any, owners: Sequence[str], sites: Mapping[str, Site]) -> 
         for variable in equation.outvars:
             if variable in latent_of:
                 reached[variable] = latent_of[variable]
-                drawn_from[variable] = inputs | siblings
+                drawn_from[variable] = inputs  # whether one latent of a scan is drawn from another, it does not tell
             elif inputs or siblings:
                 reached[variable] = inputs | siblings
     result: dict[str, frozenset[str]] = {}

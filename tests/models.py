@@ -235,3 +235,160 @@ def no_arguments():
     numpyro.deterministic("b", 2.0 * a)
     with numpyro.plate("data", 5):
         numpyro.sample("obs", dist.Normal(a, 1.0), obs=jnp.zeros(5))
+
+
+# ------------------------------------------------------------------------- models with data-shaped latents
+
+
+def row_effects(x, y=None):
+    """One effect for each row."""
+    sigma = numpyro.sample("sigma", dist.HalfNormal(1.0))
+    with numpyro.plate("data", x.shape[0]):
+        z = numpyro.sample("z", dist.Normal(0.0, sigma))
+        mu = numpyro.deterministic("mu", x + z)
+        numpyro.sample("obs", dist.Normal(mu, 1.0), obs=y)
+
+
+def expanded_row_effects(x, y=None):
+    """One effect for each row, outside of any plate."""
+    sigma = numpyro.sample("sigma", dist.HalfNormal(1.0))
+    z = numpyro.sample("z", dist.Normal(0.0, sigma).expand([len(x)]))
+    numpyro.sample("obs", dist.Normal(x + z, 1.0), obs=y)
+
+
+def group_effects(x, group, J, y=None):
+    """One effect for each group, picked by an index vector."""
+    location = numpyro.sample("location", dist.Normal(0.0, 1.0))
+    with numpyro.plate("groups", J):
+        effect = numpyro.sample("effect", dist.Normal(location, 1.0))
+    with numpyro.plate("data", x.shape[0]):
+        mu = numpyro.deterministic("mu", effect[group] + x)
+        numpyro.sample("obs", dist.Normal(mu, 1.0), obs=y)
+
+
+def group_covariate(x, group, u, y=None):
+    """Group effects around a group-level covariate: as many as it has entries."""
+    with numpyro.plate("groups", u.shape[0]):
+        effect = numpyro.sample("effect", dist.Normal(u, 1.0))
+    numpyro.sample("obs", dist.Normal(effect[group] + x, 1.0), obs=y)
+
+
+def gaussian_process(x, y=None):
+    """A latent function value for each row."""
+    length = numpyro.sample("length", dist.LogNormal(0.0, 0.1))
+    kernel = jnp.exp(-0.5 * ((x[:, None] - x[None, :]) / length) ** 2) + 1e-3 * jnp.eye(x.shape[0])
+    f = numpyro.sample("f", dist.MultivariateNormal(jnp.zeros(x.shape[0]), covariance_matrix=kernel))
+    numpyro.sample("obs", dist.Normal(f, 0.1), obs=y)
+
+
+def distance_process(D, y=None):
+    """A Gaussian process that is given its distances, a square matrix."""
+    length = numpyro.sample("length", dist.LogNormal(0.0, 0.1))
+    kernel = jnp.exp(-0.5 * (D / length) ** 2) + 1e-3 * jnp.eye(D.shape[0])
+    f = numpyro.sample("f", dist.MultivariateNormal(jnp.zeros(D.shape[0]), covariance_matrix=kernel))
+    numpyro.sample("obs", dist.Normal(f, 0.1), obs=y)
+
+
+def volatility(steps, returns=None):
+    """Stochastic volatility; its length comes as a number."""
+    sigma = numpyro.sample("sigma", dist.Exponential(50.0))
+    s = numpyro.sample("s", dist.GaussianRandomWalk(scale=sigma, num_steps=steps))
+    numpyro.sample("obs", dist.StudentT(10.0, 0.0, jnp.exp(s)), obs=returns)
+
+
+def imputation(age, missing, y=None):
+    """Missing values of a covariate are latents, put in place by an index."""
+    location = numpyro.sample("location", dist.Normal(0.0, 1.0))
+    imputed = numpyro.sample("imputed", dist.Normal(location, 1.0).expand([missing.shape[0]]))
+    age = jnp.asarray(age).at[missing].set(imputed)
+    slope = numpyro.sample("slope", dist.Normal(0.0, 1.0))
+    numpyro.sample("obs", dist.Normal(slope * age, 1.0), obs=y)
+
+
+def horseshoe(X, y=None):
+    """Sparse regression; the number of features may equal the number of rows."""
+    features = X.shape[1]
+    tau = numpyro.sample("tau", dist.HalfCauchy(1.0))
+    lambdas = numpyro.sample("lambdas", dist.HalfCauchy(jnp.ones(features)))
+    unscaled = numpyro.sample("unscaled", dist.Normal(jnp.zeros(features), 1.0))
+    beta = numpyro.deterministic("beta", tau * lambdas * unscaled)
+    numpyro.sample("obs", dist.Normal(X @ beta, 1.0), obs=y)
+
+
+def multi_output(X, Y=None, outputs=2):
+    W = numpyro.sample("W", dist.Normal(0.0, 1.0).expand([X.shape[1], outputs]).to_event(2))
+    with numpyro.plate("data", X.shape[0]):
+        mean = numpyro.deterministic("mean", X @ W)
+        numpyro.sample("obs", dist.Normal(mean, 1.0).to_event(1), obs=Y)
+
+
+def panel(X, Y=None):
+    """Rows by groups: nested plates, an effect for each group and one for each cell."""
+    with numpyro.plate("groups", X.shape[1], dim=-1):
+        effect = numpyro.sample("effect", dist.Normal(0.0, 1.0))
+        with numpyro.plate("rows", X.shape[0], dim=-2):
+            cell = numpyro.sample("cell", dist.Normal(effect, 1.0))
+            numpyro.sample("obs", dist.Normal(cell + X, 1.0), obs=Y)
+
+
+def scored_function(x, y=None):
+    """`f` is drawn always, and scored only where there are data: a latent in both calls."""
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    f = numpyro.sample("f", dist.Normal(a, 1.0).expand([x.shape[0]]))
+    if y is not None:
+        numpyro.sample("obs", dist.Normal(f, 1.0), obs=y)
+
+
+def total(x, y=None):
+    """The prediction target is a scalar."""
+    rate = numpyro.sample("rate", dist.Gamma(1.0, 1.0))
+    numpyro.sample("total", dist.Poisson(rate * x.sum()), obs=y)
+
+
+def differences(y=None, steps=None):
+    """Innovations: one fewer than there are rows."""
+    steps = steps if y is None else y.shape[0]
+    first = numpyro.sample("first", dist.Normal(0.0, 1.0))
+    jumps = numpyro.sample("jumps", dist.Normal(0.0, 1.0).expand([steps - 1]))
+    path = jnp.concatenate([first[None], first + jnp.cumsum(jumps)])
+    numpyro.sample("obs", dist.Normal(path, 1.0), obs=y)
+
+
+def weekly(x, y=None):
+    """A level for each seven rows."""
+    weeks = x.shape[0] // 7
+    level = numpyro.sample("level", dist.Normal(0.0, 1.0).expand([weeks]))
+    numpyro.sample("obs", dist.Normal(jnp.repeat(level, 7) + x, 1.0), obs=y)
+
+
+def closed_over(y=None):
+    """Takes no data but y: the rows are closed over."""
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    with numpyro.plate("data", 6):
+        z = numpyro.sample("z", dist.Normal(a, 1.0))
+        numpyro.sample("obs", dist.Normal(z, 1.0), obs=y)
+
+
+def from_frame(frame, y=None):
+    """The data come as a DataFrame."""
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    z = numpyro.sample("z", dist.Normal(0.0, 1.0).expand([len(frame)]))
+    numpyro.sample("obs", dist.Normal(a * frame["x"].to_numpy() + z, 1.0), obs=y)
+
+
+def from_dict(data):
+    """The data come as a dict, None where there are none."""
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    z = numpyro.sample("z", dist.Normal(0.0, 1.0).expand([len(data["x"])]))
+    numpyro.sample("obs", dist.Normal(a * jnp.asarray(data["x"]) + z, 1.0), obs=data["y"])
+
+
+def flagged(x, noncentred=1, y=None):
+    """An integer code that changes the kinds: 1 is not a size."""
+    mu = numpyro.sample("mu", dist.Normal(0.0, 1.0))
+    if noncentred == 1:
+        raw = numpyro.sample("raw", dist.Normal(0.0, 1.0))
+        theta = numpyro.deterministic("theta", mu + raw)
+    else:
+        theta = numpyro.sample("theta", dist.Normal(mu, 1.0))
+    numpyro.sample("obs", dist.Normal(theta * x, 1.0), obs=y)

@@ -1,0 +1,207 @@
+"""Models with data-shaped latents, predicted on one, fewer, equal and more rows than they were fitted on."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import models
+import numpy as np
+import pytest
+from numpyro.infer import Predictive
+
+from sanitize import RedrawnSiteWarning, RowLevelSiteWarning, ShapeMismatchError, inspect_sites, strip_deterministic
+
+KEY = jax.random.PRNGKey(0)
+FITTED = 6
+
+
+def x(rows):
+    return np.linspace(0.0, 1.0, rows, dtype=np.float32)
+
+
+def X(rows, columns):
+    return np.cos(np.arange(rows * columns, dtype=np.float32)).reshape(rows, columns)
+
+
+def group(rows, groups=4):
+    return np.arange(rows) % groups
+
+
+class Case(NamedTuple):
+    """A model, its arguments for a number of rows, and the verdict on each entry that a fit records."""
+
+    model: Callable[..., Any]
+    args: Callable[[int], tuple[Any, ...]]
+    latents: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()  # row-level latents
+    computed: tuple[str, ...] = ()  # deterministic
+    kwargs: Callable[[int], dict[str, Any]] = lambda rows: {}
+    target: str = "obs"
+
+
+CASES = {
+    "row-level random effects": Case(models.row_effects, lambda n: (x(n),), ("sigma",), ("z",), ("mu",)),
+    "row-level latent outside any plate": Case(models.expanded_row_effects, lambda n: (x(n),), ("sigma",), ("z",)),
+    "group effects": Case(
+        models.group_effects, lambda n: (x(n), group(n), 4), ("location", "effect"), computed=("mu",)
+    ),
+    "as many groups as rows": Case(
+        models.group_effects, lambda n: (x(n), group(n, FITTED), FITTED), ("location", "effect"), computed=("mu",)
+    ),
+    "as many entries of a group covariate as rows": Case(
+        models.group_covariate, lambda n: (x(n), group(n, FITTED), x(FITTED)), ("effect",)
+    ),
+    "eight schools": Case(models.schools, lambda n: (n, x(n) + 1), ("mu", "tau"), ("theta",)),
+    "eight schools, non-centred": Case(
+        models.noncentred_schools, lambda n: (n, x(n) + 1), ("mu", "tau"), ("theta_decentered",), ("theta",)
+    ),
+    "Gaussian process": Case(models.gaussian_process, lambda n: (x(n),), ("length",), ("f",)),
+    "Gaussian process, distances given": Case(
+        models.distance_process, lambda n: (np.abs(x(n)[:, None] - x(n)),), ("length",), ("f",)
+    ),
+    "stochastic volatility": Case(models.volatility, lambda n: (n,), ("sigma",), ("s",)),
+    "mixture": Case(
+        models.mixture, lambda n: (), ("weights", "location"), ("z",), ("center",), kwargs=lambda n: {"rows": n}
+    ),
+    "horseshoe, as many features as rows": Case(
+        models.horseshoe, lambda n: (X(n, FITTED),), ("tau", "lambdas", "unscaled"), computed=("beta",)
+    ),
+    "multi-output": Case(models.multi_output, lambda n: (X(n, 3),), ("W",), computed=("mean",)),
+    "as many outputs and features as rows": Case(
+        models.multi_output, lambda n: (X(n, FITTED), None, FITTED), ("W",), computed=("mean",)
+    ),
+    "nested plates": Case(models.panel, lambda n: (X(n, 3),), ("effect",), ("cell",)),
+    "nested plates, as many groups as rows": Case(models.panel, lambda n: (X(n, FITTED),), ("effect",), ("cell",)),
+    "needs the values of its groups": Case(
+        models.concrete_groups,
+        lambda n: (x(n), np.concatenate([group(n), np.arange(4)])[-n:]),
+        ("effect",),
+        (),
+        ("mu",),
+    ),
+    "observation mask": Case(
+        models.masked_observations, lambda n: (x(n), x(n) > 0.5), ("mu",), ("obs_unobserved",), ("obs",)
+    ),
+    "a latent of function values, scored only with data": Case(
+        models.scored_function, lambda n: (x(n),), ("a",), ("f",), target="f"
+    ),
+    "data in a dict": Case(models.from_dict, lambda n: ({"x": x(n), "y": None},), ("a",), ("z",)),
+    "data in a list": Case(models.from_dict, lambda n: ({"x": x(n).tolist(), "y": None},), ("a",), ("z",)),
+}
+NO_SINGLE_ROW = {"needs the values of its groups"}  # one row has one group
+
+
+@pytest.mark.parametrize("rows", [1, 4, FITTED, 9])
+@pytest.mark.parametrize("name", CASES)
+def test_every_entry_of_every_model(name, rows, record):
+    """The verdict on every entry, and what stock `Predictive` then makes of the result."""
+    case = CASES[name]
+    if rows == 1 and name in NO_SINGLE_ROW:
+        return
+    samples = record(case.model, *case.args(FITTED), **case.kwargs(FITTED))
+    samples = {n: v for n, v in samples.items() if not n.endswith("_observed")}  # observed in a fit: not recorded
+    args, kwargs = case.args(rows), case.kwargs(rows)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        review = inspect_sites(case.model, *args, **kwargs).review(samples)
+    expected = dict.fromkeys(case.latents, "kept")
+    expected |= dict.fromkeys(case.rows, "kept" if rows == FITTED else "stripped")
+    expected |= dict.fromkeys(case.computed, "stripped")
+    if case.target not in expected:
+        expected[case.target] = "stripped"
+    assert {n: v.action for n, v in review.items()} == expected
+    category = RowLevelSiteWarning if rows == FITTED else RedrawnSiteWarning
+    assert [w.category for w in caught] == ([category] if case.rows else [])
+    for site in case.rows:
+        assert repr(site) in str(caught[0].message)
+        assert "new_rows=" in str(caught[0].message)
+    clean = review.apply(samples)
+    predicted = Predictive(case.model, clean)(KEY, *args, **kwargs)
+    site = inspect_sites(case.model, *args, **kwargs)[case.target]
+    if case.target not in clean:
+        assert predicted[case.target].shape == (6, *site.shape)
+    latents = {n: samples[n] for n in (*case.latents, *case.rows)}
+    if set(clean) == set(latents):
+        truth = Predictive(case.model, latents)(KEY, *args, **kwargs)
+        assert all(np.array_equal(predicted[n], truth[n]) for n in truth)
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.rows])
+def test_keyword_settles_what_happens_to_row_level_latents(name, record):
+    """`new_rows=True` strips them, `new_rows=False` keeps them, both without a warning."""
+    case = CASES[name]
+    samples = record(case.model, *case.args(FITTED), **case.kwargs(FITTED))
+    samples = {n: v for n, v in samples.items() if not n.endswith("_observed")}
+    for new_rows in (True, False):
+        clean = strip_deterministic(case.model, samples, *case.args(FITTED), new_rows=new_rows, **case.kwargs(FITTED))
+        assert set(clean) == set(case.latents) | (set() if new_rows else set(case.rows))
+
+
+def test_one_group_more_is_refused_by_name(record):
+    """A fitted group effect is never replaced by its prior unasked; the argument that brought the size is named."""
+    samples = record(models.group_effects, x(FITTED), group(FITTED), 4)
+    with pytest.raises(ShapeMismatchError, match=r"'effect'.*dimension 0 is 4 instead of 5 \(argument 'J' is 5\)"):
+        strip_deterministic(models.group_effects, samples, x(FITTED), group(FITTED), 5)
+    clean = strip_deterministic(models.group_effects, samples, x(FITTED), group(FITTED), 5, redraw=("effect",))
+    assert list(clean) == ["location"]
+    assert Predictive(models.group_effects, clean)(KEY, x(FITTED), group(FITTED), 5)["effect"].shape == (6, 5)
+
+
+def test_group_covariate_of_another_length_is_refused(record):
+    samples = record(models.group_covariate, x(FITTED), group(FITTED), x(4))
+    with pytest.raises(ShapeMismatchError, match=r"'effect'.*argument 'u' has shape \(5,\)"):
+        strip_deterministic(models.group_covariate, samples, x(9), group(9), x(5))
+
+
+def test_new_feature_is_refused(record):
+    samples = record(models.horseshoe, X(FITTED, 3))
+    with pytest.raises(ShapeMismatchError, match=r"argument 'X' has shape \(6, 4\)") as caught:
+        strip_deterministic(models.horseshoe, samples, X(FITTED, 4))
+    assert set(caught.value.recorded) == {"lambdas", "unscaled"}
+
+
+def test_another_number_of_missing_values_is_refused(record):
+    """Imputed values belong to the entries of an index argument, not to the rows."""
+    samples = record(models.imputation, x(FITTED), np.array([1, 3]))
+    del samples["obs"]
+    clean = strip_deterministic(models.imputation, samples, x(9), np.array([1, 3]))
+    assert set(clean) == {"location", "imputed", "slope"}
+    with pytest.raises(ShapeMismatchError, match=r"'imputed'.*argument 'missing' has shape \(3,\)"):
+        strip_deterministic(models.imputation, samples, x(9), np.array([1, 3, 5]))
+    clean = strip_deterministic(models.imputation, samples, x(9), np.array([1, 3, 5]), redraw=["imputed"])
+    assert set(clean) == {"location", "slope"}
+
+
+# ---------------------------------------------------------------------------------------------- time series
+
+
+def test_longer_horizon_continues_the_series(record):
+    """NumPyro's `scan` takes the recorded steps and draws those after them: they are kept, with a warning."""
+    samples = record(models.local_level, steps=FITTED)
+    with pytest.warns(RowLevelSiteWarning, match="'level'"):
+        clean = strip_deterministic(models.local_level, samples, steps=9)
+    assert set(clean) == {"drift", "start", "level"}
+    forecast = Predictive(models.local_level, clean, return_sites=["level", "obs"])(KEY, steps=9)
+    assert forecast["obs"].shape == (6, 9)
+    assert np.array_equal(forecast["level"][:, :FITTED], samples["level"])
+    assert not np.array_equal(forecast["level"][:, FITTED : FITTED + 1], samples["level"][:, -1:])
+
+
+def test_shorter_horizon_is_another_series(record):
+    samples = record(models.local_level, steps=FITTED)
+    for steps in (1, 4):
+        with pytest.warns(RedrawnSiteWarning, match="'level'"):
+            clean = strip_deterministic(models.local_level, samples, steps=steps)
+        assert set(clean) == {"drift", "start"}
+        assert Predictive(models.local_level, clean)(KEY, steps=steps)["obs"].shape == (6, steps)
+
+
+def test_same_horizon(record):
+    samples = record(models.local_level, steps=FITTED)
+    clean = strip_deterministic(models.local_level, samples, steps=FITTED, new_rows=False)
+    latents = {name: samples[name] for name in ("drift", "start", "level")}
+    result, truth = (Predictive(models.local_level, s)(KEY, steps=FITTED) for s in (clean, latents))
+    assert all(np.array_equal(result[name], truth[name]) for name in truth)
+    clean = strip_deterministic(models.local_level, samples, steps=9, new_rows=True)
+    assert set(clean) == {"drift", "start"}
