@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -28,12 +27,10 @@ _MOST_RUNS = 64
 
 def try_run(call: Call) -> Run | None:
     """A run that may fail: the arguments are made up, so that a failure is an answer."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what a model says of made-up arguments is not for the user
-        try:
-            return run(call)[0]
-        except Exception:
-            return None
+    try:
+        return run(call)[0]
+    except Exception:
+        return None
 
 
 # ---------------------------------------------------------------------------------------- observation probe
@@ -302,9 +299,10 @@ def _union(sizes: Iterable[RowDims]) -> dict[str, tuple[int, ...]]:
     return rows
 
 
-def _shared_plates(base: Run, targets: Iterable[str]) -> dict[str, tuple[int, ...]]:
+def _shared_plates(base: Run, targets: Collection[str]) -> dict[str, tuple[int, ...]]:
     """Where no argument can be lengthened (the data are closed over): the plates around an observed site."""
-    names = {plate.name for target in targets for plate in base.sites[target].plates}
+    seen = targets or base.sites  # without any target, all plates count
+    names = {plate.name for name in seen for plate in base.sites[name].plates}
     rows = {}
     for site in base.sites.values():
         if site.shape is None or site.kind == "plate":

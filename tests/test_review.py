@@ -1,0 +1,235 @@
+"""Evidence on whether rows are new, what is refused, and what warnings say and where they point."""
+
+import inspect
+
+import jax
+import models
+import numpy as np
+import pytest
+from numpyro import handlers
+from numpyro.infer import Predictive
+
+from sanitize import (
+    MissingLatentError,
+    RedrawnSiteWarning,
+    RowLevelSiteWarning,
+    ShapeMismatchError,
+    inspect_sites,
+    strip_deterministic,
+)
+from sanitize.evidence import FitEvidence
+from sanitize.review import review_samples
+
+KEY = jax.random.PRNGKey(0)
+SIGMA = np.ones(8, np.float32)
+
+
+def x(rows):
+    return np.linspace(0.0, 1.0, rows, dtype=np.float32)
+
+
+def row_effects(rows=6):
+    return {"sigma": np.ones(5), "z": np.zeros((5, rows)), "mu": np.zeros((5, rows))}
+
+
+# ------------------------------------------------------------------------------------------------- evidence
+
+
+def test_rows_that_do_not_fit_are_new_for_all():
+    """Two row-level latents, one of which would fit by chance: both go."""
+
+    def model(x, J, y=None):
+        import numpyro
+        import numpyro.distributions as dist
+
+        with numpyro.plate("data", x.shape[0]):
+            a = numpyro.sample("a", dist.Normal())
+            b = numpyro.sample("b", dist.Normal())
+        last = numpyro.sample("last", dist.Normal().expand([x.shape[0] // 2]))
+        numpyro.sample("obs", dist.Normal(a + b + last.sum()), obs=y)
+
+    entries = {"a": np.zeros((5, 7)), "b": np.zeros((5, 7)), "last": np.zeros((5, 3))}
+    with pytest.warns(RedrawnSiteWarning) as caught:
+        review = inspect_sites(model, x(6), 1).review(entries)
+    assert {verdict.action for verdict in review.values()} == {"stripped"}
+    assert "rows of another entry do not fit" in review["last"].reason
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize(("same", "action"), [(True, "kept"), (False, "stripped")])
+def test_known_data_of_the_fit_decide(same, action, recwarn):
+    table = inspect_sites(models.row_effects, x(6))
+    review = review_samples(table, row_effects(), evidence=FitEvidence(same_rows=same))
+    assert review["z"].action == action
+    assert [w.category for w in recwarn] == ([] if same else [RedrawnSiteWarning])
+
+
+def test_nothing_known_keeps_and_warns():
+    with pytest.warns(
+        RowLevelSiteWarning, match=r"'z' \(recorded \(6,\), model \(6,\)\).*new_rows=False.*new_rows=True"
+    ):
+        clean = strip_deterministic(models.row_effects, row_effects(), x(6))
+    assert "z" in clean
+
+
+def test_no_arguments_at_all_strips_and_warns():
+    """The result has to fit data of any number of rows."""
+
+    data = x(6)
+
+    def model(x=data, y=None):
+        models.row_effects(x, y)
+
+    with pytest.warns(RedrawnSiteWarning, match=r"'z'.*no arguments were passed.*new_rows=False keeps them"):
+        assert set(strip_deterministic(model, row_effects())) == {"sigma"}
+    assert set(strip_deterministic(model, row_effects(), new_rows=False)) == {"sigma", "z"}
+
+
+def test_model_that_takes_no_arguments_is_its_own_data():
+    """There are no other rows that it could be given."""
+
+    def model():
+        models.closed_over()
+
+    entries = {"a": np.zeros(5), "z": np.zeros((5, 6))}
+    with pytest.warns(RowLevelSiteWarning, match="'z'"):
+        assert set(strip_deterministic(model, entries)) == {"a", "z"}
+
+
+def test_known_observed_sites_are_stripped():
+    """A site that was observed in the fit is a target, though nothing in this call shows it."""
+    entries = {"a": np.zeros(5), "z": np.zeros((5, 6)), "obs": np.zeros((5, 6))}
+    table = inspect_sites(lambda: models.closed_over())
+    review = review_samples(table, entries, new_rows=False, evidence=FitEvidence(observed=frozenset({"obs"})))
+    assert review["obs"].action == "stripped"
+    assert "observed in the fit" in review["obs"].reason
+
+
+def test_scalar_target_is_stripped():
+    entries = {"rate": np.ones(5), "total": np.ones(5, int)}
+    assert list(strip_deterministic(models.total, entries, x(4))) == ["rate"]
+
+
+# ------------------------------------------------------------------------------------------- where it points
+
+
+def test_warnings_point_at_the_users_line():
+    line = inspect.currentframe().f_lineno
+    with pytest.warns(RowLevelSiteWarning) as caught:
+        strip_deterministic(models.row_effects, row_effects(), x(6))
+    assert (caught[0].filename, caught[0].lineno) == (__file__, line + 2)
+    table = inspect_sites(models.row_effects, x(4))
+    with pytest.warns(RedrawnSiteWarning) as caught:
+        table.review(row_effects())
+    assert (caught[0].filename, caught[0].lineno) == (__file__, line + 6)
+
+
+# -------------------------------------------------------------------------------------------- what is refused
+
+
+def test_centred_posterior_for_a_non_centred_model():
+    """`theta` carries what was fitted: stripped, it would be recomputed from prior draws."""
+    entries = {"mu": np.zeros(5), "tau": np.ones(5), "theta": np.zeros((5, 8))}
+    with pytest.raises(MissingLatentError, match=r"'theta' from 'theta_decentered'") as caught:
+        strip_deterministic(models.noncentred_schools, entries, 8, SIGMA)
+    assert caught.value.missing == {"theta": ("theta_decentered",)}
+    clean = strip_deterministic(models.noncentred_schools, entries, 8, SIGMA, redraw=("theta_decentered",))
+    assert set(clean) == {"mu", "tau"}
+    entries["theta_decentered"] = np.zeros((5, 8))
+    assert "theta" not in strip_deterministic(models.noncentred_schools, entries, 8, SIGMA, new_rows=False)
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "shape"),
+    [(models.projected, "direction", (3,)), (models.circular, "angle", ()), (models.transformed, "a", ())],
+)
+def test_every_reparametrization_is_protected(model, name, shape):
+    """Whatever kind NumPyro's trace gives the site, it was the only carrier of what was fitted."""
+    with pytest.raises(MissingLatentError, match=repr(name)):
+        strip_deterministic(model, {name: np.ones((5, *shape)), "other": np.zeros(5)}, x(3))
+
+
+def test_reparametrized_noise_of_a_coefficient_in_a_scan():
+    """The latents of a `scan` carry its deterministic sites."""
+    entries = {"drift": np.zeros(5), "start": np.zeros(5), "double": np.zeros((5, 6)), "last": np.zeros(5)}
+    with pytest.raises(MissingLatentError, match="'level'"):
+        strip_deterministic(models.local_level, entries, steps=6)
+
+
+def test_marginalized_discrete_latents_have_no_entry():
+    """A fit by enumeration records what is computed from them, never them."""
+    entries = {"weights": np.ones((5, 3)) / 3, "location": np.zeros((5, 3)), "center": np.zeros((5, 6))}
+    assert set(strip_deterministic(models.mixture, entries, rows=6)) == {"weights", "location"}
+
+
+def test_what_is_computed_from_a_prediction_is_predicted():
+    """A deterministic site downstream of the observed one: its latent has no entry, and needs none."""
+
+    def model(x, y=None):
+        import numpyro
+        import numpyro.distributions as dist
+
+        a = numpyro.sample("a", dist.Normal())
+        obs = numpyro.sample("obs", dist.Normal(a * x), obs=y)
+        numpyro.deterministic("total", obs.sum())
+
+    assert list(strip_deterministic(model, {"a": np.zeros(5), "total": np.zeros(5)}, x(3))) == ["a"]
+
+
+def test_coefficient_that_is_missing_is_noticed():
+    entries = {"intercept": np.zeros(5), "mu": np.zeros((5, 9))}
+    with pytest.raises(MissingLatentError, match=r"'mu' from 'slope'"):
+        strip_deterministic(models.line, entries, x(3))
+
+
+def test_all_mismatches_are_told_at_once():
+    entries = {"tau": np.ones(5), "lambdas": np.ones((5, 3)), "unscaled": np.ones((5, 3))}
+    with pytest.raises(ShapeMismatchError, match=r"'lambdas'.*'unscaled'") as caught:
+        strip_deterministic(models.horseshoe, entries, np.zeros((6, 4)))
+    assert caught.value.model == {"lambdas": (4,), "unscaled": (4,)}
+    clean = strip_deterministic(models.horseshoe, entries, np.zeros((6, 4)), redraw=["lambdas", "unscaled"])
+    assert list(clean) == ["tau"]
+
+
+def test_rank_that_changed_is_a_mismatch():
+    with pytest.raises(ShapeMismatchError, match=r"'z' has recorded shape \(6, 1\)"):
+        strip_deterministic(models.row_effects, {"sigma": np.ones(5), "z": np.zeros((5, 6, 1))}, x(6))
+
+
+def test_row_and_feature_mismatch_names_the_feature():
+    """A row dimension may differ, the other may not."""
+    entries = {"effect": np.zeros((5, 3)), "cell": np.zeros((5, 6, 3))}
+    with pytest.raises(ShapeMismatchError, match=r"'cell'.*dimension 1 is 3 instead of 4"):
+        strip_deterministic(models.panel, entries, np.zeros((9, 4), np.float32))
+
+
+def test_redraw_and_new_rows_may_be_combined():
+    entries = {"effect": np.zeros((5, 3)), "cell": np.zeros((5, 6, 3)), "unused": np.zeros(5)}
+    clean = strip_deterministic(
+        models.panel, entries, np.zeros((9, 4), np.float32), redraw=("effect", "cell"), new_rows=True
+    )
+    assert list(clean) == ["unused"]
+
+
+def test_review_lists_latents_without_an_entry():
+    review = inspect_sites(models.row_effects, x(6)).review({"sigma": np.ones(5)})
+    assert review.missing == ("z", "obs")
+    assert "latents without an entry, drawn by Predictive: z, obs" in repr(review)
+
+
+# ------------------------------------------------------------------------- obs_mask, NumPyro issue 1847
+
+
+def test_observation_mask_end_to_end():
+    """Fitted with a mask, predicted for other rows: neither the imputed nor the merged values are put back."""
+    y = np.where(x(6) > 0.5, 1.0, 0.0).astype(np.float32)
+    conditioned = handlers.substitute(models.masked_observations, data={})
+    samples = Predictive(conditioned, num_samples=5)(KEY, x(6), x(6) > 0.5, y)
+    samples = {name: np.asarray(samples[name]) for name in ("mu", "obs_unobserved", "obs")}
+    with pytest.warns(RedrawnSiteWarning, match="'obs_unobserved'"):
+        clean = strip_deterministic(models.masked_observations, samples, x(3), np.ones(3, bool))
+    assert list(clean) == ["mu"]
+    predicted = Predictive(models.masked_observations, clean)(KEY, x(3), np.ones(3, bool))
+    truth = Predictive(models.masked_observations, {"mu": samples["mu"]})(KEY, x(3), np.ones(3, bool))
+    assert predicted["obs"].shape == (5, 3)
+    assert np.array_equal(predicted["obs"], truth["obs"])
