@@ -1,5 +1,9 @@
 """One session for each NumPyro that is tested, oldest first: ``nox -s numpyro-0.14.0``; all: ``nox``."""
 
+import json
+import pathlib
+import sys
+
 import nox
 
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -47,3 +51,21 @@ for version in VERSIONS:
 def arviz_1(session: nox.Session) -> None:
     """The tests on the newest of everything, ArviZ 1.x among it."""
     run_tests(session, "numpyro", "arviz>=1", "dask", "zarr", "netcdf4")
+
+
+@nox.session(python=False)
+def hazards(session: nox.Session) -> None:
+    """Measure every hazard on every NumPyro, and write the README's table from what was measured."""
+    sys.path.insert(0, "tests")
+    import hazard_table
+
+    results = {}
+    for numpyro, python, needs in VERSIONS:
+        packages = [part for spec in (".", f"numpyro=={numpyro}", *needs) for part in ("--with", spec)]
+        command = ("uv", "run", "--quiet", "--isolated", "--no-project", "--python", python, *packages)
+        output = session.run(*command, "python", "-m", "sanitize", "--json", silent=True, external=True)
+        measured = json.loads(output[output.index("{\n") :])
+        results[numpyro] = {name: outcome["stock"] for name, outcome in measured["hazards"].items()}
+        session.log(f"{numpyro}: {sorted(set(results[numpyro].values()))}")
+    readme = pathlib.Path("README.md")
+    readme.write_text(hazard_table.replace(readme.read_text(), results))

@@ -1,7 +1,9 @@
 """`python -m sanitize`, and what it measures of the installed NumPyro."""
 
 import json
+import pathlib
 
+import hazard_table
 import numpy as np
 import numpyro
 import pytest
@@ -64,3 +66,24 @@ def test_main_job_fails_if_the_sanitized_path_is_not_right(monkeypatch, capsys):
     if tuple(int(part) for part in numpyro.__version__.split(".")[:2]) >= (0, 14):
         assert main.main([]) == 1
         assert "NOT equal" in capsys.readouterr().out
+
+
+def test_the_readme_tells_what_is_measured(measured):
+    """Its table is generated; a NumPyro that is newer than the table is told apart."""
+    readme = (pathlib.Path(__file__).parent.parent / "README.md").read_text()
+    try:
+        told = hazard_table.told(readme, numpyro.__version__)
+    except LookupError:
+        pytest.skip("the README's table does not have this NumPyro")
+    assert told == {name: outcome.stock for name, outcome in measured.hazards.items()}
+
+
+def test_table_is_read_back_as_it_was_written():
+    results = {"0.10.1": {"a, b": "right"}, "0.11.0": {"a, b": "right"}, "0.12.0": {"a, b": "silently wrong"}}
+    readme = f"x\n{hazard_table.START}old\n{hazard_table.END}\ny"
+    written = hazard_table.replace(readme, results)
+    assert "0.10.1–0.11.0" in written  # noqa: RUF001
+    for version, outcomes in results.items():
+        assert hazard_table.told(written, version) == outcomes
+    with pytest.raises(LookupError):
+        hazard_table.told(written, "0.13.0")
