@@ -22,7 +22,7 @@ def strip_deterministic(
     *args: Any,
     new_rows: bool | None = None,
     redraw: Sequence[str] = (),
-    group: str = POSTERIOR,
+    group: Any = POSTERIOR,
     **kwargs: Any,
 ) -> Any:
     """Strip from posterior samples what is no latent draw, so that stock ``Predictive`` is right on other data.
