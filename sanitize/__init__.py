@@ -15,6 +15,7 @@ from .errors import (
     SanitizeError,
     ShapeMismatchError,
 )
+from .infer import Predictive, log_likelihood
 from .review import Review, Verdict
 from .sites import Plate, Site, SiteTable, inspect_sites
 from .strip import strip_deterministic
@@ -28,6 +29,7 @@ __all__ = [
     "NothingLeftError",
     "OptionError",
     "Plate",
+    "Predictive",
     "RedrawnSiteWarning",
     "Review",
     "RowLevelSiteWarning",
@@ -38,6 +40,7 @@ __all__ = [
     "SiteTable",
     "Verdict",
     "inspect_sites",
+    "log_likelihood",
     "numpyro_behavior",
     "posterior_samples",
     "strip_deterministic",

@@ -149,6 +149,19 @@ def posterior_samples(samples: Any, group: str = POSTERIOR, num_samples: int | N
     return result
 
 
+def arrays(samples: Any, batch_ndims: int) -> dict[str, Any]:
+    """Any container as the dict that NumPyro wants, with so many leading batch dimensions."""
+    if isinstance(samples, MCMC):
+        return dict(samples.get_samples(group_by_chain=batch_ndims == 2))
+    if _dataset(samples, POSTERIOR) is None:
+        return dict(_mapping(samples))
+    draws: dict[str, Any] = posterior_samples(samples)
+    if batch_ndims == 2:
+        shapes = entry_shapes(samples)
+        draws = {name: value.reshape(shapes[name]) for name, value in draws.items()}
+    return draws
+
+
 # ------------------------------------------------------------------------------------------ kinds of containers
 
 

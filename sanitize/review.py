@@ -76,6 +76,7 @@ class Review(Mapping[str, Verdict]):
     batch_shape: Shape
     missing: tuple[str, ...]
     group: str = field(default=containers.POSTERIOR, repr=False)  # of samples that have groups
+    cautions: tuple[tuple[str, type[Warning]], ...] = field(default=(), repr=False)  # what `warn` says
 
     def __getitem__(self, name: str) -> Verdict:
         return self.verdicts[name]
@@ -90,6 +91,16 @@ class Review(Mapping[str, Verdict]):
     def kept(self) -> frozenset[str]:
         """Names of the entries that stay."""
         return frozenset(name for name, verdict in self.verdicts.items() if verdict.action == KEPT)
+
+    @functools.cached_property
+    def stripped(self) -> frozenset[str]:
+        """Names of the entries that go."""
+        return frozenset(self.verdicts) - self.kept
+
+    def warn(self) -> None:
+        """Say again what was said when the samples were reviewed, at the line that asks."""
+        for message, category in self.cautions:
+            warn(message, category)
 
     def apply(self, samples: Any) -> Any:
         """Strip samples that have the reviewed entries: the same type comes back, with the same array objects.
@@ -189,9 +200,11 @@ def review_samples(
     verdicts = {name: _verdict(facts, name) for name in facts.shapes}
     _refuse_mismatches(facts)
     _refuse_lost_latents(facts, [name for name, verdict in verdicts.items() if verdict.action == STRIPPED])
-    _warn_of_rows(facts, verdicts)
     missing = tuple(name for name in facts.latents if name not in facts.shapes)
-    return Review(verdicts, dict(facts.shapes), facts.batch_shape, missing, group)
+    cautions = tuple(_cautions(facts, verdicts))
+    review = Review(verdicts, dict(facts.shapes), facts.batch_shape, missing, group, cautions)
+    review.warn()
+    return review
 
 
 def _verdict(facts: _Facts, name: str) -> Verdict:
@@ -472,7 +485,7 @@ def _refuse_lost_latents(facts: _Facts, stripped: Sequence[str]) -> None:
         )
 
 
-def _warn_of_rows(facts: _Facts, verdicts: Mapping[str, Verdict]) -> None:
+def _cautions(facts: _Facts, verdicts: Mapping[str, Verdict]) -> Iterator[tuple[str, type[Warning]]]:
     """Nothing is redrawn from a prior, or kept on a guess, without a warning that says how to settle it."""
     if facts.new_rows is True:
         return
@@ -483,14 +496,14 @@ def _warn_of_rows(facts: _Facts, verdicts: Mapping[str, Verdict]) -> None:
         if all(facts.rows_fit(name) for name in redrawn):
             settle += ", new_rows=False keeps them"
         why = "their rows do not fit these arguments" if not facts.rows_fit(redrawn[0]) else facts.rows_are_new[1]
-        warn(
+        yield (
             f"Stripped the row-level latents {_sizes(facts, redrawn)}: {why}. The model draws them from their "
             f"conditional prior; {settle}.",
             RedrawnSiteWarning,
         )
     guessed = [name for name in rows if name not in redrawn]
     if guessed and facts.new_rows is None and facts.same_rows is None:
-        warn(
+        yield (
             f"Kept the row-level latents {_sizes(facts, guessed)}: they fit, but {facts.rows_are_new[1]}. "
             f"new_rows=False says that they are; new_rows=True strips them, for other rows.",
             RowLevelSiteWarning,

@@ -92,7 +92,7 @@ def strip_deterministic(
     >>> list(strip_deterministic(model, samples, np.zeros(3)))
     ['slope']
     """
-    _refuse_collisions(model)
+    refuse_collisions(model)
     group, kwargs = _whose_group(model, samples, group, kwargs)
     if not (args or kwargs):
         entry_shapes(samples, group)  # that these are no samples is the first thing to say
@@ -159,7 +159,7 @@ def _whose_group(
     )
 
 
-def _refuse_collisions(model: Callable[..., Any]) -> None:
+def refuse_collisions(model: Callable[..., Any]) -> None:
     taken = [p.name for p in parameters_of(model) or () if p.name in _OPTIONS] if callable(model) else []
     if taken:
         raise OptionError(

@@ -1,0 +1,339 @@
+"""The drop-ins: changing one import is enough to be safe, and changes nothing else."""
+
+import inspect
+import pickle
+import threading
+
+import jax
+import jax.numpy as jnp
+import models
+import numpy as np
+import numpyro
+import pytest
+from numpyro import infer as stock
+from numpyro.infer import MCMC, NUTS, SVI, Trace_ELBO
+from numpyro.infer.autoguide import AutoNormal
+
+import sanitize
+from sanitize import MissingLatentError, RedrawnSiteWarning, RowLevelSiteWarning, ShapeMismatchError, sites
+from sanitize.behavior import HAZARDS, _density, _predict, _predict_obs, _score, posterior
+
+KEY = jax.random.PRNGKey(0)
+X = np.cos(np.arange(12, dtype=np.float32)).reshape(4, 3)
+Y = np.ones(4, np.float32)
+
+
+def draws(batch=(5,), rows=9):
+    rng = np.random.default_rng(0)
+    shapes = {"alpha": (), "beta": (3,), "sigma": (), "eta": (rows,), "obs": (rows,)}
+    samples = {name: rng.normal(size=(*batch, *shape)).astype(np.float32) for name, shape in shapes.items()}
+    return {**samples, "sigma": np.abs(samples["sigma"]) + 0.1}
+
+
+def latents(samples):
+    return {name: samples[name] for name in ("alpha", "beta", "sigma")}
+
+
+def equal(result, truth):
+    return set(result) == set(truth) and all(np.array_equal(result[name], truth[name]) for name in truth)
+
+
+@pytest.mark.parametrize("hazard", HAZARDS, ids=lambda hazard: hazard.name)
+def test_every_hazard_is_right_through_the_drop_ins(hazard):
+    """`log_density` has no drop-in; all others are right with the samples as they are."""
+    if hazard.call is _density:
+        pytest.skip("log_density has no drop-in")
+    samples = dict(posterior(hazard.entry))
+    truth = hazard.call(hazard.model, {n: v for n, v in samples.items() if n != hazard.entry}, hazard.x)
+    if hazard.call is _score:
+        result = sanitize.log_likelihood(hazard.model, samples, hazard.x, hazard.y)["obs"]
+    else:
+        sites = {_predict: None, _predict_obs: ["obs"]}[hazard.call]
+        predictive = sanitize.Predictive(hazard.model, samples, return_sites=sites, new_rows=True)
+        result = predictive(KEY, hazard.x)["obs"]
+    assert np.array_equal(result, truth)
+
+
+@pytest.mark.parametrize("batch", [(), (5,), (2, 3)])
+@pytest.mark.parametrize("parallel", [False, True])
+def test_batches(batch, parallel):
+    samples, options = draws(batch), {"batch_ndims": len(batch), "parallel": parallel}
+    result = sanitize.Predictive(models.regression, samples, **options)(KEY, X)
+    assert equal(result, stock.Predictive(models.regression, latents(samples), **options)(KEY, X))
+    result = sanitize.log_likelihood(models.regression, samples, X, Y, **options)
+    assert equal(result, stock.log_likelihood(models.regression, latents(samples), X, Y, **options))
+
+
+def test_signature_is_numpyros_with_two_more():
+    theirs = inspect.signature(stock.Predictive)
+    ours = inspect.signature(sanitize.Predictive)
+    assert list(ours.parameters)[: len(theirs.parameters)] == list(theirs.parameters)
+    assert list(ours.parameters)[len(theirs.parameters) :] == ["new_rows", "redraw"]
+    assert issubclass(sanitize.Predictive, stock.Predictive)
+
+
+def test_attributes_and_pickling():
+    samples = draws()
+    predictive = sanitize.Predictive(models.regression, samples, return_sites=["obs"])
+    assert predictive.posterior_samples is samples
+    assert predictive.num_samples == 5
+    predictive(KEY, X)
+    assert predictive.posterior_samples is samples
+    assert equal(pickle.loads(pickle.dumps(predictive))(KEY, X), predictive(KEY, X))
+
+
+def test_prior_predictive_and_guide_are_stock():
+    result = sanitize.Predictive(models.regression, num_samples=3)(KEY, X)
+    assert equal(result, stock.Predictive(models.regression, num_samples=3)(KEY, X))
+    guide = AutoNormal(models.regression)
+    svi = SVI(models.regression, guide, numpyro.optim.Adam(0.1), Trace_ELBO())
+    params = svi.run(KEY, 5, X, Y, progress_bar=False).params
+    options = {"guide": guide, "params": params, "num_samples": 3}
+    assert equal(
+        sanitize.Predictive(models.regression, **options)(KEY, X),
+        stock.Predictive(models.regression, **options)(KEY, X),
+    )
+    assert equal(
+        sanitize.Predictive(models.regression, {}, num_samples=3)(KEY, X),
+        stock.Predictive(models.regression, {}, num_samples=3)(KEY, X),
+    )
+
+
+def test_samples_of_a_guide():
+    guide = AutoNormal(models.regression)
+    svi = SVI(models.regression, guide, numpyro.optim.Adam(0.1), Trace_ELBO())
+    params = svi.run(KEY, 5, X, Y, progress_bar=False).params
+    samples = guide.sample_posterior(KEY, params, sample_shape=(4,))
+    truth = stock.Predictive(models.regression, latents(samples))(KEY, X)
+    assert equal(sanitize.Predictive(models.regression, samples)(KEY, X), truth)
+
+
+def test_params_are_those_that_were_passed():
+    """The model is inspected with its params substituted, as it runs."""
+    options = {"params": {"lazy": jnp.ones(4), "scale": 2.0}}
+    samples = {"a": np.zeros(3), "obs": np.zeros((3, 9))}
+    result = sanitize.Predictive(models.with_params, samples, **options)(KEY, np.ones(4))
+    assert equal(result, stock.Predictive(models.with_params, {"a": np.zeros(3)}, **options)(KEY, np.ones(4)))
+
+
+def test_nothing_left_goes_on_with_the_draws_there_were():
+    samples = {"obs": np.zeros((2, 3, 9))}
+    result = sanitize.Predictive(models.regression, samples, batch_ndims=2)(KEY, X)
+    assert result["obs"].shape == (2, 3, 4)
+    result = sanitize.log_likelihood(models.with_factor, {"penalty": np.zeros((7, 0)), "a": np.zeros(7)}, X)
+    assert result["penalty"].shape == (7,)
+
+    def fixed(y=None):
+        numpyro.sample("y", numpyro.distributions.Normal(jnp.zeros(4)), obs=y)
+
+    assert sanitize.log_likelihood(fixed, {"y": np.zeros((7, 9))}, Y)["y"].shape == (7, 4)
+
+
+def test_entries_that_are_no_site_only_tell_the_number_of_draws():
+    samples = {"dummy": np.zeros(3)}
+    assert equal(
+        sanitize.Predictive(models.regression, samples)(KEY, X), stock.Predictive(models.regression, samples)(KEY, X)
+    )
+
+
+def test_explicit_wish_to_condition_on_deterministic_entries():
+    """By either name that NumPyro gives it, on the versions that have one."""
+    known = inspect.signature(stock.Predictive).parameters
+    if "condition_deterministic" in known:
+        wish = {"condition_deterministic": True}
+    elif "exclude_deterministic" in known:
+        wish = {"exclude_deterministic": False}
+    else:
+        pytest.skip("this NumPyro has no such option")
+    samples = draws(rows=4)
+    del samples["obs"]
+    truth = stock.Predictive(models.regression, samples, **wish)(KEY, X)
+    assert equal(sanitize.Predictive(models.regression, samples, **wish)(KEY, X), truth)
+    assert np.array_equal(truth["eta"], samples["eta"])
+    only = {"eta": samples["eta"]}
+    truth = stock.Predictive(models.regression, only, **wish)(KEY, X)
+    assert equal(sanitize.Predictive(models.regression, only, **wish)(KEY, X), truth)
+
+
+def test_every_container():
+    mcmc = MCMC(NUTS(models.regression), num_warmup=10, num_samples=5, num_chains=2, chain_method="sequential",
+                progress_bar=False)  # fmt: skip
+    mcmc.run(KEY, X, Y)
+    az = pytest.importorskip("arviz")
+    idata = az.from_numpyro(mcmc)
+    for ndims in (1, 2):
+        samples = mcmc.get_samples(group_by_chain=ndims == 2)
+        truth = stock.Predictive(models.regression, latents(samples), batch_ndims=ndims)(KEY, X[:2])
+        scores = stock.log_likelihood(models.regression, latents(samples), X[:2], Y[:2], batch_ndims=ndims)
+        for container in (mcmc, idata, samples):
+            predictive = sanitize.Predictive(models.regression, container, batch_ndims=ndims)
+            assert equal(predictive(KEY, X[:2]), truth)
+            result = sanitize.log_likelihood(models.regression, container, X[:2], Y[:2], batch_ndims=ndims)
+            assert equal(result, scores)
+
+
+def test_the_data_of_the_fit_are_evidence(recwarn):
+    """Of an MCMC the arguments are known: its rows are kept, other rows are drawn."""
+    x = np.linspace(0, 1, 6, dtype=np.float32)
+    mcmc = MCMC(NUTS(models.row_effects), num_warmup=10, num_samples=5, progress_bar=False)
+    mcmc.run(KEY, x, x)
+    predictive = sanitize.Predictive(models.row_effects, mcmc)
+    samples = mcmc.get_samples()
+    kept = {name: samples[name] for name in ("sigma", "z")}
+    assert equal(predictive(KEY, x), stock.Predictive(models.row_effects, kept)(KEY, x))
+    assert not [w for w in recwarn if issubclass(w.category, (RedrawnSiteWarning, RowLevelSiteWarning))]
+    with pytest.warns(RedrawnSiteWarning):
+        result = predictive(KEY, x**2)
+    assert equal(result, stock.Predictive(models.row_effects, {"sigma": samples["sigma"]})(KEY, x**2))
+
+
+# --------------------------------------------------------------------------------------------------- serving
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    seen = []
+    original = sites._run_in_mode
+    monkeypatch.setattr(sites, "_run_in_mode", lambda *args: seen.append(args) or original(*args))
+    return seen
+
+
+def test_same_shapes_are_inspected_once(runs):
+    predictive = sanitize.Predictive(models.regression, draws())
+    predictive(KEY, X)
+    first = len(runs)
+    assert first > 0
+    assert equal(predictive(KEY, X + 1), stock.Predictive(models.regression, latents(draws()))(KEY, X + 1))
+    assert len(runs) == first
+    predictive(KEY, X[:2])
+    assert len(runs) > first
+
+
+def test_static_values_are_told_apart_by_type_and_value():
+    """A review for one flag is not used for another, nor 1 for True."""
+    x = np.ones(3, np.float32)
+    samples = {"mu": np.zeros(4), "raw": np.zeros(4), "theta": np.ones(4)}
+    predictive = sanitize.Predictive(models.flagged, samples, return_sites=["theta"])
+    assert np.array_equal(predictive(KEY, x, 1)["theta"], np.zeros(4))
+    assert np.array_equal(predictive(KEY, x, 2).get("theta", samples["theta"]), np.ones(4))
+    assert np.array_equal(predictive(KEY, x, 1)["theta"], np.zeros(4))
+
+
+def test_models_that_need_values_are_inspected_anew():
+    x = np.ones(4, np.float32)
+    samples = {"effect": np.zeros((5, 4)), "mu": np.zeros((5, 9))}
+    predictive = sanitize.Predictive(models.concrete_groups, samples)
+    assert predictive(KEY, x, np.arange(4))["obs"].shape == (5, 4)
+    with pytest.raises(ShapeMismatchError):
+        predictive(KEY, x, np.arange(4) // 2)
+
+
+def test_what_is_remembered_is_bounded():
+    predictive = sanitize.Predictive(models.line, {"slope": np.zeros(2), "intercept": np.zeros(2)})
+    for rows in range(1, 50):
+        predictive._clean((np.zeros(rows),), {})
+    assert len(predictive._reviews) <= 32
+
+
+def test_a_remembered_review_still_warns():
+    predictive = sanitize.Predictive(models.row_effects, {"sigma": np.ones(4), "z": np.zeros((4, 3))})
+    for _ in range(2):
+        with pytest.warns(RowLevelSiteWarning, match="'z'") as caught:
+            predictive(KEY, np.zeros(3, np.float32))
+        assert caught[0].filename == __file__
+
+
+def test_jit_vmap_and_scan_around_the_call():
+    samples = draws()
+    truth = stock.Predictive(models.regression, latents(samples))(KEY, X)["obs"]
+
+    def predict(key, X):
+        return sanitize.Predictive(models.regression, samples)(key, X)["obs"]
+
+    reference = jax.jit(lambda key, X: stock.Predictive(models.regression, latents(samples))(key, X)["obs"])
+    with jax.checking_leaks():
+        assert np.array_equal(jax.jit(predict)(KEY, X), reference(KEY, X))
+    one = sanitize.Predictive(models.regression, samples)
+    assert np.array_equal(jax.jit(lambda key, X: one(key, X)["obs"])(KEY, X), reference(KEY, X))
+    assert np.array_equal(one(KEY, X)["obs"], truth)  # no tracer was remembered
+    assert jax.vmap(predict, in_axes=(None, 0))(KEY, np.stack([X, X])).shape == (2, *truth.shape)
+    _, scanned = jax.lax.scan(lambda c, X: (c, predict(KEY, X)), 0, np.stack([X, X]))
+    assert scanned.shape == (2, *truth.shape)
+    score = jax.jit(lambda X, y: sanitize.log_likelihood(models.regression, samples, X, y)["obs"])
+    assert score(X, Y).shape == (5, 4)
+
+
+def test_samples_may_be_tracers():
+    samples = {name: jnp.asarray(value) for name, value in draws().items()}
+    result = jax.jit(lambda s: sanitize.Predictive(models.regression, s)(KEY, X)["obs"])(samples)
+    assert result.shape == (5, 4)
+
+
+def test_threads_share_an_instance():
+    predictive = sanitize.Predictive(models.regression, draws())
+    found = [None] * 4
+
+    def inspect_rows(i):
+        found[i] = [set(predictive._clean((X[: 1 + (i + j) % 4],), {})) for j in range(4)]
+
+    threads = [threading.Thread(target=inspect_rows, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(names == {"alpha", "beta", "sigma"} for f in found for names in f)
+
+
+def test_replacing_numpyros_names_does_not_recurse(monkeypatch):
+    for module in (stock, stock.util):
+        monkeypatch.setattr(module, "Predictive", sanitize.Predictive)
+        monkeypatch.setattr(module, "log_likelihood", sanitize.log_likelihood)
+    assert stock.Predictive(models.regression, draws())(KEY, X)["obs"].shape == (5, 4)
+    assert stock.log_likelihood(models.regression, draws(), X, Y)["obs"].shape == (5, 4)
+
+
+# ----------------------------------------------------------------------------------------------------- scores
+
+
+def test_missing_latent_is_named():
+    """NumPyro fails deep inside, for want of a random key."""
+    samples = {"alpha": np.zeros(3), "sigma": np.ones(3)}
+    with pytest.raises(AssertionError):
+        stock.log_likelihood(models.regression, samples, X, Y)
+    with pytest.raises(MissingLatentError, match="'beta'") as caught:
+        sanitize.log_likelihood(models.regression, samples, X, Y)
+    assert caught.value.missing == {"beta": ()}
+
+
+def test_rows_that_cannot_be_drawn_are_named():
+    samples = {"sigma": np.ones(3), "z": np.zeros((3, 9)), "mu": np.zeros((3, 9))}
+    x = np.zeros(4, np.float32)
+    with pytest.warns(RedrawnSiteWarning), pytest.raises(MissingLatentError, match="'z'"):
+        sanitize.log_likelihood(models.row_effects, samples, x, x)
+
+
+def test_part_that_only_a_likelihood_runs():
+    """A deterministic site behind `numpyro.get_mask()` is put back by stock, and is stripped here."""
+    x = np.ones(3, np.float32)
+    samples = {"a": np.zeros(4), "costly": np.zeros((4, 9))}
+    truth = stock.log_likelihood(models.guarded, {"a": np.zeros(4)}, x, x)
+    assert equal(sanitize.log_likelihood(models.guarded, samples, x, x), truth)
+
+
+def test_seeded_model_needs_no_entry():
+    """A model that brings its own random key can draw what is missing, as with stock."""
+    seeded = numpyro.handlers.seed(models.inner, rng_seed=1)
+    x = np.ones(3, np.float32)
+    truth = stock.log_likelihood(seeded, {"other": np.zeros(2)}, x, x)
+    assert equal(sanitize.log_likelihood(seeded, {"other": np.zeros(2)}, x, x), truth)
+
+
+def test_nuts_posterior_scores_like_its_latents():
+    mcmc = MCMC(NUTS(models.regression), num_warmup=10, num_samples=5, progress_bar=False)
+    mcmc.run(KEY, X, Y)
+    samples = mcmc.get_samples()
+    stale = stock.log_likelihood(models.regression, samples, X * 2, Y)["obs"]
+    truth = stock.log_likelihood(models.regression, latents(samples), X * 2, Y)["obs"]
+    assert np.array_equal(sanitize.log_likelihood(models.regression, samples, X * 2, Y)["obs"], truth)
+    if tuple(int(part) for part in numpyro.__version__.split(".")[:2]) >= (0, 14):
+        assert not np.array_equal(stale, truth)
