@@ -143,6 +143,7 @@ class Call:
     treedef: Any
     bare: bool  # no arguments, though the model takes some
     mode: str = "abstract"  # what the first run found that the model needs
+    masked: bool = True  # run as `Predictive` runs it; False: as `log_likelihood` does
     assumed: tuple[str, ...] = ()  # arguments that were worked out from the samples: "X: float32[1000, 3]"
 
     @classmethod
@@ -171,7 +172,8 @@ class Call:
 
     def with_keyword(self, name: str, value: Any) -> Call:
         args, kwargs = self.arguments()
-        return replace(Call.of(self.model, args, {**kwargs, name: value}), bare=self.bare, mode=self.mode)
+        given = Call.of(self.model, args, {**kwargs, name: value})
+        return replace(given, bare=self.bare, mode=self.mode, masked=self.masked)
 
     def arguments(self, leaves: Sequence[Any] | None = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return jax.tree_util.tree_unflatten(self.treedef, self.leaves if leaves is None else leaves)
@@ -204,13 +206,13 @@ def describe_model(model: Callable[..., Any]) -> str:
         return f"{name}(...)"
 
 
-def run(call: Call, *, masked: bool = True, fall_back: bool = False) -> tuple[Run, Call]:
+def run(call: Call, *, fall_back: bool = False) -> tuple[Run, Call]:
     """Run the model of ``call`` once and record its sites; with ``fall_back``, in the first mode that works.
 
     Returns the run, and the call with its mode set: what was found out need not be tried again.
     """
     if not fall_back:
-        return _run_in_mode(call, call.mode, masked), call
+        return _run_in_mode(call, call.mode), call
     failure: Exception | None = None
     for mode in ("abstract", "concrete", "eager"):
         if mode == "concrete" and not any(
@@ -223,14 +225,14 @@ def run(call: Call, *, masked: bool = True, fall_back: bool = False) -> tuple[Ru
         ):
             break
         try:
-            return _run_in_mode(call, mode, masked), replace(call, mode=mode)
+            return _run_in_mode(call, mode), replace(call, mode=mode)
         except Exception as error:  # whatever a model does with an array that is none, values may cure it
             failure = error
     assert failure is not None
     raise _explained(call, failure)
 
 
-def _run_in_mode(call: Call, mode: str, masked: bool) -> Run:
+def _run_in_mode(call: Call, mode: str) -> Run:
     traced = [
         i
         for i, leaf in enumerate(call.leaves)
@@ -243,7 +245,7 @@ def _run_in_mode(call: Call, mode: str, masked: bool) -> Run:
         for i, array in zip(traced, arrays):
             leaves[i] = array
         args, kwargs = call.arguments(leaves)
-        trace = trace_model(call.model, masked, args, kwargs)
+        trace = trace_model(call.model, call.masked, args, kwargs)
         values = [
             (name, value)
             for name, message in trace.items()
@@ -432,7 +434,7 @@ class SiteTable(Mapping[str, Site]):
     def unmasked(self) -> Mapping[str, Site]:
         """The sites of the run that ``log_likelihood`` makes: also those behind ``numpyro.get_mask()``."""
         try:
-            return run(self.call, masked=False)[0].sites
+            return run(replace(self.call, masked=False))[0].sites
         except Exception:  # code that only a likelihood reaches need not run here
             return {}
 
