@@ -3,6 +3,7 @@
 from .behavior import Behavior, numpyro_behavior
 from .containers import posterior_samples
 from .errors import (
+    AssumedArgumentsWarning,
     BatchShapeError,
     MissingLatentError,
     ModelArgumentsError,
@@ -21,6 +22,7 @@ from .sites import Plate, Site, SiteTable, inspect_sites
 from .strip import strip_deterministic
 
 __all__ = [
+    "AssumedArgumentsWarning",
     "BatchShapeError",
     "Behavior",
     "MissingLatentError",

@@ -58,6 +58,10 @@ class NothingLeftError(SanitizeError, ValueError):
     """Every entry would be stripped. Carries ``batch_shape``."""
 
 
+class AssumedArgumentsWarning(UserWarning):
+    """No arguments were passed: those of the fit were worked out from the samples."""
+
+
 class RedrawnSiteWarning(UserWarning):
     """Row-level latents were stripped: the model draws them from their conditional prior."""
 

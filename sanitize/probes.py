@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,9 +27,11 @@ _MOST_RUNS = 64
 
 
 def try_run(call: Call) -> Run | None:
-    """A run that may fail: the arguments are made up, so that a failure is an answer."""
+    """A run that may fail, or warn: the arguments are made up, so that a failure is an answer."""
     try:
-        return run(call)[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return run(call)[0]
     except Exception:
         return None
 
@@ -109,31 +112,41 @@ def row_dims(call: Call, base: Run, observable: Iterable[str]) -> dict[str, tupl
             rows = _rows_of(changed, outcome, _observed(outcome))
             if rows:
                 return {name: dims for name, dims in rows.items() if name in base.sites}
-    return _rows_of(call, base, targets)
+    # one that no argument makes observed (a model inside `condition`) is at least not drawn from
+    return _rows_of(call, base, targets or _drawn_last(base))
 
 
 def _rows_of(call: Call, base: Run, targets: Collection[str]) -> dict[str, tuple[int, ...]]:
-    def are_rows(moved: RowDims) -> bool:
-        # without any target, nothing tells rows from groups: all sizes count, so that no entry is kept unseen
-        return any(moved.get(name) for name in targets) or not targets
-
     budget = _Budget(_MOST_RUNS)
-    rows = _union(moved for moved in _sizes_by_arrays(call, base, budget) if are_rows(moved))
-    if not rows:
-        rows = _union(moved for moved in _sizes_by_integers(call, base, budget) if are_rows(moved))
-    return rows or _shared_plates(base, targets)
+
+    def rows(sizes: Iterable[RowDims]) -> dict[str, tuple[int, ...]]:
+        return _union(moved for moved in sizes if any(moved.get(name) for name in targets))
+
+    leading = list(_sizes_by_arrays(call, base, _leading_axes(call), budget))
+    if found := rows(leading) or rows(_sizes_by_arrays(call, base, _later_axes(call), budget)):
+        return found
+    integers = list(_sizes_by_integers(call, base, budget))
+    # Where no size moves a target (the data are closed over, or it is a total), nothing tells rows from groups:
+    # rather one dimension too many, which is told, than one unseen.
+    return rows(integers) or _union([*(leading or integers), _like_targets(base, targets)])
+
+
+def _drawn_last(base: Run) -> set[str]:
+    """Latents that nothing else is drawn from."""
+    drawn_from = frozenset[str]().union(*(base.ancestors.get(name, ()) for name in base.dist_shapes))
+    return {name for name in base.dist_shapes if base.sites[name].kind == "latent" and name not in drawn_from}
 
 
 def nothing_follows(call: Call, base: Run, names: Iterable[str]) -> bool:
     """Whether one run, with all data longer at once, shows that none of these sites can follow the rows.
 
-    That something else which the model draws did grow shows that the data's length is what was changed.
+    That something else did grow, which the model draws last, shows that the data's length is what was changed.
     """
     axes = [axis for axes in _leading_axes(call).values() for axis in axes]
     moved = _moved(call, base, axes) if axes else None
     if moved is None or any(moved[name] for name in names):
         return False
-    return any(moved[name] for name in base.dist_shapes)
+    return any(moved[name] for name in _observed(base) | _drawn_last(base))
 
 
 class _Budget:
@@ -147,12 +160,14 @@ class _Budget:
         return self.left >= 0
 
 
-def _sizes_by_arrays(call: Call, base: Run, budget: _Budget) -> Iterator[RowDims]:
-    """What moves with each size that array arguments (failing that, integers with them) have in front."""
-    for size, leading in _leading_axes(call).items():
-        others = _other_axes(call, size)
+def _sizes_by_arrays(
+    call: Call, base: Run, by_size: Mapping[int, Sequence[Axis]], budget: _Budget
+) -> Iterator[RowDims]:
+    """What moves with each size that these axes of array arguments (failing that, integers with them) have."""
+    for size, axes_of_size in by_size.items():
+        others = [axis for axis in _later_axes(call).get(size, ()) if axis not in axes_of_size]
         integers = _integers(call, size)
-        pool = list(leading)
+        pool = list(axes_of_size)
         while pool:
             smallest = _smallest_set(call, base, pool, others, budget)
             if smallest is None and integers:
@@ -274,14 +289,14 @@ def _leading_axes(call: Call) -> dict[int, list[Axis]]:
     return axes
 
 
-def _other_axes(call: Call, size: int) -> list[Axis]:
-    return [
-        (i, dim)
-        for i, leaf in enumerate(call.leaves)
-        if is_array(leaf)
-        for dim, n in enumerate(leaf.shape)
-        if dim > 0 and n == size
-    ]
+def _later_axes(call: Call) -> dict[int, list[Axis]]:
+    """The other axes of the array arguments by their size: of a square matrix, or where rows are columns."""
+    axes: dict[int, list[Axis]] = {}
+    for i, leaf in enumerate(call.leaves):
+        for dim, n in enumerate(leaf.shape if is_array(leaf) else ()):
+            if dim > 0 and n > 0:
+                axes.setdefault(n, []).append((i, dim))
+    return axes
 
 
 def _integers(call: Call, size: int | None = None) -> list[Axis]:
@@ -299,16 +314,16 @@ def _union(sizes: Iterable[RowDims]) -> dict[str, tuple[int, ...]]:
     return rows
 
 
-def _shared_plates(base: Run, targets: Collection[str]) -> dict[str, tuple[int, ...]]:
-    """Where no argument can be lengthened (the data are closed over): the plates around an observed site."""
-    seen = targets or base.sites  # without any target, all plates count
-    names = {plate.name for name in seen for plate in base.sites[name].plates}
+def _like_targets(base: Run, targets: Collection[str]) -> RowDims:
+    """The dimensions that look like those of a target: they have a plate, or a size but 1, in common with it."""
+    plates = {plate.name for name in targets for plate in base.sites[name].plates}
+    sizes = {n for name in targets for n in base.sites[name].shape or ()} - {1}
     rows = {}
     for site in base.sites.values():
         if site.shape is None or site.kind == "plate":
             continue
         end = len(site.shape) - site.event_dim
-        dims = sorted(end + p.dim for p in site.plates if p.name in names and end + p.dim >= 0)
-        if dims:
-            rows[site.name] = tuple(dims)
+        dims = {end + p.dim for p in site.plates if p.name in plates and end + p.dim >= 0}
+        dims.update(dim for dim, n in enumerate(site.shape) if n in sizes)
+        rows[site.name] = tuple(sorted(dims))
     return rows

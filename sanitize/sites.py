@@ -19,6 +19,7 @@ import numpy as np
 from numpyro import handlers
 from numpyro.distributions import Distribution
 from numpyro.infer import init_to_uniform
+from numpyro.primitives import Messenger
 
 from .errors import ModelArgumentsError
 from .tables import html_table, text_table
@@ -142,6 +143,8 @@ class Call:
     treedef: Any
     bare: bool  # no arguments, though the model takes some
     mode: str = "abstract"  # what the first run found that the model needs
+    masked: bool = True  # run as `Predictive` runs it; False: as `log_likelihood` does
+    assumed: tuple[str, ...] = ()  # arguments that were worked out from the samples: "X: float32[1000, 3]"
 
     @classmethod
     def of(cls, model: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
@@ -169,7 +172,8 @@ class Call:
 
     def with_keyword(self, name: str, value: Any) -> Call:
         args, kwargs = self.arguments()
-        return replace(Call.of(self.model, args, {**kwargs, name: value}), bare=self.bare, mode=self.mode)
+        given = Call.of(self.model, args, {**kwargs, name: value})
+        return replace(given, bare=self.bare, mode=self.mode, masked=self.masked)
 
     def arguments(self, leaves: Sequence[Any] | None = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return jax.tree_util.tree_unflatten(self.treedef, self.leaves if leaves is None else leaves)
@@ -178,13 +182,21 @@ class Call:
 def parameters_of(model: Callable[..., Any]) -> list[inspect.Parameter] | None:
     """The model's parameters; None where Python cannot tell them."""
     try:
-        return list(inspect.signature(model).parameters.values())
+        return list(inspect.signature(_undecorated(model)).parameters.values())
     except (TypeError, ValueError):
         return None
 
 
+def _undecorated(model: Callable[..., Any]) -> Callable[..., Any]:
+    """The function under a handler that was used as a decorator: such a handler hides its signature."""
+    while isinstance(model, Messenger) and not hasattr(model, "__wrapped__") and model.fn is not None:
+        model = model.fn
+    return model
+
+
 def describe_model(model: Callable[..., Any]) -> str:
     """``model(X, y=None)``."""
+    model = _undecorated(model)
     while isinstance(model, functools.partial):
         model = model.func
     name = getattr(model, "__name__", type(model).__name__)
@@ -194,13 +206,13 @@ def describe_model(model: Callable[..., Any]) -> str:
         return f"{name}(...)"
 
 
-def run(call: Call, *, masked: bool = True, fall_back: bool = False) -> tuple[Run, Call]:
+def run(call: Call, *, fall_back: bool = False) -> tuple[Run, Call]:
     """Run the model of ``call`` once and record its sites; with ``fall_back``, in the first mode that works.
 
     Returns the run, and the call with its mode set: what was found out need not be tried again.
     """
     if not fall_back:
-        return _run_in_mode(call, call.mode, masked), call
+        return _run_in_mode(call, call.mode), call
     failure: Exception | None = None
     for mode in ("abstract", "concrete", "eager"):
         if mode == "concrete" and not any(
@@ -213,14 +225,14 @@ def run(call: Call, *, masked: bool = True, fall_back: bool = False) -> tuple[Ru
         ):
             break
         try:
-            return _run_in_mode(call, mode, masked), replace(call, mode=mode)
+            return _run_in_mode(call, mode), replace(call, mode=mode)
         except Exception as error:  # whatever a model does with an array that is none, values may cure it
             failure = error
     assert failure is not None
     raise _explained(call, failure)
 
 
-def _run_in_mode(call: Call, mode: str, masked: bool) -> Run:
+def _run_in_mode(call: Call, mode: str) -> Run:
     traced = [
         i
         for i, leaf in enumerate(call.leaves)
@@ -233,7 +245,7 @@ def _run_in_mode(call: Call, mode: str, masked: bool) -> Run:
         for i, array in zip(traced, arrays):
             leaves[i] = array
         args, kwargs = call.arguments(leaves)
-        trace = _trace(call.model, masked, args, kwargs)
+        trace = trace_model(call.model, call.masked, args, kwargs)
         values = [
             (name, value)
             for name, message in trace.items()
@@ -261,14 +273,16 @@ def _run_in_mode(call: Call, mode: str, masked: bool) -> Run:
     return Run(sites, found["dist_shapes"], found["scanned"], ancestors, mode)
 
 
-def _trace(model: Callable[..., Any], masked: bool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Mapping[str, Any]:
+def trace_model(
+    model: Callable[..., Any], masked: bool, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Mapping[str, Any]:
     """NumPyro's trace of the model, run as ``Predictive`` runs it, apart from handlers around the caller."""
     if masked:
         model = handlers.mask(model, mask=False)
     model = handlers.seed(model, jax.random.PRNGKey(0))
     model = handlers.substitute(model, substitute_fn=_value_where_none_can_be_drawn)
     tracer = handlers.trace(model)
-    with handlers.block():
+    with _ONE_RUN_AT_A_TIME, handlers.block():
         return tracer.get_trace(*args, **kwargs)
 
 
@@ -363,7 +377,7 @@ def _explained(call: Call, error: Exception) -> Exception:
     args, kwargs = call.arguments()
     if isinstance(error, TypeError):
         try:
-            inspect.signature(call.model).bind(*args, **kwargs)
+            inspect.signature(_undecorated(call.model)).bind(*args, **kwargs)
         except ValueError:  # no signature to compare with
             pass
         except TypeError as mismatch:
@@ -420,7 +434,7 @@ class SiteTable(Mapping[str, Site]):
     def unmasked(self) -> Mapping[str, Site]:
         """The sites of the run that ``log_likelihood`` makes: also those behind ``numpyro.get_mask()``."""
         try:
-            return run(self.call, masked=False)[0].sites
+            return run(replace(self.call, masked=False))[0].sites
         except Exception:  # code that only a likelihood reaches need not run here
             return {}
 
