@@ -76,7 +76,7 @@ class Review(Mapping[str, Verdict]):
     batch_shape: Shape
     missing: tuple[str, ...]
     group: str = field(default=containers.POSTERIOR, repr=False)  # of samples that have groups
-    cautions: tuple[tuple[str, type[Warning]], ...] = field(default=(), repr=False)  # what `warn` says
+    notices: tuple[tuple[str, type[Warning]], ...] = field(default=(), repr=False)  # what `warn` says
 
     def __getitem__(self, name: str) -> Verdict:
         return self.verdicts[name]
@@ -99,7 +99,7 @@ class Review(Mapping[str, Verdict]):
 
     def warn(self) -> None:
         """Say again what was said when the samples were reviewed, at the line that asks."""
-        for message, category in self.cautions:
+        for message, category in self.notices:
             warn(message, category)
 
     def apply(self, samples: Any) -> Any:
@@ -201,8 +201,8 @@ def review_samples(
     _refuse_mismatches(facts)
     _refuse_lost_latents(facts, [name for name, verdict in verdicts.items() if verdict.action == STRIPPED])
     missing = tuple(name for name in facts.latents if name not in facts.shapes)
-    cautions = tuple(_cautions(facts, verdicts))
-    review = Review(verdicts, dict(facts.shapes), facts.batch_shape, missing, group, cautions)
+    notices = tuple(_notices(facts, verdicts))
+    review = Review(verdicts, dict(facts.shapes), facts.batch_shape, missing, group, notices)
     review.warn()
     return review
 
@@ -485,7 +485,7 @@ def _refuse_lost_latents(facts: _Facts, stripped: Sequence[str]) -> None:
         )
 
 
-def _cautions(facts: _Facts, verdicts: Mapping[str, Verdict]) -> Iterator[tuple[str, type[Warning]]]:
+def _notices(facts: _Facts, verdicts: Mapping[str, Verdict]) -> Iterator[tuple[str, type[Warning]]]:
     """Nothing is redrawn from a prior, or kept on a guess, without a warning that says how to settle it."""
     if facts.new_rows is True:
         return
