@@ -392,3 +392,77 @@ def flagged(x, noncentred=1, y=None):
     else:
         theta = numpyro.sample("theta", dist.Normal(mu, 1.0))
     numpyro.sample("obs", dist.Normal(theta * x, 1.0), obs=y)
+
+
+# ------------------------------------------- rows that are hard to see: no leading axis of an array shows them
+
+
+def pooled(x, y=None):
+    """An effect for each row; only their total is observed."""
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    z = numpyro.sample("z", dist.Normal(0.0, 1.0).expand([x.shape[0]]))
+    numpyro.sample("obs", dist.Normal((a * x + z).sum(), 1.0), obs=y)
+
+
+def scored_by_factor(x):
+    """An effect for each row; the likelihood is one number, added by hand."""
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    z = numpyro.sample("z", dist.Normal(0.0, 1.0).expand([x.shape[0]]))
+    numpyro.factor("likelihood", -((a * x + z) ** 2).sum())
+
+
+def rows_in_columns(X, y=None):
+    """The rows are the second axis, features the first."""
+    beta = numpyro.sample("beta", dist.Normal(0.0, 1.0).expand([X.shape[0]]))
+    z = numpyro.sample("z", dist.Normal(0.0, 1.0).expand([X.shape[1]]))
+    numpyro.sample("obs", dist.Normal(beta @ X + z, 1.0), obs=y)
+
+
+def number_of_rows(x, rows=6, y=None):
+    """The number of rows is an argument of its own, which has a default."""
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    z = numpyro.sample("z", dist.Normal(0.0, 1.0).expand([rows]))
+    numpyro.sample("obs", dist.Normal(a * x + z, 1.0), obs=y)
+
+
+def from_object(data, y=None):
+    """The data are attributes of an object that JAX knows nothing of."""
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    z = numpyro.sample("z", dist.Normal(0.0, 1.0).expand([len(data.x)]))
+    numpyro.sample("obs", dist.Normal(a * data.x + z, 1.0), obs=y)
+
+
+def from_numbers(x, y=None):
+    """The data come one by one."""
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    z = numpyro.sample("z", dist.Normal(0.0, 1.0).expand([len(x)]))
+    numpyro.sample("obs", dist.Normal(a * jnp.asarray(x) + z, 1.0), obs=y)
+
+
+def labelled(x, label, y=None):
+    """Groups are named by text."""
+    labels, index = np.unique(label, return_inverse=True)
+    effect = numpyro.sample("effect", dist.Normal(0.0, 1.0).expand([len(labels)]))
+    z = numpyro.sample("z", dist.Normal(0.0, 1.0).expand([len(x)]))
+    numpyro.sample("obs", dist.Normal(effect[index] + x + z, 1.0), obs=y)
+
+
+def conditioned_elsewhere(x, group, u):
+    """No argument makes the target observed: a fit puts this model inside `condition`."""
+    effect = numpyro.sample("effect", dist.Normal(u, 1.0))
+    numpyro.sample("obs", dist.Normal(effect[group] + x, 1.0))
+
+
+def minibatch(x, size=100, y=None):
+    """The rows passed are a part of a larger whole."""
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    with numpyro.plate("data", size, subsample_size=x.shape[0]):
+        z = numpyro.sample("z", dist.Normal(a, 1.0))
+        numpyro.sample("obs", dist.Normal(x + z, 1.0), obs=y)
+
+
+def autoregression(y):
+    """The rows are their own covariates; the first has none."""
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    z = numpyro.sample("z", dist.Normal(0.0, 1.0).expand([y.shape[0] - 1]))
+    numpyro.sample("obs", dist.Normal(a * y[:-1] + z, 1.0), obs=y[1:])
