@@ -12,7 +12,7 @@ import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import jax
 import numpy as np
@@ -133,6 +133,25 @@ def _is_leaf(x: Any) -> bool:
     return x is None or is_number_list(x)
 
 
+class _InOrder(dict[Any, Any]):
+    """A dict that JAX flattens in the order in which the model gets it: a plain one it sorts, if it can."""
+
+
+jax.tree_util.register_pytree_with_keys(
+    _InOrder,
+    lambda d: ([(jax.tree_util.DictKey(key), value) for key, value in d.items()], tuple(d)),
+    lambda keys, values: cast(Any, dict(zip(keys, values))),  # a plain dict again: what the model was to get
+)
+
+
+def _in_order(x: Any) -> Any:
+    if type(x) is dict:
+        return _InOrder((key, _in_order(value)) for key, value in x.items())
+    if type(x) is tuple or (type(x) is list and not is_number_list(x)):
+        return type(x)(map(_in_order, x))
+    return x
+
+
 @dataclass(frozen=True)
 class Call:
     """A model and the arguments of one call, flat, so that probes can change them one by one."""
@@ -154,7 +173,8 @@ class Call:
                 f"{type(model).__name__}: pass the model first, then the samples."
             )
         parameters = parameters_of(model)
-        flat, treedef = jax.tree_util.tree_flatten_with_path((args, dict(kwargs)), is_leaf=_is_leaf)
+        tree = _in_order((args, dict(kwargs)))
+        flat, treedef = jax.tree_util.tree_flatten_with_path(tree, is_leaf=_is_leaf)
         names, leaves = [], []
         positional = [p.name for p in parameters or () if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         for path, leaf in flat:
@@ -293,8 +313,21 @@ def _value_where_none_can_be_drawn(message: dict[str, Any]) -> Any:
     fn = message["fn"]
     while hasattr(fn, "base_dist"):
         fn = fn.base_dist
-    no_sampler = isinstance(fn, Distribution) and type(fn).sample is Distribution.sample
-    return init_to_uniform(message) if no_sampler else None
+    return None if _has_sampler(fn) else init_to_uniform(message)
+
+
+def _has_sampler(fn: Any) -> bool:
+    if not isinstance(fn, Distribution):
+        return True
+    if type(fn).sample is Distribution.sample:
+        return False
+    if type(fn).__module__.startswith("numpyro."):
+        return True
+    try:  # people write distributions of their own, for their density only
+        jax.eval_shape(fn.sample, jax.random.PRNGKey(0))
+    except NotImplementedError:
+        return False
+    return True
 
 
 def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
@@ -395,9 +428,10 @@ def arguments_error(model: Callable[..., Any], what: str) -> ModelArgumentsError
         for p in parameters
         if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     )
+    call = f"model, {needed}" if needed else "model"
     return ModelArgumentsError(
         f"{describe_model(model)} cannot be run with the arguments at hand: {what}. Pass the arguments that you "
-        f"predict with: strip_deterministic(model, samples, {needed}), or inspect_sites(model, {needed}).",
+        f"predict with: strip_deterministic({call.replace('model', 'model, samples', 1)}), or inspect_sites({call}).",
         signature=describe_model(model),
     )
 

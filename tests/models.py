@@ -466,3 +466,82 @@ def autoregression(y):
     a = numpyro.sample("a", dist.Normal(0.0, 1.0))
     z = numpyro.sample("z", dist.Normal(0.0, 1.0).expand([y.shape[0] - 1]))
     numpyro.sample("obs", dist.Normal(a * y[:-1] + z, 1.0), obs=y[1:])
+
+
+# ------------------------------------------------------------------------- models that are hard to inspect
+
+
+class DensityOnly(dist.Distribution):
+    """A distribution of the user's own, written for its density."""
+
+    support = dist.constraints.real
+    arg_constraints = {"loc": dist.constraints.real}  # noqa: RUF012
+
+    def __init__(self, loc):
+        self.loc = loc
+        super().__init__(batch_shape=jnp.shape(loc))
+
+    def sample(self, key, sample_shape=()):
+        raise NotImplementedError
+
+    def log_prob(self, value):
+        return -((value - self.loc) ** 2)
+
+
+def density_only(x, y=None):
+    """A prior that cannot be sampled: stock `Predictive` never has to."""
+    a = numpyro.sample("a", DensityOnly(0.0).expand([2]).to_event(1))
+    mu = numpyro.deterministic("mu", a.sum() * x)
+    numpyro.sample("obs", dist.Normal(mu, 1.0), obs=y)
+
+
+def ordered_data(data, y=None):
+    """Unpacks a dict in the order in which it was written."""
+    X, offset = data.values()
+    beta = numpyro.sample("beta", dist.Normal(0.0, 1.0).expand([X.shape[1]]).to_event(1))
+    eta = numpyro.deterministic("eta", X @ beta + offset)
+    numpyro.sample("obs", dist.Normal(eta, 1.0), obs=y)
+
+
+def by_keyword(**columns):
+    """One coefficient for each keyword."""
+    for name, column in columns.items():
+        numpyro.sample(name, dist.Normal(column.mean(), 1.0))
+
+
+def many_ways():
+    """Values that reach their sites through JAX's control flow and transformations."""
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    b = numpyro.sample("b", dist.Normal(a, 1.0))
+    numpyro.deterministic("jitted", jax.jit(jnp.sin)(a))
+    numpyro.deterministic("mapped", jax.vmap(lambda t: t + b)(jnp.ones(3)))
+    numpyro.deterministic("gradient", jax.grad(lambda t: t**2)(a))
+    numpyro.deterministic("loop", jax.lax.fori_loop(0, 3, lambda i, carry: carry + b, 0.0))
+    numpyro.deterministic("until", jax.lax.while_loop(lambda carry: carry < a, lambda carry: carry + 1.0, 0.0))
+    numpyro.deterministic("chosen", jnp.where(a > 0, 1.0, -1.0))
+    numpyro.deterministic("tree", {"first": a, "second": (b, None)})
+    numpyro.deterministic("neither", jnp.ones(2))
+
+
+def counted(n):
+    """As many latents as another latent says."""
+    z = numpyro.sample("z", dist.Poisson(3.0))
+    for i in range(int(z) * 0 + n):
+        numpyro.sample(f"a{i}", dist.Normal(0.0, 1.0))
+
+
+def selected(x):
+    """Boolean indexing by a latent."""
+    z = numpyro.sample("z", dist.Bernoulli(0.5).expand([x.shape[0]]))
+    numpyro.deterministic("chosen", jnp.sum(jnp.asarray(x)[z == 1]))
+
+
+def consuming(data):
+    """Takes its target out of the caller's dict."""
+    numpyro.sample("obs", dist.Normal(data["x"], 1.0), obs=data.pop("y"))
+
+
+def nested_failure(x):
+    with numpyro.plate("data", x.shape[0]), handlers.mask(mask=True), handlers.seed(rng_seed=1):
+        numpyro.sample("a", dist.Normal(0.0, 1.0))
+        raise RuntimeError("inside a plate")

@@ -1,5 +1,6 @@
 """The inspector: one abstract run of whatever people pass as a model."""
 
+import collections
 import functools
 import threading
 
@@ -470,3 +471,138 @@ def test_one_run(monkeypatch):
     monkeypatch.setattr(sites, "_run_in_mode", lambda *a, **k: runs.append(1) or original(*a, **k))
     inspect_sites(models.regression, X)
     assert len(runs) == 1
+
+
+# ------------------------------------------------------------------------------ models that people also write
+
+
+def test_dict_keeps_the_order_in_which_it_was_written():
+    """JAX sorts the keys of a dict: a model that unpacks one would get its columns exchanged."""
+    table = inspect_sites(models.ordered_data, {"X": X, "A": x})
+    assert shapes(table)["beta"] == (3,)
+    assert table.call.names == ("data['X']", "data['A']")
+    assert list(inspect_sites(models.by_keyword, z=x, a=x)) == ["z", "a"]
+
+
+def test_keys_of_mixed_types():
+    """JAX cannot sort them; a model can use them."""
+
+    def model(data):
+        numpyro.sample("obs", dist.Normal(data[1] + data["a"], 1.0))
+
+    assert shapes(inspect_sites(model, {1: x, "a": x})) == {"obs": (20,)}
+    assert shapes(inspect_sites(lambda pair: model(pair[0]), [{1: x, "a": x}])) == {"obs": (20,)}
+
+
+def test_the_model_gets_a_plain_dict():
+    seen = []
+    inspect_sites(lambda data, rest: seen.append((type(data), type(rest["more"]), type(rest))), {"x": x}, {"more": {}})
+    assert seen == [(dict, dict, dict)]
+
+
+def test_callers_dict_is_not_changed_by_a_model_that_changes_it():
+    data = {"x": x, "y": None}
+    repr(inspect_sites(models.consuming, data))
+    assert list(data) == ["x", "y"]
+
+
+def test_distribution_without_a_sampler_of_its_own():
+    """A user's own density is inspected, since stock `Predictive` with its draws never samples it."""
+    assert shapes(inspect_sites(models.density_only, x)) == {"a": (2,), "mu": (20,), "obs": (20,)}
+    assert inspect_sites(models.density_only, x)["mu"].parents == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("name", "parents"),
+    [
+        ("jitted", ("a",)),
+        ("mapped", ("b",)),
+        ("gradient", ("a",)),
+        ("loop", ("b",)),
+        ("until", ("a",)),
+        ("chosen", ("a",)),
+        ("tree", ("a", "b")),
+        ("neither", ()),
+    ],
+)
+def test_parents_through_jaxs_control_flow(name, parents):
+    assert inspect_sites(models.many_ways)[name].parents == parents
+
+
+def test_parents_through_numpyros_control_flow_and_reparam():
+    """All of a scan's latents are taken for parents of what it gives out; a reparametrized site has its own noise."""
+    table = inspect_sites(models.local_level, x)
+    assert set(table["last"].parents) >= {"level"}
+    assert set(table["last"].parents) <= {"drift", "start", "level"}
+    assert set(inspect_sites(models.branching, jnp.float32(1.0))["c"].parents) <= {"a", "b"}
+    table = inspect_sites(models.noncentred_schools, 8, np.ones(8, np.float32))
+    assert table["theta"].parents == ("mu", "tau", "theta_decentered")
+    assert inspect_sites(models.transformed, x)["a"].parents == ("a_base",)
+    assert inspect_sites(models.scoped, x)["inner/b"].parents == ("inner/a",)
+    assert inspect_sites(models.conditioned, x)["b"].parents == ()
+
+
+def test_integers_and_masks_made_of_a_latent():
+    """`int(z)` and `x[z == 1]` take an eager run."""
+    table = inspect_sites(models.counted, 2)
+    assert (list(table), table.run.mode) == (["z", "a0", "a1"], "eager")
+    table = inspect_sites(models.selected, x)
+    assert (table["chosen"].parents, table.run.mode) == (("z",), "eager")
+
+
+def test_memory_map_is_an_array(tmp_path):
+    """It is data like any other, as far as its rows are concerned."""
+    values = np.memmap(tmp_path / "x", np.float32, "w+", shape=(20,))
+    assert inspect_sites(models.line, values)["obs"].row_dims == (0,)
+
+
+def test_named_tuple_and_list_of_arrays():
+    """Their parts are named in the words of the caller."""
+    Data = collections.namedtuple("Data", ["x", "y"])
+    table = inspect_sites(lambda data: models.line(data.x, data.y), Data(x, None))
+    assert table.call.names == ("data.x", "data.y")
+    assert table["obs"].observable == "data.y"
+    assert inspect_sites(lambda data: models.line(*data), [x, None])["obs"].observable == "data[1]"
+
+
+@pytest.mark.parametrize(
+    ("model", "argument", "error"),
+    [(models.nested_failure, x, RuntimeError), (models.local_level, jnp.zeros(()), IndexError)],
+)
+def test_handlers_are_closed_after_a_failure_inside_of_them(model, argument, error):
+    """In a plate and handlers of the model's own, and at a `scan` over a scalar."""
+    with pytest.raises(error):
+        inspect_sites(model, argument)
+    assert not _PYRO_STACK
+
+
+def test_substitution_and_scope_around_the_caller_take_no_part():
+    with handlers.scope(prefix="outer"), handlers.substitute(data={"a": 1.0}), handlers.mask(mask=False):
+        table = inspect_sites(models.guarded, x)
+        assert kinds(table) == {"a": "latent", "obs": "latent"}
+        assert "costly" in table.unmasked
+
+
+def test_an_exception_keeps_the_cause_that_the_model_gave_it():
+    """Only what the model chained is chained; our attempts with other arguments are not."""
+
+    def model(x):
+        try:
+            raise KeyError("first")
+        except KeyError as error:
+            raise ValueError("second") from error
+
+    with pytest.raises(ValueError, match="second") as caught:
+        inspect_sites(model, x)
+    chained = []
+    error = caught.value
+    while error is not None and len(chained) < 9:
+        error = error.__cause__ or error.__context__
+        chained.append(type(error).__name__)
+    assert chained.count("ValueError") == 0
+    assert {"KeyError", "NoneType"} >= set(chained) - {"UnfilteredStackTrace"}
+
+
+def test_call_to_make_reads_well_without_required_arguments():
+    with pytest.raises(ModelArgumentsError, match=r"strip_deterministic\(model, samples\), or inspect_sites\(model\)"):
+        inspect_sites(models.no_arguments, x)

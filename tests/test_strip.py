@@ -335,3 +335,56 @@ def test_errors_share_a_base_and_survive_pickling():
 def test_model_without_arguments():
     samples = {"a": np.zeros(4), "b": np.zeros(4)}
     assert list(strip_deterministic(models.no_arguments, samples)) == ["a"]
+
+
+# ------------------------------------------------------------------------------ regressions, against stock
+
+
+def test_scores_of_other_rows_of_the_same_number_are_right(fitted):
+    """NumPyro issue 1772: with `eta` among the samples, stock scores the rows of the fit (since 0.14)."""
+    X, y = data(30, seed=2)
+    samples = dict(fitted.get_samples())
+    truth = log_likelihood(models.regression, latents_alone(samples), X, y)["obs"]
+    clean = strip_deterministic(models.regression, samples, X, y)
+    assert np.array_equal(log_likelihood(models.regression, clean, X, y)["obs"], truth)
+    eta = samples["alpha"][:, None] + samples["beta"] @ X.T
+    by_hand = -0.5 * ((y - eta) / samples["sigma"][:, None]) ** 2
+    by_hand = by_hand - np.log(samples["sigma"])[:, None] - 0.5 * np.log(2 * np.pi)
+    assert np.allclose(truth, by_hand, atol=1e-3)  # so the truth compared with is the truth
+
+
+def test_dict_of_data_is_predicted_from_as_stock_does():
+    """Nothing of the order of a dict's keys is lost on the way to the verdicts."""
+    X, _ = data(5)
+    rng = np.random.default_rng(1)
+    beta = rng.normal(size=(4, 3)).astype(np.float32)
+    arguments = {"X": X, "A": X[:, 0]}
+    clean = strip_deterministic(models.ordered_data, {"beta": beta, "eta": np.zeros((4, 30))}, arguments)
+    assert list(clean) == ["beta"]
+    truth = Predictive(models.ordered_data, {"beta": beta})(KEY, arguments)
+    assert equal(Predictive(models.ordered_data, clean)(KEY, arguments), truth)
+
+
+def test_latent_that_cannot_be_sampled_is_kept():
+    samples = {"a": np.zeros((4, 2)), "mu": np.zeros((4, 30))}
+    clean = strip_deterministic(models.density_only, samples, data(5)[1])
+    assert clean["a"] is samples["a"]
+    assert Predictive(models.density_only, clean)(KEY, data(5)[1])["obs"].shape == (4, 5)
+
+
+def test_html_of_a_review_escapes_names():
+    samples = {"intercept": np.zeros(4), "slope": np.zeros(4), "<b>": np.zeros(4)}
+    html = inspect_sites(models.line, np.zeros(3)).review(samples)._repr_html_()
+    assert "&lt;b&gt;" in html
+    assert "<b>" not in html
+
+
+def test_review_is_a_read_only_mapping():
+    samples = {"intercept": np.zeros(4), "slope": np.zeros(4), "mu": np.zeros((4, 9))}
+    review = inspect_sites(models.line, np.zeros(3)).review(samples)
+    assert list(review) == list(samples)
+    assert (review.kept, review.stripped) == ({"intercept", "slope"}, {"mu"})
+    with pytest.raises(TypeError):
+        review["mu"] = None
+    with pytest.raises(KeyError):
+        review["nothing"]
