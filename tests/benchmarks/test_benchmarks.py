@@ -1,0 +1,131 @@
+"""The figures of the README: each is a ratio of two calls, measured in turns in one process.
+
+``python -m pytest tests/benchmarks -o addopts=``. The lowest of many repetitions counts: what other work on the
+machine adds is never part of it. The bars are printed, and not asserted.
+"""
+
+import time
+import tracemalloc
+
+import jax
+import models
+import numpy as np
+import pytest
+from numpyro import handlers, infer
+
+import sanitize
+from sanitize import inspect_sites, strip_deterministic
+
+KEY = jax.random.PRNGKey(0)
+DRAWS = 1000
+
+
+def fastest(*calls, rounds):
+    """The lowest time of each call, in seconds, taken in turns."""
+    times = [[] for _ in calls]
+    for i in range(rounds + 1):
+        for call, of in zip(calls, times):
+            start = time.perf_counter()
+            jax.block_until_ready(call())
+            if i:  # the first round warms up
+                of.append(time.perf_counter() - start)
+    return [min(of) for of in times]
+
+
+def data(rows):
+    return np.ones((rows, 3), np.float32), np.ones(rows, np.float32)
+
+
+def posterior(rows=100):
+    rng = np.random.default_rng(0)
+    shapes = {"alpha": (), "beta": (3,), "sigma": (), "eta": (rows,)}
+    samples = {name: rng.normal(size=(DRAWS, *shape)).astype(np.float32) for name, shape in shapes.items()}
+    return {**samples, "sigma": np.abs(samples["sigma"])}
+
+
+def traced(X, y):
+    return handlers.trace(handlers.seed(models.regression, KEY)).get_trace(X, y)
+
+
+def values(X, y):
+    return {name: site["value"] for name, site in traced(X, y).items()}
+
+
+@pytest.fixture(scope="module")
+def small():
+    return data(1000)
+
+
+@pytest.fixture(scope="module")
+def large():
+    return data(10_000_000)
+
+
+def test_rows_do_not_matter(benchmark, figure, small, large):
+    few, many = fastest(
+        lambda: inspect_sites(models.regression, *small), lambda: inspect_sites(models.regression, *large), rounds=60
+    )
+    figure("inspection at 10,000,000 rows against 1,000 rows", f"{many / few:.2f} times", "<= 1.3")
+    benchmark.pedantic(inspect_sites, (models.regression, *large), rounds=5)
+
+
+def test_memory(benchmark, figure, small, large):
+    def peak(arguments):
+        inspect_sites(models.regression, *arguments)
+        tracemalloc.start()
+        inspect_sites(models.regression, *arguments)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    more = benchmark.pedantic(lambda: peak(large) - peak(small), rounds=1)
+    figure("the same: more memory (Python and NumPy)", f"{more / 1e6:.2f} MB", "< 5 MB")
+
+
+def test_against_one_run(benchmark, figure, large):
+    ours, theirs = fastest(lambda: inspect_sites(models.regression, *large), lambda: values(*large), rounds=5)
+    figure("inspection against one run of the model at 10,000,000 rows", f"{theirs / ours:.0f} times faster", ">= 100")
+    benchmark.pedantic(inspect_sites, (models.regression, *large), rounds=5)
+
+
+def test_against_the_floor(benchmark, figure, small):
+    samples = posterior()
+    ours, floor = fastest(
+        lambda: strip_deterministic(models.regression, samples, small[0]),
+        lambda: jax.eval_shape(lambda X: values(X, None), small[0]),
+        rounds=100,
+    )
+    figure("`strip_deterministic` against one bare `jax.eval_shape` of the trace", f"{ours / floor:.2f} times", "<= 4")
+    benchmark.pedantic(strip_deterministic, (models.regression, samples, small[0]), rounds=5)
+
+
+def test_apply(benchmark, figure):
+    samples = {f"other{i}": np.zeros((10, 3)) for i in range(96)}
+    samples.update(posterior())
+    samples = {name: value[:10] for name, value in samples.items()}
+    review = inspect_sites(models.regression, *data(100)).review(samples)
+    names = review.kept
+
+    def many(call):
+        return lambda: [call() for _ in range(100)] and None
+
+    ours, floor = fastest(
+        many(lambda: review.apply(samples)), many(lambda: {name: samples[name] for name in names}), rounds=100
+    )
+    figure("`review.apply` on 100 entries against a dict comprehension", f"{ours / floor:.2f} times", "<= 3")
+    benchmark.pedantic(review.apply, (samples,), rounds=5)
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+def test_repeated_calls(benchmark, figure, parallel):
+    X, samples = data(100)[0], posterior()
+    latents = {name: samples[name] for name in ("alpha", "beta", "sigma")}
+    ours = sanitize.Predictive(models.regression, samples, parallel=parallel)
+    theirs = infer.Predictive(models.regression, latents, parallel=parallel)
+    mine, stock = fastest(lambda: ours(KEY, X), lambda: theirs(KEY, X), rounds=150 if parallel else 15)
+    figure(
+        f"a repeated call of `Predictive` against stock, {DRAWS} draws, parallel={parallel}",
+        f"{mine / stock:.3f} times",
+        "<= 1.02",
+    )
+    benchmark.pedantic(ours, (KEY, X), rounds=5)
