@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -14,7 +15,7 @@ from numpyro import infer as stock
 
 from . import containers
 from .errors import MissingLatentError, NoSharedSiteError, listing
-from .evidence import fit_evidence
+from .evidence import FitEvidence, fit_evidence
 from .review import Review, review_samples
 from .sites import Call, SiteTable, abstract, is_array, run
 from .strip import refuse_collisions
@@ -99,22 +100,28 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
     def _clean(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         model = handlers.substitute(self.model, data=self.params) if self.params else self.model
         call = Call.of(model, args, kwargs)
-        key = None if self._fit is not None else _key(call)
+        conditions = _conditions_on_deterministic(self)
+        key = (
+            None if self._fit is not None else _key(call, self.model, self.infer_discrete, conditions, *self._shapes())
+        )
         review = self._reviews.get(key) if key is not None else None
         if review is None:
-            table = _inspect(call)
-            samples = self.posterior_samples
-            if _conditions_on_deterministic(self):
+            # with infer_discrete, NumPyro runs the model without the mask
+            table = _inspect(call, masked=not self.infer_discrete)
+            samples, redraw = self.posterior_samples, tuple(self.redraw)
+            if conditions:
                 sites = table.run.sites
+                # what the deterministic values were computed from need not be there
+                redraw += tuple(n for n, site in sites.items() if site.kind == "latent" and n not in samples)
                 samples = {n: v for n, v in samples.items() if n not in sites or sites[n].kind != "deterministic"}
             try:
                 review = review_samples(
                     table,
                     samples,
                     new_rows=self.new_rows,
-                    redraw=self.redraw,
-                    batch_ndims=self.batch_ndims,
-                    evidence=fit_evidence(table.call, self._fit if self._fit is not None else samples),
+                    redraw=redraw,
+                    batch_ndims=len(self._batch_shape),
+                    evidence=_evidence(table.call, self._fit if self._fit is not None else samples),
                 )
             except NoSharedSiteError:  # NumPyro takes from such entries the number of draws, and so do we
                 return dict(self.posterior_samples)
@@ -126,6 +133,9 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
             review.warn()
         stripped = review.stripped
         return {name: value for name, value in self.posterior_samples.items() if name not in stripped}
+
+    def _shapes(self) -> list[Hashable]:
+        return [(name, np.shape(value)) for name, value in self.posterior_samples.items()]
 
 
 def _signature() -> inspect.Signature:
@@ -192,11 +202,12 @@ def log_likelihood(
     stripped: frozenset[str] = frozenset()
     missing: tuple[str, ...] = ()
     if arrays:
-        table = _inspect(Call.of(model, args, kwargs))
-        evidence = fit_evidence(table.call, posterior_samples)
+        table = _inspect(Call.of(model, args, kwargs), masked=False)
+        evidence = _evidence(table.call, posterior_samples)
+        ndims = len(np.shape(next(iter(arrays.values())))[:batch_ndims])
         try:
             review = review_samples(
-                table, arrays, new_rows=new_rows, redraw=redraw, batch_ndims=batch_ndims, evidence=evidence
+                table, arrays, new_rows=new_rows, redraw=redraw, batch_ndims=ndims, evidence=evidence
             )
         except NoSharedSiteError:
             pass
@@ -223,9 +234,16 @@ def _is_latent(table: SiteTable, name: str) -> bool:
     return site is not None and site.kind == "latent"
 
 
-def _inspect(call: Call) -> SiteTable:
-    outcome, call = run(call, fall_back=True)
+def _inspect(call: Call, masked: bool) -> SiteTable:
+    """The sites under exactly these arguments, also where there are none."""
+    outcome, call = run(replace(call, bare=False, masked=masked), fall_back=True)
     return SiteTable(call, outcome)
+
+
+def _evidence(call: Call, samples: Any) -> FitEvidence:
+    """What is known of the fit: where no data are passed, the model has its own, those of the fit."""
+    evidence = fit_evidence(call, samples)
+    return replace(evidence, same_rows=True) if all(leaf is None for leaf in call.leaves) else evidence
 
 
 def _arrays(samples: Any, batch_ndims: int) -> Any:
@@ -241,12 +259,12 @@ def _conditions_on_deterministic(predictive: Predictive) -> bool:
     return not said.get("exclude_deterministic", True)
 
 
-def _key(call: Call) -> Hashable | None:
+def _key(call: Call, *more: Hashable) -> Hashable | None:
     """What a review depends on: shapes and dtypes of arrays, all else by value; None where that cannot be told."""
     leaves = tuple(
         (leaf.shape, leaf.dtype) if is_array(leaf) else (type(leaf), leaf) for leaf in map(_abstract, call.leaves)
     )
-    key = (call.treedef, leaves, jax.config.jax_enable_x64)  # type: ignore[attr-defined]
+    key = (call.treedef, leaves, jax.config.jax_enable_x64, *more)  # type: ignore[attr-defined]
     try:
         hash(key)
     except TypeError:

@@ -301,6 +301,9 @@ class _Facts:
         model = None if site is None else site.shape
         if recorded is None or model is None:
             return () if recorded is model else None
+        more = max(len(recorded) - len(model), 0)
+        if recorded[:more] == (1,) * more:
+            recorded = recorded[more:]  # axes of size one in front broadcast
         if len(recorded) != len(model):
             return None
         return tuple(i for i, (n, m) in enumerate(zip(recorded, model)) if n != m)

@@ -187,6 +187,40 @@ def test_the_data_of_the_fit_are_evidence(recwarn):
     assert equal(result, stock.Predictive(models.row_effects, {"sigma": samples["sigma"]})(KEY, x**2))
 
 
+def test_model_with_its_own_data_keeps_its_row_level_latents():
+    """Without arguments the rows are those that the model holds: what was fitted for them is not redrawn."""
+    samples = {"a": np.zeros(5), "z": np.ones((5, 6))}
+    truth = stock.Predictive(models.closed_over, samples)(KEY)
+    assert equal(sanitize.Predictive(models.closed_over, samples)(KEY), truth)
+    assert not np.array_equal(truth["obs"], stock.Predictive(models.closed_over, {"a": np.zeros(5)})(KEY)["obs"])
+    scores = sanitize.log_likelihood(models.no_arguments, {"a": np.arange(3.0), "b": np.zeros(3)})
+    assert equal(scores, stock.log_likelihood(models.no_arguments, {"a": np.arange(3.0)}))
+
+
+def test_one_draw_without_batch_dimensions():
+    """NumPyro takes scalars for one draw, whatever `batch_ndims` says."""
+    samples, x = {"slope": np.float32(2.0), "intercept": np.float32(1.0)}, np.ones(3, np.float32)
+    truth = stock.Predictive(models.line, samples)(KEY, x)
+    assert equal(sanitize.Predictive(models.line, samples)(KEY, x), truth)
+    scores = stock.log_likelihood(models.line, samples, x, x)
+    assert equal(sanitize.log_likelihood(models.line, samples, x, x), scores)
+
+
+def test_axes_of_size_one_in_front_broadcast():
+    """As stock has it: values recorded under an outer plate of the fit are the same values."""
+    samples, x = {"slope": np.arange(3.0).reshape(3, 1), "intercept": np.ones(3)}, np.ones(4, np.float32)
+    truth = stock.log_likelihood(models.line, samples, x, x)
+    assert equal(sanitize.log_likelihood(models.line, samples, x, x), truth)
+
+
+def test_other_samples_in_the_same_instance():
+    """NumPyro reads its attributes at each call: so does the review."""
+    predictive = sanitize.Predictive(models.regression, latents(draws()))
+    predictive(KEY, X)
+    predictive.posterior_samples = draws()
+    assert equal(predictive(KEY, X), stock.Predictive(models.regression, latents(draws()))(KEY, X))
+
+
 # --------------------------------------------------------------------------------------------------- serving
 
 
