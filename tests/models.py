@@ -372,7 +372,7 @@ def closed_over(y=None):
 def from_frame(frame, y=None):
     """The data come as a DataFrame."""
     a = numpyro.sample("a", dist.Normal(0.0, 1.0))
-    z = numpyro.sample("z", dist.Normal(0.0, 1.0).expand([len(frame)]))
+    z = numpyro.sample("z", dist.Normal(0.0, 1.0).expand([len(frame["x"])]))
     numpyro.sample("obs", dist.Normal(a * frame["x"].to_numpy() + z, 1.0), obs=y)
 
 

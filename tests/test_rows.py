@@ -1,5 +1,7 @@
 """Models with data-shaped latents, predicted on one, fewer, equal and more rows than they were fitted on."""
 
+import functools
+import types
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -7,13 +9,15 @@ from typing import Any, NamedTuple
 import jax
 import models
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 from numpyro.infer import Predictive
 
 from sanitize import RedrawnSiteWarning, RowLevelSiteWarning, ShapeMismatchError, inspect_sites, strip_deterministic
 
+FITTED, DRAWS = 6, 5
 KEY = jax.random.PRNGKey(0)
-FITTED = 6
 
 
 def x(rows):
@@ -26,6 +30,21 @@ def X(rows, columns):
 
 def group(rows, groups=4):
     return np.arange(rows) % groups
+
+
+def draw(model, samples, *args, **kwargs):
+    """Stock `Predictive`; ``parallel`` takes no compilation of the whole model, which is most of the time here."""
+    prior = {} if samples else {"num_samples": DRAWS}
+    return Predictive(model, samples or None, parallel=True, **prior)(KEY, *args, **kwargs)
+
+
+@functools.cache
+def posterior(name):
+    """Draws as a fit on `FITTED` rows records them: latents, and deterministic sites computed from them."""
+    case = CASES[name]
+    samples = draw(case.model, None, *case.args(FITTED), **case.kwargs(FITTED))
+    recorded = (*case.latents, *case.rows, *case.computed, case.target)  # not the rows observed under a mask
+    return {name: np.asarray(value) for name, value in samples.items() if name in recorded}
 
 
 class Case(NamedTuple):
@@ -88,28 +107,52 @@ CASES = {
     ),
     "data in a dict": Case(models.from_dict, lambda n: ({"x": x(n), "y": None},), ("a",), ("z",)),
     "data in a list": Case(models.from_dict, lambda n: ({"x": x(n).tolist(), "y": None},), ("a",), ("z",)),
+    "data in a DataFrame": Case(models.from_frame, lambda n: (pd.DataFrame({"x": x(n)}),), ("a",), ("z",)),
+    "data in a Dataset": Case(models.from_frame, lambda n: (xr.Dataset({"x": ("row", x(n))}),), ("a",), ("z",)),
+    "data in an object": Case(models.from_object, lambda n: (types.SimpleNamespace(x=x(n)),), ("a",), ("z",)),
+    "data in a tuple of numbers": Case(models.from_numbers, lambda n: (tuple(x(n).tolist()),), ("a",), ("z",)),
+    "groups named by text": Case(
+        models.labelled, lambda n: (x(n), np.array(list("abcabcabc"))[:n]), ("effect",), ("z",)
+    ),
+    "a total of the rows": Case(models.pooled, lambda n: (x(n),), ("a",), ("z",)),
+    "a factor in place of a likelihood": Case(models.scored_by_factor, lambda n: (x(n),), ("a",), ("z",), target="z"),
+    "rows in columns": Case(models.rows_in_columns, lambda n: (X(3, n),), ("beta",), ("z",)),
+    "number of rows given beside the data": Case(models.number_of_rows, lambda n: (x(n), n), ("a",), ("z",)),
+    "no argument makes the target observed": Case(
+        models.conditioned_elsewhere, lambda n: (x(n), group(n), x(4)), ("effect",), ("obs",), target="obs"
+    ),
+    "minibatch": Case(models.minibatch, lambda n: (x(n),), ("a",), ("z",)),
+    "covariates that are the rows before": Case(
+        models.autoregression, lambda n: (x(n + 1),), ("a",), ("z",), target="z"
+    ),
 }
-NO_SINGLE_ROW = {"needs the values of its groups"}  # one row has one group
+NO_SINGLE_ROW = {"needs the values of its groups", "groups named by text"}  # one row has one group
+# Nothing but its size tells that a latent follows these rows, and many a coefficient has size 1.
+REFUSED_SINGLE_ROW = {
+    "data in a Dataset",
+    "data in an object",
+    "data in a tuple of numbers",
+    "number of rows given beside the data",
+}
 
 
 @pytest.mark.parametrize("rows", [1, 4, FITTED, 9])
 @pytest.mark.parametrize("name", CASES)
-def test_every_entry_of_every_model(name, rows, record):
+def test_every_entry_of_every_model(name, rows):
     """The verdict on every entry, and what stock `Predictive` then makes of the result."""
     case = CASES[name]
-    if rows == 1 and name in NO_SINGLE_ROW:
+    if rows == 1 and name in NO_SINGLE_ROW | REFUSED_SINGLE_ROW:
         return
-    samples = record(case.model, *case.args(FITTED), **case.kwargs(FITTED))
-    samples = {n: v for n, v in samples.items() if not n.endswith("_observed")}  # observed in a fit: not recorded
+    samples = posterior(name)
     args, kwargs = case.args(rows), case.kwargs(rows)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        review = inspect_sites(case.model, *args, **kwargs).review(samples)
+        table = inspect_sites(case.model, *args, **kwargs)
+        review = table.review(samples)
     expected = dict.fromkeys(case.latents, "kept")
     expected |= dict.fromkeys(case.rows, "kept" if rows == FITTED else "stripped")
     expected |= dict.fromkeys(case.computed, "stripped")
-    if case.target not in expected:
-        expected[case.target] = "stripped"
+    expected.setdefault(case.target, "stripped")
     assert {n: v.action for n, v in review.items()} == expected
     category = RowLevelSiteWarning if rows == FITTED else RedrawnSiteWarning
     assert [w.category for w in caught] == ([category] if case.rows else [])
@@ -117,25 +160,35 @@ def test_every_entry_of_every_model(name, rows, record):
         assert repr(site) in str(caught[0].message)
         assert "new_rows=" in str(caught[0].message)
     clean = review.apply(samples)
-    predicted = Predictive(case.model, clean)(KEY, *args, **kwargs)
-    site = inspect_sites(case.model, *args, **kwargs)[case.target]
+    assert all(clean[n] is samples[n] for n in clean)
+    predicted = draw(case.model, clean, *args, **kwargs)
     if case.target not in clean:
-        assert predicted[case.target].shape == (6, *site.shape)
-    latents = {n: samples[n] for n in (*case.latents, *case.rows)}
-    if set(clean) == set(latents):
-        truth = Predictive(case.model, latents)(KEY, *args, **kwargs)
+        assert predicted[case.target].shape == (DRAWS, *table[case.target].shape)
+        assert predicted[case.target].shape[1:2] == (() if name == "a total of the rows" else (rows,))
+    if rows == FITTED:
+        latents = {n: samples[n] for n in (*case.latents, *case.rows)}
+        truth = draw(case.model, latents, *args, **kwargs)
+        assert truth.keys() == predicted.keys()
         assert all(np.array_equal(predicted[n], truth[n]) for n in truth)
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.rows])
-def test_keyword_settles_what_happens_to_row_level_latents(name, record):
+def test_keyword_settles_what_happens_to_row_level_latents(name):
     """`new_rows=True` strips them, `new_rows=False` keeps them, both without a warning."""
-    case = CASES[name]
-    samples = record(case.model, *case.args(FITTED), **case.kwargs(FITTED))
-    samples = {n: v for n, v in samples.items() if not n.endswith("_observed")}
+    case, samples = CASES[name], posterior(name)
     for new_rows in (True, False):
         clean = strip_deterministic(case.model, samples, *case.args(FITTED), new_rows=new_rows, **case.kwargs(FITTED))
         assert set(clean) == set(case.latents) | (set() if new_rows else set(case.rows))
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED_SINGLE_ROW))
+def test_single_row_that_could_be_a_single_coefficient_is_refused(name):
+    """Neither is a coefficient dropped on a guess, nor are the latents of other rows used."""
+    case, samples = CASES[name], posterior(name)
+    with pytest.raises(ShapeMismatchError, match=r"'z'.*dimension 0 is 6 instead of 1"):
+        strip_deterministic(case.model, samples, *case.args(1))
+    clean = strip_deterministic(case.model, samples, *case.args(1), redraw=["z"])
+    assert draw(case.model, clean, *case.args(1))["obs"].shape == (DRAWS, 1)
 
 
 def test_one_group_more_is_refused_by_name(record):
@@ -145,7 +198,7 @@ def test_one_group_more_is_refused_by_name(record):
         strip_deterministic(models.group_effects, samples, x(FITTED), group(FITTED), 5)
     clean = strip_deterministic(models.group_effects, samples, x(FITTED), group(FITTED), 5, redraw=("effect",))
     assert list(clean) == ["location"]
-    assert Predictive(models.group_effects, clean)(KEY, x(FITTED), group(FITTED), 5)["effect"].shape == (6, 5)
+    assert draw(models.group_effects, clean, x(FITTED), group(FITTED), 5)["effect"].shape == (6, 5)
 
 
 def test_group_covariate_of_another_length_is_refused(record):
