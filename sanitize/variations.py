@@ -1,0 +1,311 @@
+"""The search for contradictions: other arguments that explain the samples, and make another thing of an entry.
+
+Parameters are given other types, flags, numbers and strings, arrays other sizes, also two at once. Which values of an
+option can matter, its model's code says (`constants`). Budgets are numbers of runs, the same on every machine, and a
+search that does not finish proves nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import functools
+import itertools
+import sys
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
+from inspect import Parameter
+from typing import Any, NamedTuple
+
+from .assignments import (
+    COUNTS,
+    FALSE,
+    INDEX,
+    INT,
+    MATRIX,
+    NEEDS_VALUES,
+    NONE,
+    NUMBER,
+    OPTIONS,
+    OTHER_VALUES,
+    TRUE,
+    VALUES,
+    VECTOR,
+    Assignment,
+    Budget,
+    Explanation,
+    Mismatch,
+    Path,
+    Reading,
+    Samples,
+    fixed,
+)
+from .constants import Constants, is_library
+from .recompute import Draws, contradiction
+
+_MOST_RUNS = 800
+
+_LARGE = 211  # rows, where no number is mentioned that could be a threshold
+_MOST_ROWS = 2000  # of the numbers mentioned: a model may loop over its rows
+
+_UNKNOWN = "a string"
+
+# What any parameter may have been, and what need not be tried where another ran without a look at its value.
+_ANY = (NUMBER, VECTOR, MATRIX, INDEX, COUNTS, INT, NONE, TRUE, FALSE)
+_STAND_FOR = {INT.name: {VECTOR.name, NUMBER.name}, COUNTS.name: {INDEX.name}}
+
+
+class Ambiguous(Exception):
+    """What speaks against an assignment that explains the samples."""
+
+
+class _Unknown(str):
+    """A string that is none of those that the model knows, and that notes whether the model looked at it."""
+
+    looked = False
+
+
+def _noting(method: Callable[..., Any]) -> Callable[..., Any]:
+    def look(self: Any, *args: Any) -> Any:
+        # a library that is given a string for an array looks at it too, but makes nothing of its value
+        self.looked |= not is_library(sys._getframe(1).f_code.co_filename)
+        return method(self, *args)
+
+    return look
+
+
+# comparing it, looking it up, its methods; not what is done to arrays too (its length, an element, arithmetic)
+_LOOKS = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__", "__contains__"}
+for _method in _LOOKS | {name for name in dir(str) if not name.startswith("_")}:
+    setattr(_Unknown, _method, _noting(getattr(str, _method)))
+
+
+class _Change(NamedTuple):
+    """One way in which the arguments of the fit may have been others. Two of one ``subject`` are no pair."""
+
+    subject: Hashable  # a parameter, or a size
+    reading: Reading | None  # None: the size is
+    size: int = 0
+
+    def apply(self, assignment: Assignment) -> Assignment:
+        if self.reading is None:
+            return replace(assignment, fixed={**assignment.fixed, self.subject: self.size})  # type: ignore[dict-item]
+        return assignment.given(self.subject, self.reading)  # type: ignore[arg-type]
+
+
+class Proof:
+    """That all which explains the samples makes the same of every entry."""
+
+    def __init__(self, samples: Samples, parameters: Sequence[Parameter], constants: Constants, draws: Draws):
+        self.samples, self.parameters, self.constants, self.draws = samples, parameters, constants, draws
+        self.budget = Budget(_MOST_RUNS)
+        self._seen: set[Any] = set()
+
+    def finest(self, found: Explanation) -> Explanation:
+        """The same readings with as many sizes of their own as explain the samples.
+
+        That two sizes are one is a special case of their being two: they happened to be equal in the fit.
+        """
+        while True:
+            finer = (a for a in found.assignment.patterns() if a.is_finer(found.assignment))
+            better = next((e for a in finer if (e := self._explain(a)) and not e.lost(self.samples.shapes)), None)
+            if better is None:
+                return found
+            found = better
+
+    def prove(self, found: Explanation) -> None:
+        """Raise `Ambiguous` unless everything that explains the samples makes the same of every entry."""
+        if not self.constants.complete:
+            raise Ambiguous("the model's code is too large to be searched for the options that it knows")
+        for name in self.samples.shapes:
+            if found.structure.sites[name].kind != found.table.run.sites[name].kind:
+                raise Ambiguous(f"whether {name!r} is {found.table.run.sites[name].kind} depends on sizes")
+        for assignment in found.assignment.patterns():
+            if not found.assignment.is_finer(assignment):
+                self._check(found, assignment)
+        changes: list[_Change] = []
+        options: set[Hashable] = set()
+        for path, readings in self._alternatives(found):
+            more, is_option = self._vary(found, path, readings)
+            changes += more
+            options |= {path} if is_option else set()
+        for change in self._other_sizes(found):
+            self._check(found, change.apply(found.assignment))
+            changes.append(change)
+        for one, other in itertools.combinations(changes, 2):
+            sizes = one.reading is None or other.reading is None
+            if one.subject != other.subject and (not sizes or options & {one.subject, other.subject}):
+                self._check(found, other.apply(one.apply(found.assignment)))
+
+    # ------------------------------------------------------------------------------------------ what is varied
+
+    def _alternatives(self, found: Explanation) -> Iterator[tuple[Path, Sequence[Reading]]]:
+        """Each parameter, and each key of a dict, with what it may have been instead."""
+        readings = found.assignment.readings
+        anything = [*_ANY, self._unknown()]
+        for path, reading in readings.items():
+            values = (VALUES, *OTHER_VALUES) if reading in (VALUES, *OTHER_VALUES) else ()
+            yield path, [NONE] if reading is OPTIONS else [*values, *anything]
+        for path in found.optional:
+            yield path, anything
+        for parameter in self.parameters:
+            path = (parameter.name,)
+            if path not in readings and parameter.default is not parameter.empty:
+                yield path, anything if parameter.default is None else list(self._instead_of(parameter.default))
+
+    def _instead_of(self, default: Any) -> Iterator[Reading]:
+        """What may have been passed instead of a default."""
+        if isinstance(default, bool):
+            yield from (fixed(not default), NONE, self._unknown())
+        elif isinstance(default, (int, float)):
+            yield from (NUMBER, NONE, INT, self._unknown())
+        elif isinstance(default, str):
+            yield from (self._unknown(), NONE, TRUE, FALSE)
+        else:
+            yield from map(fixed, self._values_instead_of(default))
+
+    def _values_instead_of(self, value: Any) -> Iterator[Any]:
+        if isinstance(value, enum.Enum):
+            yield from (member for member in type(value) if member is not value)
+        elif isinstance(value, bool) or value is None:
+            yield from (other for other in (True, False, None) if other is not value)
+        elif isinstance(value, (int, float)):
+            yield from (number for number in self._numbers if number != value)
+        elif isinstance(value, str):
+            yield from (string for string in self.constants.strings if string != value)
+        elif isinstance(value, (dict, list, tuple)) or dataclasses.is_dataclass(value):
+            yield from self._one_changed(value)
+
+    def _one_changed(self, whole: Any) -> Iterator[Any]:
+        """A dict, a tuple, a dataclass with one value inside changed."""
+        if dataclasses.is_dataclass(whole):
+            parts = {f.name: getattr(whole, f.name) for f in dataclasses.fields(whole) if f.init}
+        elif isinstance(whole, dict):
+            parts = whole
+        else:
+            parts = dict(enumerate(whole))
+        for key, value in parts.items():
+            for other in self._values_instead_of(value):
+                if dataclasses.is_dataclass(whole):
+                    yield replace(whole, **{key: other})  # type: ignore[type-var]
+                elif isinstance(whole, dict):
+                    yield type(whole)({**whole, key: other})
+                else:
+                    changed = [other if i == key else x for i, x in parts.items()]
+                    yield type(whole)(*changed) if hasattr(whole, "_fields") else type(whole)(changed)
+
+    @functools.cached_property
+    def _integers(self) -> list[int]:
+        return sorted({*self._near(0), *range(-1, 5), _LARGE})
+
+    @functools.cached_property
+    def _numbers(self) -> list[float]:
+        """Numbers around those that the model mentions, and between them."""
+        mentioned = sorted({0, 1, *self.constants.numbers})
+        if not any(isinstance(x, float) for x in mentioned):
+            return list(self._integers)
+        around = [mentioned[0] - 1, *mentioned, mentioned[-1] + 1]
+        return sorted({*self._integers, *mentioned, *((a + b) / 2 for a, b in itertools.pairwise(around))})
+
+    def _near(self, least: int) -> set[int]:
+        near = {c + d for c in self.constants.integers if c >= least for d in (-1, 0, 1)}
+        return {n for n in near if n < _MOST_ROWS}
+
+    def _other_sizes(self, found: Explanation) -> Iterator[_Change]:
+        """Other sizes of arrays: a model may have thresholds."""
+        assignment = found.assignment
+        arrays = {assignment.size_of(axis) for axis in assignment.axes if assignment.readings[axis[0]].array}
+        for size in assignment.sizes:
+            if size in arrays:
+                free = () if size in found.sizes else (2, _LARGE)
+                yield from (_Change(size, None, n) for n in sorted({1, *free, *self._near(3)}))
+
+    # -------------------------------------------------------------------------------------------- one variation
+
+    def _vary(self, found: Explanation, path: Path, readings: Sequence[Reading]) -> tuple[list[_Change], bool]:
+        """Check what a parameter may have been instead.
+
+        Returns what of it is to be tried in pairs, and whether it is an option: the model may branch on its value.
+        """
+        base = found.assignment.readings.get(path)
+        is_array = base is not None and (base.array or base in (NUMBER, OPTIONS))
+        is_size = base is INT and found.assignment.size_of((path, 0)) in found.sizes
+        is_option = not is_array and not is_size and (base is not None or self._default(path) is not None)
+        pending = list(readings)
+        if base is INT:
+            pending += map(fixed, (*self.constants.members, *self._integers))
+        elif base is not None and not is_array:
+            pending += map(fixed, (*self.constants.members, *self._numbers))
+        if base is not None and isinstance(base.make() if base.sizes == 0 else None, str):
+            pending += map(fixed, self.constants.strings)
+        tried = {repr(self._default(path)): NONE} if base is None else {base.name: base}
+        ran: set[str] = set()
+        while pending:
+            reading = pending.pop(0)
+            if reading.name in tried or ran & _STAND_FOR.get(reading.name, set()):
+                continue
+            tried[reading.name] = reading
+            self._check(found, found.assignment.given(path, reading))
+            failure = self.samples.failure
+            if failure is None or isinstance(failure, Mismatch):
+                ran.add(reading.name)
+            if reading is NUMBER and isinstance(failure, NEEDS_VALUES) and not is_array:
+                pending, is_option = [*pending, *map(fixed, self._numbers)], True
+            if reading.name == _UNKNOWN:
+                pending += map(fixed, self.constants.members)
+                if reading.make().looked:
+                    pending, is_option = [*pending, *map(fixed, self.constants.strings)], True
+        del tried[next(iter(tried))]
+        if is_array and not is_option:
+            return [_Change(path, NONE)], False
+        if is_size and not is_option:
+            return [_Change(path, r) for r in (NONE, fixed(self._integers[0]), fixed(self._integers[-1]))], False
+        if not is_option:
+            return [_Change(path, r) for r in (VECTOR, TRUE)], False
+        return [_Change(path, r) for r in tried.values() if r.sizes == 0 or r is VECTOR], True
+
+    def _default(self, path: Path) -> Any:
+        return next((p.default for p in self.parameters if path == (p.name,)), None)
+
+    def _unknown(self) -> Reading:
+        string = _Unknown("none of those that the model knows")
+        return Reading(_UNKNOWN, lambda: string)
+
+    def _explain(self, assignment: Assignment, like: Explanation | None = None) -> Explanation | None:
+        if self.budget.left < 0:
+            raise Ambiguous("looking for other arguments that explain them took more runs than it may")
+        self._seen.add(assignment.identity())
+        return self.samples.explain(assignment, self.budget, like)
+
+    def _check(self, found: Explanation, assignment: Assignment) -> None:
+        """Raise `Ambiguous` if the assignment explains the samples, and makes another thing of an entry."""
+        self.samples.failure = None
+        if assignment.identity() in self._seen:
+            return
+        other = self._explain(assignment, found)
+        if other is None or not (differing := self._differing(found, other)) or other.lost(self.samples.shapes):
+            return
+        if contradiction(other.table.call, other.table.run, self.draws, list(self.samples.shapes)):
+            return
+        name = differing[0]
+        raise Ambiguous(f"{name!r} is {found.kind(name)} with {found}, but {other.kind(name)} with {other}")
+
+    def _differing(self, found: Explanation, other: Explanation) -> list[str]:
+        """Entries of which two explanations make different things."""
+        rows = self._has_rows(found, other)
+
+        def differs(name: str) -> bool:
+            one, two = found.table.run.sites[name].kind, other.table.run.sites[name].kind
+            if one != two:
+                return found.is_stripped(name) != other.is_stripped(name)
+            rows_differ = rows and found.row_dims.get(name) != other.row_dims.get(name)
+            return one == "latent" and rows_differ and not found.is_stripped(name)
+
+        return [name for name in self.samples.shapes if differs(name)]
+
+    def _has_rows(self, found: Explanation, other: Explanation) -> bool:
+        """Whether it can be told what follows the rows: not where an array became a flag, or its size a number."""
+        arrays = [path for path, reading in found.assignment.readings.items() if reading.array]
+        now = [other.assignment.readings[path] for path in arrays]
+        meant = (NUMBER, NONE) if self.constants.tests_none else (NUMBER,)
+        return not other.assignment.fixed and all(reading.array or reading in meant for reading in now)
