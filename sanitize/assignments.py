@@ -137,19 +137,26 @@ class Assignment:
         return replace(self, readings={**readings, path: reading})
 
     def patterns(self) -> list[Assignment]:
-        """Other ways of which sizes are one: arrays that have rows of their own, two sizes that are joined."""
+        """Other ways of which sizes are one: two sizes that are joined, arrays that have rows of their own."""
         plain = replace(self, split=frozenset(), joined=())
         arrays = [path for path, reading in self.readings.items() if reading.array]
-        split = [replace(plain, split=frozenset({path})) for path in arrays] if len(arrays) > 1 else []
-        both = [
-            replace(one, joined=(((path, 0), other),))
-            for one, path in zip(split, arrays)
-            for other in plain.sizes
-            if other != ROWS and other[0] != path
-        ]
         joined = [replace(plain, joined=(pair,)) for pair in itertools.combinations(plain.sizes, 2)]
-        more = [replace(self, split=self.split | {path}) for path in arrays]
-        return list({a.partition: a for a in (plain, *split, *both, *joined, *more)}.values())
+        apart = [
+            replace(plain, split=frozenset(some), joined=tuple(((path, 0), (some[0], 0)) for path in some[1:]))
+            for count in range(1, len(arrays))
+            for some in itertools.combinations(arrays, count)
+        ]
+        both = [
+            replace(one, joined=(*one.joined, (((*one.split,)[0], 0), other)))
+            for one in apart
+            for other in plain.sizes
+            if len(one.split) == 1 and other != ROWS and other[0] not in one.split
+        ]
+        more = [
+            replace(self, split=self.split | {path}, joined=tuple(pair for pair in self.joined if pair[0] != (path, 0)))
+            for path in arrays
+        ]
+        return list({a.partition: a for a in (plain, *joined, *apart, *both, *more)}.values())
 
     def call(self, model: Callable[..., Any], sizes: Mapping[Axis, int]) -> Call:
         """The call with these sizes."""

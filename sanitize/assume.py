@@ -38,7 +38,7 @@ from .assignments import (
     Samples,
     fixed,
 )
-from .constants import Constants, constants_of
+from .constants import Constants, constants_of, unwrap
 from .errors import AssumedArgumentsWarning, MissingLatentError, listing, warn
 from .recompute import Draws, contradiction
 from .sites import Shape, SiteTable, arguments_error, describe_model, parameters_of
@@ -138,7 +138,8 @@ def _parameters(model: Callable[..., Any]) -> list[Parameter]:
             model,
             f"none were passed, and it needs {len(required)}: at most {MOST_SEARCHED} are worked out from the samples",
         )
-    return parameters
+    bound = {name for inner in unwrap(model) if isinstance(inner, functools.partial) for name in inner.keywords}
+    return [p for p in parameters if p.name not in bound]
 
 
 def _announced(found: Explanation) -> SiteTable:

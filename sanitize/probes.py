@@ -176,6 +176,8 @@ def _sizes_by_arrays(
                 break
             axes, moved = smallest
             yield moved
+            # with a single row they may broadcast, and yet have to go along with another axis too
+            others += [axis for axis in axes if axis in pool]
             pool = [axis for axis in pool if axis not in axes]
 
 

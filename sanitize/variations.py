@@ -7,7 +7,7 @@ search that does not finish proves nothing.
 
 from __future__ import annotations
 
-import dataclasses
+import copy
 import enum
 import functools
 import itertools
@@ -48,7 +48,7 @@ _MOST_RUNS = 800
 _LARGE = 211  # rows, where no number is mentioned that could be a threshold
 _MOST_ROWS = 2000  # of the numbers mentioned: a model may loop over its rows
 
-_UNKNOWN = "a string"
+_UNKNOWN, _NOTED = "a string", "a noted int"
 
 # What any parameter may have been, and what need not be tried where another ran without a look at its value.
 _ANY = (NUMBER, VECTOR, MATRIX, INDEX, COUNTS, INT, NONE, TRUE, FALSE)
@@ -59,25 +59,40 @@ class Ambiguous(Exception):
     """What speaks against an assignment that explains the samples."""
 
 
-class _Unknown(str):
-    """A string that is none of those that the model knows, and that notes whether the model looked at it."""
+class _Noted:
+    """A value that notes what the model's own code compares it with, and whether it looks at it at all."""
 
     looked = False
+
+    def __init__(self, *args: Any):
+        self.others: list[Any] = []
 
 
 def _noting(method: Callable[..., Any]) -> Callable[..., Any]:
     def look(self: Any, *args: Any) -> Any:
         # a library that is given a string for an array looks at it too, but makes nothing of its value
-        self.looked |= not is_library(sys._getframe(1).f_code.co_filename)
+        if not is_library(sys._getframe(1).f_code.co_filename):
+            self.looked = True
+            self.others += args
         return method(self, *args)
 
     return look
 
 
+class _Unknown(_Noted, str):
+    """A string that is none of those that the model knows."""
+
+
+class _Number(_Noted, int):
+    """A size like any other."""
+
+
 # comparing it, looking it up, its methods; not what is done to arrays too (its length, an element, arithmetic)
-_LOOKS = {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__", "__contains__"}
-for _method in _LOOKS | {name for name in dir(str) if not name.startswith("_")}:
+_LOOKS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__")
+for _method in (*_LOOKS, "__contains__", *(name for name in dir(str) if not name.startswith("_"))):
     setattr(_Unknown, _method, _noting(getattr(str, _method)))
+for _method in _LOOKS:
+    setattr(_Number, _method, _noting(getattr(int, _method)))
 
 
 class _Change(NamedTuple):
@@ -173,26 +188,28 @@ class Proof:
             yield from (number for number in self._numbers if number != value)
         elif isinstance(value, str):
             yield from (string for string in self.constants.strings if string != value)
-        elif isinstance(value, (dict, list, tuple)) or dataclasses.is_dataclass(value):
+        elif isinstance(value, (dict, list, tuple)) or (hasattr(value, "__dict__") and not callable(value)):
             yield from self._one_changed(value)
 
     def _one_changed(self, whole: Any) -> Iterator[Any]:
-        """A dict, a tuple, a dataclass with one value inside changed."""
-        if dataclasses.is_dataclass(whole):
-            parts = {f.name: getattr(whole, f.name) for f in dataclasses.fields(whole) if f.init}
-        elif isinstance(whole, dict):
-            parts = whole
+        """A dict, a tuple, an object with one value inside changed."""
+        if isinstance(whole, dict):
+            for key, value in whole.items():
+                for other in self._values_instead_of(value):
+                    changed = copy.copy(whole)
+                    changed[key] = other
+                    yield changed
+        elif isinstance(whole, (list, tuple)):
+            for i, value in enumerate(whole):
+                for other in self._values_instead_of(value):
+                    values = [*whole[:i], other, *whole[i + 1 :]]
+                    yield type(whole)(*values) if hasattr(whole, "_fields") else type(whole)(values)
         else:
-            parts = dict(enumerate(whole))
-        for key, value in parts.items():
-            for other in self._values_instead_of(value):
-                if dataclasses.is_dataclass(whole):
-                    yield replace(whole, **{key: other})  # type: ignore[type-var]
-                elif isinstance(whole, dict):
-                    yield type(whole)({**whole, key: other})
-                else:
-                    changed = [other if i == key else x for i, x in parts.items()]
-                    yield type(whole)(*changed) if hasattr(whole, "_fields") else type(whole)(changed)
+            for name, value in vars(whole).items():
+                for other in self._values_instead_of(value):
+                    changed = copy.copy(whole)
+                    object.__setattr__(changed, name, other)  # a frozen dataclass as well
+                    yield changed
 
     @functools.cached_property
     def _integers(self) -> list[int]:
@@ -232,7 +249,9 @@ class Proof:
         is_size = base is INT and found.assignment.size_of((path, 0)) in found.sizes
         is_option = not is_array and not is_size and (base is not None or self._default(path) is not None)
         pending = list(readings)
+        noted = _Number(0)
         if base is INT:
+            pending.append(Reading(_NOTED, lambda n: self._noted(n, noted.others), 1))
             pending += map(fixed, (*self.constants.members, *self._integers))
         elif base is not None and not is_array:
             pending += map(fixed, (*self.constants.members, *self._numbers))
@@ -251,10 +270,14 @@ class Proof:
                 ran.add(reading.name)
             if reading is NUMBER and isinstance(failure, NEEDS_VALUES) and not is_array:
                 pending, is_option = [*pending, *map(fixed, self._numbers)], True
+            if reading.name == _NOTED:
+                near = {int(n) + d for n in noted.others if isinstance(n, (int, float)) for d in (-1, 0, 1)}
+                pending += map(fixed, sorted(near))
             if reading.name == _UNKNOWN:
                 pending += map(fixed, self.constants.members)
                 if reading.make().looked:
-                    pending, is_option = [*pending, *map(fixed, self.constants.strings)], True
+                    others = [x for x in reading.make().others if isinstance(x, str)]
+                    pending, is_option = [*pending, *map(fixed, (*self.constants.strings, *others))], True
         del tried[next(iter(tried))]
         if is_array and not is_option:
             return [_Change(path, NONE)], False
@@ -266,6 +289,11 @@ class Proof:
 
     def _default(self, path: Path) -> Any:
         return next((p.default for p in self.parameters if path == (p.name,)), None)
+
+    def _noted(self, n: int, others: list[Any]) -> _Number:
+        number = _Number(n)
+        number.others = others
+        return number
 
     def _unknown(self) -> Reading:
         string = _Unknown("none of those that the model knows")
