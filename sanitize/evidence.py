@@ -75,9 +75,15 @@ def _same_rows(call: Call, samples: Any) -> bool | None:
 
 
 def _equal(a: Any, b: Any) -> bool | None:
-    """Whether two arrays are equal as JAX sees them, NaN equal to NaN; None where that cannot be told."""
+    """Whether an array is that of the fit as JAX sees them, NaN equal to NaN; None where that cannot be told.
+
+    One that goes on after the rows of the fit, as covariates for a forecast do, begins with the same rows.
+    """
     if a is b:
         return True
+    more = len(np.shape(a)) > 0 and np.shape(a)[0] > (np.shape(b) or (0,))[0] > 0
+    if more and isinstance(a, (np.ndarray, jax.Array)):
+        a = a[: np.shape(b)[0]]
     if np.shape(a) != np.shape(b):
         return False
     if isinstance(a, jax.ShapeDtypeStruct) or isinstance(b, jax.ShapeDtypeStruct):

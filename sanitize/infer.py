@@ -101,19 +101,19 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
         model = handlers.substitute(self.model, data=self.params) if self.params else self.model
         call = Call.of(model, args, kwargs)
         conditions = _conditions_on_deterministic(self)
-        key = (
-            None if self._fit is not None else _key(call, self.model, self.infer_discrete, conditions, *self._shapes())
-        )
+        wishes = (self.infer_discrete, conditions, self.new_rows, repr(self.redraw))
+        key = _key(call, self.model, *wishes, *self._shapes())
         review = self._reviews.get(key) if key is not None else None
         if review is None:
             # with infer_discrete, NumPyro runs the model without the mask
             table = _inspect(call, masked=not self.infer_discrete)
-            samples, redraw = self.posterior_samples, tuple(self.redraw)
+            samples, redraw = self.posterior_samples, self.redraw
             if conditions:
                 sites = table.run.sites
                 # what the deterministic values were computed from need not be there
-                redraw += tuple(n for n, site in sites.items() if site.kind == "latent" and n not in samples)
+                redraw = (*redraw, *(n for n, site in sites.items() if site.kind == "latent" and n not in samples))
                 samples = {n: v for n, v in samples.items() if n not in sites or sites[n].kind != "deterministic"}
+            evidence, compared = _watched(fit_evidence(table.call, samples if self._fit is None else self._fit))
             try:
                 review = review_samples(
                     table,
@@ -121,11 +121,12 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
                     new_rows=self.new_rows,
                     redraw=redraw,
                     batch_ndims=len(self._batch_shape),
-                    evidence=_evidence(table.call, self._fit if self._fit is not None else samples),
+                    evidence=evidence,
                 )
             except NoSharedSiteError:  # NumPyro takes from such entries the number of draws, and so do we
                 return dict(self.posterior_samples)
-            if key is not None and table.call.mode == "abstract":  # else the values of the arguments counted
+            # else the values of the arguments counted
+            if key is not None and table.call.mode == "abstract" and not (compared and self._fit is not None):
                 if len(self._reviews) >= _MOST_REVIEWS:
                     self._reviews = {}
                 self._reviews[key] = review
@@ -203,7 +204,7 @@ def log_likelihood(
     missing: tuple[str, ...] = ()
     if arrays:
         table = _inspect(Call.of(model, args, kwargs), masked=False)
-        evidence = _evidence(table.call, posterior_samples)
+        evidence = fit_evidence(table.call, posterior_samples)
         ndims = len(np.shape(next(iter(arrays.values())))[:batch_ndims])
         try:
             review = review_samples(
@@ -240,10 +241,16 @@ def _inspect(call: Call, masked: bool) -> SiteTable:
     return SiteTable(call, outcome)
 
 
-def _evidence(call: Call, samples: Any) -> FitEvidence:
-    """What is known of the fit: where no data are passed, the model has its own, those of the fit."""
-    evidence = fit_evidence(call, samples)
-    return replace(evidence, same_rows=True) if all(leaf is None for leaf in call.leaves) else evidence
+def _watched(evidence: FitEvidence) -> tuple[FitEvidence, list[bool | None]]:
+    """The same evidence, and a list that is empty as long as nobody has asked for a comparison of the data."""
+    answers: list[bool | None] = []
+    same = evidence.same_rows
+
+    def same_rows() -> bool | None:
+        answers.append(same() if callable(same) else same)
+        return answers[-1]
+
+    return replace(evidence, same_rows=same_rows), answers
 
 
 def _arrays(samples: Any, batch_ndims: int) -> Any:

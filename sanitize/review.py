@@ -474,6 +474,8 @@ def _refuse_lost_latents(facts: _Facts, stripped: Sequence[str]) -> None:
         assert site is not None
         absent = [parent for parent in site.parents if parent not in facts.shapes and parent not in facts.redraw]
         absent = [parent for parent in absent if not facts.table.run.sites[parent].discrete]  # marginalized
+        if absent and facts.new_rows:  # it was said that these are other rows than the fit's
+            absent = [parent for parent in absent if not facts.table.row_dims.get(parent)]
         targets = facts.evidence.observed.union(facts.table.observable if absent else ())
         if lost := tuple(parent for parent in absent if parent not in targets):
             missing[name] = lost

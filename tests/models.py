@@ -94,6 +94,18 @@ def local_level(y=None, steps=None):
     numpyro.deterministic("last", levels[-1])
 
 
+def driven_level(x, y=None):
+    """A random walk with a covariate for each step."""
+    drift = numpyro.sample("drift", dist.Normal(0.0, 1.0))
+
+    def step(level, xy):
+        level = numpyro.sample("level", dist.Normal(level + drift * xy[0], 0.1))
+        numpyro.sample("obs", dist.Normal(level, 1.0), obs=xy[1])
+        return level, None
+
+    scan(step, 0.0, (x, y), length=len(x))
+
+
 def branching(x):
     a = numpyro.sample("a", dist.Normal(0.0, 1.0))
 

@@ -188,10 +188,13 @@ def test_the_data_of_the_fit_are_evidence(recwarn):
 
 
 def test_model_with_its_own_data_keeps_its_row_level_latents():
-    """Without arguments the rows are those that the model holds: what was fitted for them is not redrawn."""
+    """Without arguments the rows are those that the model holds: kept, but a factory may have made it for others."""
     samples = {"a": np.zeros(5), "z": np.ones((5, 6))}
     truth = stock.Predictive(models.closed_over, samples)(KEY)
-    assert equal(sanitize.Predictive(models.closed_over, samples)(KEY), truth)
+    with pytest.warns(RowLevelSiteWarning, match="'z'"):
+        result = sanitize.Predictive(models.closed_over, samples)(KEY)
+    assert equal(result, truth)
+    assert equal(sanitize.Predictive(models.closed_over, samples, new_rows=False)(KEY), truth)
     assert not np.array_equal(truth["obs"], stock.Predictive(models.closed_over, {"a": np.zeros(5)})(KEY)["obs"])
     scores = sanitize.log_likelihood(models.no_arguments, {"a": np.arange(3.0), "b": np.zeros(3)})
     assert equal(scores, stock.log_likelihood(models.no_arguments, {"a": np.arange(3.0)}))
@@ -241,6 +244,30 @@ def test_same_shapes_are_inspected_once(runs):
     assert len(runs) == first
     predictive(KEY, X[:2])
     assert len(runs) > first
+
+
+def test_containers_are_inspected_once_too(runs):
+    """Unless their data counted, see `test_the_data_of_the_fit_are_evidence`: other data have the same shapes."""
+    xarray = pytest.importorskip("xarray")
+    dims = ("chain", "draw")
+    posterior = xarray.Dataset({"slope": (dims, np.zeros((1, 4))), "intercept": (dims, np.zeros((1, 4)))})
+    predictive = sanitize.Predictive(models.line, posterior)
+    predictive(KEY, np.zeros(3))
+    first = len(runs)
+    predictive(KEY, np.ones(3))
+    assert len(runs) == first
+
+
+def test_changed_wishes_are_heard():
+    """The attributes of an instance may be set anew, as NumPyro's may."""
+    samples = {"sigma": np.ones(4), "z": np.zeros((4, 3))}
+    predictive = sanitize.Predictive(models.row_effects, samples, return_sites=["z"], new_rows=False)
+    x = np.ones(3, np.float32)
+    assert np.array_equal(predictive(KEY, x)["z"], samples["z"])
+    predictive.new_rows = True
+    assert not np.array_equal(predictive(KEY, x)["z"], samples["z"])
+    predictive.new_rows, predictive.redraw = False, ("z",)
+    assert not np.array_equal(predictive(KEY, x)["z"], samples["z"])
 
 
 def test_static_values_are_told_apart_by_type_and_value():

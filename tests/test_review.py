@@ -135,6 +135,8 @@ def test_centred_posterior_for_a_non_centred_model():
     assert caught.value.missing == {"theta": ("theta_decentered",)}
     clean = strip_deterministic(models.noncentred_schools, entries, 8, SIGMA, redraw=("theta_decentered",))
     assert set(clean) == {"mu", "tau"}
+    other_schools = strip_deterministic(models.noncentred_schools, entries, 3, SIGMA[:3], new_rows=True)
+    assert set(other_schools) == {"mu", "tau"}  # it was said that all schools are to be drawn
     entries["theta_decentered"] = np.zeros((5, 8))
     assert "theta" not in strip_deterministic(models.noncentred_schools, entries, 8, SIGMA, new_rows=False)
 

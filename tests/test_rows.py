@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from numpyro.infer import Predictive
+from numpyro.infer import MCMC, NUTS, Predictive
 
 from sanitize import RedrawnSiteWarning, RowLevelSiteWarning, ShapeMismatchError, inspect_sites, strip_deterministic
 
@@ -239,6 +239,20 @@ def test_longer_horizon_continues_the_series(record):
     assert forecast["obs"].shape == (6, 9)
     assert np.array_equal(forecast["level"][:, :FITTED], samples["level"])
     assert not np.array_equal(forecast["level"][:, FITTED : FITTED + 1], samples["level"][:, -1:])
+
+
+def test_forecast_from_a_fit_whose_covariates_are_known():
+    """Covariates that go on after those of the fit continue its series; others are another series."""
+    x = np.linspace(0, 1, FITTED + 3, dtype=np.float32)
+    mcmc = MCMC(NUTS(models.driven_level), num_warmup=5, num_samples=4, progress_bar=False)
+    mcmc.run(KEY, x[:FITTED], x[:FITTED])
+    clean = strip_deterministic(models.driven_level, mcmc, x)
+    assert set(clean) == {"drift", "level"}
+    forecast = Predictive(models.driven_level, clean, return_sites=["level", "obs"])(KEY, x)
+    assert np.array_equal(forecast["level"][:, :FITTED], mcmc.get_samples()["level"])
+    assert forecast["obs"].shape == (4, FITTED + 3)
+    with pytest.warns(RedrawnSiteWarning, match="'level'"):
+        assert set(strip_deterministic(models.driven_level, mcmc, x[::-1])) == {"drift"}
 
 
 def test_shorter_horizon_is_another_series(record):
