@@ -7,6 +7,7 @@ is sampled or allocated, so that the cost does not depend on the number of rows.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import threading
@@ -302,8 +303,24 @@ def trace_model(
     model = handlers.seed(model, jax.random.PRNGKey(0))
     model = handlers.substitute(model, substitute_fn=_value_where_none_can_be_drawn)
     tracer = handlers.trace(model)
-    with _ONE_RUN_AT_A_TIME, handlers.block():
+    with _ONE_RUN_AT_A_TIME, _handlers_as_they_were(model), handlers.block():
         return tracer.get_trace(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def _handlers_as_they_were(model: Callable[..., Any]) -> Iterator[None]:
+    """Undo what a run leaves in the handlers that the user's model is wrapped in: `trace` keeps its sites, and
+    `seed`, in old versions, its last key. Both would be tracers that outlive the run."""
+    states = []
+    while isinstance(model, Messenger):
+        states.append((vars(model), dict(vars(model))))
+        model = model.fn
+    try:
+        yield
+    finally:
+        for attributes, before in states:
+            attributes.clear()
+            attributes.update(before)
 
 
 def _value_where_none_can_be_drawn(message: dict[str, Any]) -> Any:

@@ -383,10 +383,13 @@ def test_part_that_only_a_likelihood_runs():
 
 def test_seeded_model_needs_no_entry():
     """A model that brings its own random key can draw what is missing, as with stock."""
-    seeded = numpyro.handlers.seed(models.inner, rng_seed=1)
-    x = np.ones(3, np.float32)
-    truth = stock.log_likelihood(seeded, {"other": np.zeros(2)}, x, x)
-    assert equal(sanitize.log_likelihood(seeded, {"other": np.zeros(2)}, x, x), truth)
+    x, samples = np.ones(3, np.float32), {"other": np.zeros(2)}
+
+    def seeded():  # anew for each call: the handler goes on with the key that the last call left
+        return numpyro.handlers.seed(models.inner, rng_seed=1)
+
+    truth = stock.log_likelihood(seeded(), samples, x, x)
+    assert equal(sanitize.log_likelihood(seeded(), samples, x, x), truth)
 
 
 def test_nuts_posterior_scores_like_its_latents():

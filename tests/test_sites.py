@@ -293,6 +293,16 @@ def test_model_already_in_handlers():
     assert kinds(inspect_sites(wrapped, x)) == {"a": "latent", "b": "deterministic", "obs": "latent"}
 
 
+def test_handlers_of_the_user_stay_as_they_were():
+    """`trace` keeps the sites of its last run, and `seed` of old versions its last key: ours would be tracers."""
+    tracer = handlers.trace(handlers.seed(models.line, 1))
+    recorded = tracer.get_trace(x)
+    key = np.asarray(tracer.fn.rng_key)
+    inspect_sites(tracer, x)
+    assert tracer.trace is recorded
+    assert np.array_equal(tracer.fn.rng_key, key)
+
+
 def test_parents_end_at_the_first_latent():
     """What a latent was itself drawn from does not reach past it: its entry replaces it."""
     table = inspect_sites(models.chain, x, x)
