@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -52,10 +53,12 @@ def observable_sites(call: Call, base: Run) -> dict[str, str]:
 def _observed_runs(call: Call, base: Run) -> dict[str, tuple[Call, Run]]:
     """Arguments that are None and which, given, make a site observed -> that call, and its run.
 
-    The array given has the shape of a latent; those that the model draws last come first.
+    The array given has the shape of a latent (those that the model draws last come first), or one value a row.
     """
     latents = [site for site in base.sites.values() if site.kind == "latent" and site.shape is not None]
-    shapes = list(dict.fromkeys((site.shape or (), site.dtype) for site in reversed(latents)))
+    shapes = [(site.shape or (), site.dtype) for site in reversed(latents)]
+    shapes += [((n,), jax.dtypes.canonicalize_dtype(float)) for n in _leading_axes(call)]
+    shapes = list(dict.fromkeys(shapes))
     before = _observed(base)
     found: dict[str, tuple[Call, Run]] = {}
     for name, given in _arguments_that_are_none(call).items():
@@ -149,6 +152,32 @@ def nothing_follows(call: Call, base: Run, names: Iterable[str]) -> bool:
     return any(moved[name] for name in _observed(base) | _drawn_last(base))
 
 
+def named_by_row(call: Call, base: Run) -> frozenset[str]:
+    """Latents that a loop over the rows names, one for each: ``z_0``, ``z_1``, ... Longer data have more of them."""
+    numbered = _numbered(base)
+    found: set[str] = set()
+    for size, axes in _leading_axes(call).items():
+        patterns = [pattern for pattern, names in numbered.items() if len(names) == size]
+        outcome = try_run(_lengthened(call, base, axes)) if patterns else None
+        if outcome is not None:
+            after = _numbered(outcome)
+            found.update(*(numbered[p] for p in patterns if len(after.get(p, ())) > size))
+    return frozenset(found)
+
+
+def _numbered(outcome: Run) -> dict[str, list[str]]:
+    """Latents that differ in a number alone, by what their names have in common."""
+    found: dict[str, list[str]] = {}
+    for name, site in outcome.sites.items():
+        if site.kind == "latent" and numbers_out(name) != name:
+            found.setdefault(numbers_out(name), []).append(name)
+    return found
+
+
+def numbers_out(name: str) -> str:
+    return re.sub(r"\d+", "#", name)
+
+
 class _Budget:
     """Counts runs: a number of them, the same on every machine."""
 
@@ -212,15 +241,20 @@ def _smallest_set(
     return None
 
 
-def _moved(call: Call, base: Run, axes: Sequence[Axis]) -> RowDims | None:
-    """The dimensions that grow when these axes do; None where the model does not run like that."""
+def _lengthened(call: Call, base: Run, axes: Sequence[Axis]) -> Call:
+    """The call with these axes made longer."""
     changes: dict[int, Any] = {}
     for leaf, dim in axes:
         old = changes.get(leaf, call.leaves[leaf])
         size = int(old) if dim is None else shape_of(old)[dim]
         new_size = _unused_size(call, base, size)
         changes[leaf] = type(old)(new_size) if dim is None else _lengthen(old, dim, new_size, call.mode)
-    outcome = try_run(call.with_leaves(changes))
+    return call.with_leaves(changes)
+
+
+def _moved(call: Call, base: Run, axes: Sequence[Axis]) -> RowDims | None:
+    """The dimensions that grow when these axes do; None where the model does not run like that."""
+    outcome = try_run(_lengthened(call, base, axes))
     if outcome is None or list(outcome.sites) != list(base.sites):
         return None
     moved: dict[str, tuple[int, ...]] = {}

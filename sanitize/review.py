@@ -6,7 +6,7 @@ Knows shapes and sites, never containers.
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -28,7 +28,7 @@ from .errors import (
     warn,
 )
 from .evidence import FitEvidence, fit_evidence
-from .probes import is_integer, nothing_follows, shape_of
+from .probes import is_integer, named_by_row, nothing_follows, numbers_out, shape_of
 from .sites import Call, Shape, Site, SiteTable, describe_model
 from .tables import html_table, text_table
 
@@ -229,7 +229,7 @@ def _verdict(facts: _Facts, name: str) -> Verdict:
         return verdict(STRIPPED, "latent named in redraw: drawn from its prior")
     if observed := facts.observed(name):
         return verdict(STRIPPED, f"observed {observed}: predicted anew, or scored from the data passed")
-    if not facts.row_dims(name):
+    if not facts.row_level(name):
         return verdict(KEPT, "latent: fits")  # or is refused, see _refuse_mismatches
     if not facts.rows_fit(name):
         return verdict(STRIPPED, "row-level latent: its rows do not fit, drawn from its conditional prior")
@@ -308,8 +308,18 @@ class _Facts:
             return None
         return tuple(i for i, (n, m) in enumerate(zip(recorded, model)) if n != m)
 
+    def row_level(self, name: str) -> bool:
+        """Whether it has values for the rows: along a dimension, or as one of many sites."""
+        return bool(self.row_dims(name)) or name in self._named_by_row
+
     def row_dims(self, name: str) -> tuple[int, ...]:
         return self._row_dims.get(name, ())
+
+    @functools.cached_property
+    def _named_by_row(self) -> frozenset[str]:
+        if self.new_rows is False:
+            return frozenset()
+        return named_by_row(self.table.call, self.table.run).intersection(self.latent_entries)
 
     @functools.cached_property
     def _row_dims(self) -> Mapping[str, tuple[int, ...]]:
@@ -330,7 +340,12 @@ class _Facts:
         return bool(recorded and site and site.shape and recorded[0] < site.shape[0])
 
     def rows_fit(self, name: str) -> bool:
+        if name in self._named_by_row:
+            return self._of_its_loop(name, self.latents) == self._of_its_loop(name, self.shapes)
         return self.mismatch(name) == () or self.continues(name)
+
+    def _of_its_loop(self, name: str, names: Iterable[str]) -> set[str]:
+        return {other for other in names if numbers_out(other) == numbers_out(name)}
 
     @functools.cached_property
     def same_rows(self) -> bool | None:
@@ -343,7 +358,7 @@ class _Facts:
         """Whether row-level latents that fit are stripped nevertheless, and by which evidence."""
         if self.new_rows is not None:
             return self.new_rows, f"new_rows={self.new_rows}"
-        if any(self.row_dims(name) and not self.rows_fit(name) for name in self.latent_entries):
+        if any(self.row_level(name) and not self.rows_fit(name) for name in self.latent_entries):
             return True, "the rows of another entry do not fit"
         if self.same_rows is not None:
             return not self.same_rows, (
@@ -494,7 +509,7 @@ def _notices(facts: _Facts, verdicts: Mapping[str, Verdict]) -> Iterator[tuple[s
     """Nothing is redrawn from a prior, or kept on a guess, without a warning that says how to settle it."""
     if facts.new_rows is True:
         return
-    rows = [name for name in facts.latent_entries if facts.row_dims(name)]
+    rows = [name for name in facts.latent_entries if facts.row_level(name)]
     redrawn = [name for name in rows if verdicts[name].action == STRIPPED]
     if redrawn:
         settle = "new_rows=True says that this is meant"

@@ -268,6 +268,20 @@ def expanded_row_effects(x, y=None):
     numpyro.sample("obs", dist.Normal(x + z, 1.0), obs=y)
 
 
+def looped_row_effects(x, y=None):
+    """One effect for each row, each a site of its own."""
+    sigma = numpyro.sample("sigma", dist.HalfNormal(1.0))
+    for i in range(len(x)):
+        z = numpyro.sample(f"z_{i}", dist.Normal(0.0, sigma))
+        numpyro.sample(f"obs_{i}", dist.Normal(x[i] + z, 1.0), obs=None if y is None else y[i])
+
+
+def looped_coefficients(X, y=None):
+    """One coefficient for each feature, each a site of its own."""
+    mu = sum(numpyro.sample(f"beta_{i}", dist.Normal(0.0, 1.0)) * X[:, i] for i in range(X.shape[1]))
+    numpyro.sample("obs", dist.Normal(mu, 1.0), obs=y)
+
+
 def group_effects(x, group, J, y=None):
     """One effect for each group, picked by an index vector."""
     location = numpyro.sample("location", dist.Normal(0.0, 1.0))

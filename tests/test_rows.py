@@ -191,6 +191,36 @@ def test_single_row_that_could_be_a_single_coefficient_is_refused(name):
     assert draw(case.model, clean, *case.args(1))["obs"].shape == (DRAWS, 1)
 
 
+@pytest.mark.parametrize("rows", [1, 4, FITTED, 9])
+def test_sites_that_a_loop_over_the_rows_names(record, rows):
+    """A latent for each row is row-level also where each is a site of its own."""
+    model = models.looped_row_effects
+    samples = record(model, x(FITTED), x(FITTED))
+    names = {f"z_{i}" for i in range(FITTED)}
+    if rows == FITTED:
+        with pytest.warns(RowLevelSiteWarning, match="'z_0'"):
+            assert set(strip_deterministic(model, samples, x(rows))) == {"sigma", *names}
+        assert set(strip_deterministic(model, samples, x(rows), new_rows=False)) == {"sigma", *names}
+        clean = strip_deterministic(model, samples, x(rows), new_rows=True)
+        assert set(clean) == {"sigma"}
+    else:
+        with pytest.warns(RedrawnSiteWarning, match="'z_0'"):
+            clean = strip_deterministic(model, samples, x(rows))
+        unused = {f"z_{i}" for i in range(rows, FITTED)}
+        assert {name for name in clean if "obs" not in name} == {"sigma", *unused}
+    latents = {"sigma": samples["sigma"]}
+    result, truth = draw(model, clean, x(rows)), draw(model, latents, x(rows))
+    assert all(np.array_equal(result[name], truth[name]) for name in truth)
+
+
+def test_sites_that_a_loop_over_the_features_names(record):
+    """As many features as rows: what has one site for each feature is no row-level latent."""
+    model = models.looped_coefficients
+    samples = record(model, X(FITTED, FITTED), x(FITTED))
+    assert len(strip_deterministic(model, samples, X(FITTED, FITTED))) == FITTED
+    assert len(strip_deterministic(model, samples, X(4, FITTED))) == FITTED
+
+
 def test_one_group_more_is_refused_by_name(record):
     """A fitted group effect is never replaced by its prior unasked; the argument that brought the size is named."""
     samples = record(models.group_effects, x(FITTED), group(FITTED), 4)
