@@ -31,16 +31,16 @@ VERSIONS = [
 TEST = ("pytest", "pytest-xdist", "hypothesis", "pandas", "dask", "zarr", "h5netcdf", "h5py")
 
 
-def run_tests(session: nox.Session, *pins: str, paths: tuple[str, ...] = ()) -> None:
+def run_tests(session: nox.Session, *pins: str, selection: tuple[str, ...] = ()) -> None:
     session.install("-e", ".", *pins, *TEST)
-    session.run("python", "-m", "pytest", "-n", "2", "-q", *paths, *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "2", "-q", *selection, *session.posargs)
 
 
 def add_session(numpyro: str, python: str, needs: tuple[str, ...]) -> None:
     @nox.session(name=f"numpyro-{numpyro}", python=python)
     def tests(session: nox.Session) -> None:
         """The tests on one NumPyro; doctests and examples are left to the newest."""
-        run_tests(session, f"numpyro=={numpyro}", *needs, paths=("tests", "--ignore=tests/test_examples.py"))
+        run_tests(session, f"numpyro=={numpyro}", *needs, selection=("tests", "--ignore=tests/test_examples.py"))
 
 
 for version in VERSIONS:

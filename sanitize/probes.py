@@ -154,28 +154,29 @@ def nothing_follows(call: Call, base: Run, names: Iterable[str]) -> bool:
 
 def named_by_row(call: Call, base: Run) -> frozenset[str]:
     """Latents that a loop over the rows names, one for each: ``z_0``, ``z_1``, ... Longer data have more of them."""
-    numbered = _numbered(base)
+    loops = numbered(_latents(base))
     found: set[str] = set()
     for size, axes in _leading_axes(call).items():
-        patterns = [pattern for pattern, names in numbered.items() if len(names) == size]
+        patterns = [pattern for pattern, names in loops.items() if len(names) == size]
         outcome = try_run(_lengthened(call, base, axes)) if patterns else None
         if outcome is not None:
-            after = _numbered(outcome)
-            found.update(*(numbered[p] for p in patterns if len(after.get(p, ())) > size))
+            after = numbered(_latents(outcome))
+            found.update(*(loops[p] for p in patterns if len(after.get(p, ())) > size))
     return frozenset(found)
 
 
-def _numbered(outcome: Run) -> dict[str, list[str]]:
-    """Latents that differ in a number alone, by what their names have in common."""
+def _latents(outcome: Run) -> list[str]:
+    return [name for name, site in outcome.sites.items() if site.kind == "latent"]
+
+
+def numbered(names: Iterable[str]) -> dict[str, list[str]]:
+    """Names that differ in a number alone, by what they have in common."""
     found: dict[str, list[str]] = {}
-    for name, site in outcome.sites.items():
-        if site.kind == "latent" and numbers_out(name) != name:
-            found.setdefault(numbers_out(name), []).append(name)
+    for name in names:
+        pattern = re.sub(r"\d+", "#", name)
+        if pattern != name:
+            found.setdefault(pattern, []).append(name)
     return found
-
-
-def numbers_out(name: str) -> str:
-    return re.sub(r"\d+", "#", name)
 
 
 class _Budget:

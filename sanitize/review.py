@@ -6,7 +6,7 @@ Knows shapes and sites, never containers.
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -28,7 +28,7 @@ from .errors import (
     warn,
 )
 from .evidence import FitEvidence, fit_evidence
-from .probes import is_integer, named_by_row, nothing_follows, numbers_out, shape_of
+from .probes import is_integer, named_by_row, nothing_follows, numbered, shape_of
 from .sites import Call, Shape, Site, SiteTable, describe_model
 from .tables import html_table, text_table
 
@@ -316,10 +316,18 @@ class _Facts:
         return self._row_dims.get(name, ())
 
     @functools.cached_property
-    def _named_by_row(self) -> frozenset[str]:
+    def _named_by_row(self) -> Mapping[str, bool]:
+        """Latents that a loop over the rows names, and whether the samples hold those of the same rows."""
         if self.new_rows is False:
-            return frozenset()
-        return named_by_row(self.table.call, self.table.run).intersection(self.latent_entries)
+            return {}
+        found = named_by_row(self.table.call, self.table.run).intersection(self.latent_entries)
+        if not found:
+            return {}
+        recorded = numbered(self.shapes)
+        loops = numbered(self.latents).items()
+        return {
+            name: set(names) == set(recorded[pattern]) for pattern, names in loops for name in found.intersection(names)
+        }
 
     @functools.cached_property
     def _row_dims(self) -> Mapping[str, tuple[int, ...]]:
@@ -341,11 +349,8 @@ class _Facts:
 
     def rows_fit(self, name: str) -> bool:
         if name in self._named_by_row:
-            return self._of_its_loop(name, self.latents) == self._of_its_loop(name, self.shapes)
+            return self._named_by_row[name]
         return self.mismatch(name) == () or self.continues(name)
-
-    def _of_its_loop(self, name: str, names: Iterable[str]) -> set[str]:
-        return {other for other in names if numbers_out(other) == numbers_out(name)}
 
     @functools.cached_property
     def same_rows(self) -> bool | None:
