@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from .assume import assumed_arguments
 from .containers import POSTERIOR, entry_shapes, has_groups
-from .errors import ModelArgumentsError, OptionError, listing
+from .errors import ModelArgumentsError, OptionError
 from .evidence import fit_evidence, recorded_arguments
 from .review import review_samples
 from .sites import SiteTable, arguments_error, inspect_sites, parameters_of
@@ -96,42 +97,39 @@ def strip_deterministic(
     group, kwargs = _whose_group(model, samples, group, kwargs)
     if not (args or kwargs):
         entry_shapes(samples, group)  # that these are no samples is the first thing to say
-    table, arguments_of_fit = _inspect(model, samples, args, kwargs)
+    table, arguments_of_fit = _inspect(model, samples, args, kwargs, group)
     evidence = fit_evidence(table.call, samples)
-    if arguments_of_fit:
-        evidence = replace(evidence, same_rows=True)
+    if arguments_of_fit or table.call.assumed:
+        evidence = replace(evidence, same_rows=True if arguments_of_fit else None)
     review = review_samples(table, samples, new_rows=new_rows, redraw=redraw, group=group, evidence=evidence)
     return review.apply(samples)
 
 
 def _inspect(
-    model: Callable[..., Any], samples: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    model: Callable[..., Any], samples: Any, args: tuple[Any, ...], kwargs: dict[str, Any], group: str
 ) -> tuple[SiteTable, bool]:
-    """The sites under the arguments passed, else under those of the fit (True), else under none."""
+    """The sites under the arguments passed, else under those of the fit (True), else under those worked out."""
     if args or kwargs:
         return inspect_sites(model, *args, **kwargs), False
-    failures: list[tuple[str, Exception]] = []
+    failure: Exception | None = None
     for args, recorded in recorded_arguments(model, samples):
         try:
             return inspect_sites(model, *args, **recorded), True
         except Exception as error:  # they may be other things of the same name
-            failures.append((f"those recorded with the samples ({listing(recorded) or 'by position'})", error))
+            failure = failure or error
+    if not callable(model) or parameters_of(model) == []:
+        return inspect_sites(model), False
+    try:
+        table = assumed_arguments(model, samples, group)
+    except ModelArgumentsError as error:
+        raise error from failure
+    if table is not None:
+        return table, False
     try:
         return inspect_sites(model), False
     except Exception as error:
-        if not callable(model) or parameters_of(model) == []:
-            raise
-        failures.append(("none", error))
-    return _inspect_without_arguments(model, samples, failures), False
-
-
-def _inspect_without_arguments(
-    model: Callable[..., Any], samples: Any, failures: Sequence[tuple[str, Exception]]
-) -> SiteTable:
-    """The last resort: no arguments were passed, those recorded do not do, and the model needs some."""
-    tried, error = failures[0]
-    why = "some are missing" if isinstance(error, ModelArgumentsError) else f"{type(error).__name__}: {error}"
-    raise arguments_error(model, f"none were passed, and with {tried} it fails ({why})") from error
+        why = f"{type(error).__name__}: {error}"
+        raise arguments_error(model, f"none were passed, and without them it fails ({why})") from error
 
 
 def _whose_group(
