@@ -31,7 +31,7 @@ def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: st
 
     def td(text: str) -> str:
         colour = _COLOURS.get(text)
-        mark = f' <span style="color:{colour}">&#9632;</span>' if colour else ""
+        mark = f'<span style="color:{colour};margin-left:0.4em">&#9632;</span>' if colour else ""
         return f"<td {cell}>{html.escape(text)}{mark}</td>"
 
     head = "".join(f"<th {cell}>{html.escape(header[i])}</th>" for i in used)

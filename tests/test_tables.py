@@ -69,6 +69,6 @@ def test_kinds_and_verdicts_are_marked_and_named():
     """The colour repeats what a word says: nothing is told by colour alone."""
     html = html_table(HEADER, [("a", "latent", ""), ("b", "stripped", "")])
     assert html.count("<span") == 2
-    assert ">latent <span" in html
-    assert ">stripped <span" in html
+    assert ">latent<span" in html
+    assert ">stripped<span" in html
     assert "note" not in html
