@@ -1,7 +1,7 @@
 """Models as textbooks and tutorials have them, each with the arguments of a fit: the corpus for the bare call.
 
 Their shapes are those of NumPyro's examples and tutorials (and of the books that these follow). What a fit records of
-them, `record_fit` draws from the prior: which is all that stripping looks at.
+them, `record_fit` makes up: names, shapes, and values that belong together, which is all that stripping looks at.
 """
 
 from typing import Any, NamedTuple
@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
+from numpyro import handlers
 from numpyro.contrib.control_flow import scan
-from numpyro.infer import Predictive
 from numpyro.infer.reparam import LocScaleReparam
 
 from sanitize import inspect_sites
@@ -27,17 +27,35 @@ class Case(NamedTuple):
 
 
 def record_fit(model, args=(), kwargs=None, draws=6, without=()):
-    """What ``mcmc.get_samples()`` holds: continuous latents, and values of deterministic sites computed from them."""
-    sites = inspect_sites(model, *args, **(kwargs or {}))
-    marginalized = {name for name, site in sites.items() if site.kind == "latent" and site.discrete}
-    names = [
+    """What ``mcmc.get_samples()`` holds: continuous latents, and values of deterministic sites computed from them.
+
+    The latents are numbers between 0 and 1, which most supports contain: how they are distributed, nothing looks at.
+    """
+    kwargs = kwargs or {}
+    sites = inspect_sites(model, *args, **kwargs)
+    latents = [site for site in sites.values() if site.kind == "latent"]
+    marginalized = {site.name for site in latents if site.discrete}
+    rng = np.random.default_rng(5)
+    values = {
+        site.name: np.zeros((draws, *site.shape), np.int32)
+        if site.discrete
+        else rng.uniform(0.1, 0.9, (draws, *site.shape)).astype(np.float32)
+        for site in latents
+    }
+    computed = [
         name
         for name, site in sites.items()
-        if name not in marginalized.union(without)
-        and (site.kind == "latent" or (site.kind == "deterministic" and not marginalized.intersection(site.parents)))
+        if site.kind == "deterministic" and not marginalized.intersection(site.parents)
     ]
-    predictive = Predictive(model, num_samples=draws, return_sites=names)
-    return {name: np.asarray(x) for name, x in predictive(jax.random.PRNGKey(5), *args, **(kwargs or {})).items()}
+
+    def compute(values):
+        fitted = handlers.seed(handlers.substitute(model, data=values), jax.random.PRNGKey(0))
+        trace = handlers.trace(fitted).get_trace(*args, **kwargs)
+        return {name: trace[name]["value"] for name in computed}
+
+    if computed:
+        values.update({name: np.asarray(value) for name, value in jax.jit(jax.vmap(compute))(values).items()})
+    return {name: values[name] for name in sites if name in values and name not in marginalized.union(without)}
 
 
 # --------------------------------------------------------------------------------------------------- regressions
@@ -164,7 +182,7 @@ def censored_survival(time, is_observed, x):
     b0 = numpyro.sample("b0", dist.Normal(0.0, 5.0))
     b1 = numpyro.sample("b1", dist.Normal(0.0, 5.0))
     rate = numpyro.deterministic("rate", jnp.exp(b0 + b1 * x))
-    with numpyro.handlers.mask(mask=is_observed):
+    with handlers.mask(mask=is_observed):
         numpyro.sample("died", dist.Exponential(rate), obs=time)
 
 
@@ -199,7 +217,7 @@ def eight_schools_noncentred(J, sigma, y=None):
         numpyro.sample("obs", dist.Normal(theta, sigma), obs=y)
 
 
-@numpyro.handlers.reparam(config={"theta": LocScaleReparam(centered=0)})
+@handlers.reparam(config={"theta": LocScaleReparam(centered=0)})
 def eight_schools_reparametrized(J, sigma, y=None):
     eight_schools(J, sigma, y)
 
@@ -403,7 +421,7 @@ def capture_recapture(capture_history, sex):
 
     def step(carry, y):
         first_seen, z = carry
-        with numpyro.plate("animals", capture_history.shape[0], dim=-1), numpyro.handlers.mask(mask=first_seen):
+        with numpyro.plate("animals", capture_history.shape[0], dim=-1), handlers.mask(mask=first_seen):
             z = numpyro.sample("z", dist.Bernoulli(phi * z), infer={"enumerate": "parallel"})
             numpyro.sample("y", dist.Bernoulli(rho * z), obs=y)
         return (first_seen | y.astype(bool), z), None
