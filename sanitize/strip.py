@@ -42,7 +42,9 @@ def strip_deterministic(
     *args, **kwargs
         The model's arguments, those that you predict with. Where none are passed, those of the fit, if the samples
         hold them: a fitted ``MCMC`` does, and arrays of the groups ``constant_data`` and ``observed_data`` whose
-        names are parameters of the model. The result then fits the rows of the fit.
+        names are parameters of the model; the result then fits the rows of the fit. Else they are worked out from
+        the samples, and the result fits data of any number of rows. Pass arguments where a call without them is
+        refused, and where row-level latents are to be kept for the rows that you predict.
     new_rows : bool, optional
         Whether the data rows are other rows than those of the fit. True strips row-level latents, False keeps
         them, None (default) goes by evidence and warns where there is none.
@@ -62,7 +64,8 @@ def strip_deterministic(
     Raises
     ------
     ModelArgumentsError
-        The model cannot be run with these arguments.
+        The model cannot be run with these arguments; or none were passed, and the samples do not tell for certain
+        what follows from them.
     ShapeMismatchError
         A latent does not fit in another dimension than rows: features or groups have changed.
     MissingLatentError
@@ -72,6 +75,8 @@ def strip_deterministic(
 
     Warns
     -----
+    AssumedArgumentsWarning
+        None were passed, and they were worked out from the samples: the warning says as what.
     RedrawnSiteWarning
         Row-level latents were stripped: the model draws them from their conditional prior.
     RowLevelSiteWarning
@@ -80,6 +85,10 @@ def strip_deterministic(
     Notes
     -----
     Automates the workaround of NumPyro issues 1772 and 1861.
+
+    To work out arguments, the model's body runs many times (abstractly, without data: dozens of times for a
+    regression, hundreds of times for a model with options), and a few recorded draws are read and recomputed. Of
+    more than four required parameters, none are worked out.
 
     Examples
     --------
@@ -90,7 +99,9 @@ def strip_deterministic(
     ...     mu = numpyro.deterministic("mu", slope * x)
     ...     numpyro.sample("y", dist.Normal(mu, 1.0), obs=y)
     >>> samples = {"slope": np.zeros(50), "mu": np.zeros((50, 100))}
-    >>> list(strip_deterministic(model, samples, np.zeros(3)))
+    >>> list(strip_deterministic(model, samples))  # warns that it took x for float32[100]
+    ['slope']
+    >>> list(strip_deterministic(model, samples, np.zeros(3)))  # with the arguments to predict with, it is certain
     ['slope']
     """
     refuse_collisions(model)
