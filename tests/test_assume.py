@@ -131,7 +131,7 @@ def test_the_warning_names_what_was_assumed_at_the_line_of_the_user():
     samples = record_fit(model, args)
     with pytest.warns(AssumedArgumentsWarning) as caught:
         strip_deterministic(model, samples)
-        line = inspect.currentframe().f_lineno - 1
+    line = inspect.currentframe().f_lineno - 1
     assert len(caught) == 1
     assert "X: float32[20, 3]" in str(caught[0].message)
     assert "Pass the arguments" in str(caught[0].message)
@@ -237,7 +237,7 @@ def test_a_proof_that_does_not_finish_proves_nothing(monkeypatch):
 def test_what_is_ambiguous_is_named():
     """The entry, what it would be, and under which two assignments."""
     case = ADVERSARIAL["integer_code, other"]
-    with pytest.raises(ModelArgumentsError, match="'theta' is deterministic with .* but latent with"):
+    with pytest.raises(ModelArgumentsError, match=r"'theta' is deterministic with .* but latent with"):
         strip_deterministic(integer_code, case.samples())
 
 
