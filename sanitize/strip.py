@@ -8,10 +8,10 @@ from typing import Any
 
 from .assume import assumed_arguments
 from .containers import POSTERIOR, entry_shapes, has_groups
-from .errors import ModelArgumentsError, OptionError
+from .errors import ModelArgumentsError, OptionError, listing
 from .evidence import fit_evidence, recorded_arguments
 from .review import review_samples
-from .sites import SiteTable, arguments_error, inspect_sites, parameters_of
+from .sites import SiteTable, arguments_error, describe_model, inspect_sites, parameters_of
 
 _OPTIONS = ("new_rows", "redraw")
 
@@ -123,18 +123,21 @@ def _inspect(
     """The sites under the arguments passed, else under those of the fit (True), else under those worked out."""
     if args or kwargs:
         return inspect_sites(model, *args, **kwargs), False
-    failure: Exception | None = None
+    failures: dict[str, Exception] = {}
     for args, recorded in recorded_arguments(model, samples):
         try:
             return inspect_sites(model, *args, **recorded), True
         except Exception as error:  # they may be other things of the same name
-            failure = failure or error
+            failures.setdefault(listing(recorded) or "by position", error)
     if not callable(model) or parameters_of(model) == []:
         return inspect_sites(model), False
     try:
         table = assumed_arguments(model, samples, group)
     except ModelArgumentsError as error:
-        raise error from failure
+        for names, failure in failures.items():
+            why = f"{error} Those recorded with the samples ({names}) do not do: {type(failure).__name__}: {failure}"
+            raise ModelArgumentsError(why, signature=describe_model(model)) from failure
+        raise
     if table is not None:
         return table, False
     try:
