@@ -103,7 +103,7 @@ def assumed_arguments(model: Callable[..., Any], samples: Any, group: str = POST
             found = proof.finest(found)
             if finding := proof.contradiction(found):
                 refuted.append(found)
-                notes[f"with {found}, {finding.reason}"] = None
+                notes[f"with {found}, {finding}"] = None
                 continue
             for other in refuted:
                 proof.compare(found, other)

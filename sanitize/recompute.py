@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -24,13 +24,6 @@ _TOLERANCE = 1e-3
 _ARGUMENT, _KEY, _ENTRY, _CLOSED_OVER, _UNSURE = "an argument", "the key", "an entry", "data closed over", "unsure"
 
 
-class Finding(NamedTuple):
-    """What speaks against a run, and the computation that it rests on: equal for equal computations."""
-
-    reason: str
-    computation: Hashable
-
-
 def contradiction(
     call: Call,
     outcome: Run,
@@ -38,7 +31,7 @@ def contradiction(
     entries: Sequence[str],
     others: Sequence[Call] = (),
     known: dict[Hashable, list[str]] | None = None,
-) -> Finding | None:
+) -> str | None:
     """What speaks against the deterministic entries being those of this run; None: nothing does.
 
     ``recorded`` gives a few draws of the named entries, of shape ``(draws, *per-draw shape)``. Not compared is a
@@ -53,8 +46,7 @@ def contradiction(
     graph = _Graph.of(call, outcome, computed, latents)
     drawn = [name for name in computed if _KEY in graph.sources[name]]
     if drawn:
-        why = f"{listing(drawn)} would be drawn anew: with the recorded latents given, the random key decides"
-        return Finding(why, "the key")
+        return f"{listing(drawn)} would be drawn anew: with the recorded latents given, the random key decides"
     constant = [name for name in computed if graph.sources[name] <= {_ARGUMENT, _CLOSED_OVER}]
     comparable = [name for name in computed if call.mode == "abstract" and graph.sources[name] <= {_ENTRY}]
     for other in others if comparable else ():
@@ -65,15 +57,14 @@ def contradiction(
     draws = recorded([*dict.fromkeys([*constant, *comparable, *(latents if comparable else ())])])
     varying = [name for name in constant if not _same(draws[name], draws[name][:1]).all()]
     if varying:
-        return Finding(f"the recorded draws of {listing(varying)} differ, but no latent has a part in them", "constant")
+        return f"the recorded draws of {listing(varying)} differ, but no latent has a part in them"
     known = {} if known is None else known
     computation = graph.computation(comparable)
     if computation not in known:
         known[computation] = _different(call, comparable, latents, draws) if comparable else []
     if not (different := known[computation]):
         return None
-    why = f"{listing(different)} computed from the recorded latents is not what was recorded"
-    return Finding(why, graph.computation(different))
+    return f"{listing(different)} computed from the recorded latents is not what was recorded"
 
 
 def _same(one: Any, other: Any) -> Any:

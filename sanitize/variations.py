@@ -42,7 +42,7 @@ from .assignments import (
 )
 from .constants import Constants, is_library
 from .probes import nothing_follows
-from .recompute import Finding, contradiction
+from .recompute import contradiction
 
 _MOST_RUNS = 800
 
@@ -127,8 +127,6 @@ class Proof:
         self.budget = Budget(_MOST_RUNS)
         self._seen: set[Any] = set()
         self._computed: dict[Hashable, list[str]] = {}
-        self._refuted: set[Any] = set()  # computations whose values are not those recorded
-        self._by_number: dict[frozenset[Path], dict[Any, list[str]]] = {}  # the same, under made-up numbers
 
     def finest(self, found: Explanation) -> Explanation:
         """The same readings with as many sizes of their own as explain the samples.
@@ -142,7 +140,7 @@ class Proof:
                 return found
             found = better
 
-    def contradiction(self, found: Explanation) -> Finding | None:
+    def contradiction(self, found: Explanation) -> str | None:
         """What speaks against the recorded deterministic entries being computed under these arguments."""
         draws = functools.partial(self.draws, found.batch_ndims)
         call, outcome, entries = found.table.call, found.table.run, list(self.samples.shapes)
@@ -172,7 +170,6 @@ class Proof:
             sizes = one.reading is None or other.reading is None
             if one.subject != other.subject and (not sizes or options & {one.subject, other.subject}):
                 self._check(found, other.apply(one.apply(found.assignment)))
-        self.conclude()
 
     def _check_rows(self, found: Explanation) -> None:
         """That the row probe, with the sizes of the samples, finds the rows that the structure shows."""
@@ -359,25 +356,10 @@ class Proof:
         """Raise `Ambiguous` if another explanation makes another thing of an entry, and nothing refutes it."""
         if not (differing := self._differing(found, other)) or other.lost:
             return
-        finding, name = self.contradiction(other), differing[0]
-        why = f"{name!r} is {found.kind(name)} with {found}, but {other.kind(name)} with {other}"
-        if finding is None:
-            raise Ambiguous(why)
-        if other.assignment.numbers:
-            subjects = frozenset(other.assignment.numbers)
-            self._by_number.setdefault(subjects, {}).setdefault(finding.computation, []).append(why)
-        else:
-            self._refuted.add(finding.computation)
-
-    def conclude(self) -> None:
-        """Raise `Ambiguous` if another number could make a refuted computation right.
-
-        A computation that is the same for several numbers, or without one, does not depend on them.
-        """
-        for computations in self._by_number.values():
-            left = {key: reasons for key, reasons in computations.items() if key not in self._refuted}
-            if len(left) > 1 or any(len(reasons) < 2 for reasons in left.values()):
-                raise Ambiguous(next(iter(left.values()))[0] + " (where what is computed depends on the number)")
+        # a computation refuted with a made-up number may be right with another number
+        if other.assignment.numbers or self.contradiction(other) is None:
+            name = differing[0]
+            raise Ambiguous(f"{name!r} is {found.kind(name)} with {found}, but {other.kind(name)} with {other}")
 
     def _differing(self, found: Explanation, other: Explanation) -> list[str]:
         """Entries of which two explanations make different things."""

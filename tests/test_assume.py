@@ -106,8 +106,8 @@ def test_adversarial_models_are_right_or_refused(name):
         assert_entry_by_entry(clean, told(case, samples))
 
 
-def test_of_two_fits_that_look_alike_at_most_one_is_answered():
-    """The corpus is adversarial: at least 25 models, and most of the fits that differ by an option are refused."""
+def test_there_are_at_least_25_adversarial_models():
+    """The bar of this feature: which of their fits are refused is not fixed, only that no answer is wrong."""
     assert len({case.model for case in ADVERSARIAL.values()}) >= 25
 
 
