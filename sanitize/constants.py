@@ -45,6 +45,7 @@ class Constants:
     numbers: tuple[float, ...]  # int and float, in order
     strings: tuple[str, ...]
     members: tuple[enum.Enum, ...]
+    functions: tuple[Callable[..., Any], ...]  # as `jnp.exp`, for a model that is passed one
     tests_none: bool  # whether something is compared with None
     complete: bool
 
@@ -58,7 +59,9 @@ def constants_of(model: Callable[..., Any]) -> Constants:
     reader = _Reader(model)
     reader.read()
     numbers = sorted(reader.numbers, key=lambda x: (x, isinstance(x, float)))
-    return Constants(tuple(numbers), tuple(reader.strings), tuple(reader.members), reader.tests_none, reader.complete)
+    functions = tuple(reader.functions.values())
+    found = tuple(numbers), tuple(reader.strings), tuple(reader.members), functions
+    return Constants(*found, reader.tests_none, reader.complete)
 
 
 def unwrap(model: Any) -> Iterator[Any]:
@@ -78,6 +81,7 @@ class _Reader:
         self.numbers: set[float] = set()
         self.strings: dict[str, None] = {}
         self.members: dict[enum.Enum, None] = {}
+        self.functions: dict[int, Callable[..., Any]] = {}
         self.tests_none = False
         self.complete = True
         self._pending: list[Any] = [model]
@@ -170,8 +174,15 @@ class _Reader:
         for name in code.co_names:
             value = names.get(name)
             self._pending.append(value)
-            if isinstance(value, types.ModuleType) and not self._is_library(value):
-                self._pending += [vars(value).get(other) for other in code.co_names]
+            if isinstance(value, types.ModuleType):
+                attributes = [vars(value).get(other) for other in code.co_names]
+                if self._is_library(value):
+                    functions = [x for x in attributes if callable(x) and not isinstance(x, type)]
+                    self.functions.update({id(x): x for x in functions})
+                else:
+                    self._pending += attributes
+            elif callable(value) and not isinstance(value, type):
+                self.functions[id(value)] = value
 
     def _is_library(self, thing: Any) -> bool:
         """Whether it is installed code, and not of the package that the model comes from."""

@@ -19,7 +19,9 @@ from typing import Any, NamedTuple
 
 from .assignments import (
     COUNTS,
+    CUBE,
     FALSE,
+    FLAGS,
     INDEX,
     INT,
     MATRIX,
@@ -34,7 +36,6 @@ from .assignments import (
     Assignment,
     Budget,
     Explanation,
-    Mismatch,
     Path,
     Reading,
     Samples,
@@ -43,24 +44,19 @@ from .assignments import (
 from .constants import Constants, is_library
 from .probes import nothing_follows
 from .recompute import contradiction
+from .sites import abstract, is_array
 
 _MOST_RUNS = 800
 
 _LARGE = 211  # rows, where no number is mentioned that could be a threshold
 _MOST_ROWS = 2000  # of the numbers mentioned: a model may loop over its rows
 
-_UNKNOWN, _NOTED = "a string", "a noted int"
+_UNKNOWN, _NOTED, _OTHER_VALUES_OF_DEFAULT = "a string", "a noted int", "other values than the default's"
 
-# What a parameter may have been instead: of other dimensions, of another type. Its name -> what need not be tried
-# where one of these ran: a model that takes an array as it is does not ask for an int.
-_ANYTHING = (NUMBER, VECTOR, MATRIX, INDEX, COUNTS, INT, NONE, TRUE, FALSE)
-_NEEDLESS = {
-    INT.name: {VECTOR.name, MATRIX.name, NUMBER.name},
-    COUNTS.name: {VECTOR.name, INDEX.name, NUMBER.name, INT.name},
-    INDEX.name: {MATRIX.name, COUNTS.name, INT.name},
-    MATRIX.name: {INT.name},
-}
+# What a parameter may have been instead: of other dimensions, of another type.
+_ANYTHING = (NUMBER, VECTOR, MATRIX, CUBE, INDEX, FLAGS, COUNTS, INT, NONE, TRUE, FALSE)
 
+_MOST_FLAGS = 6  # that are tried in all combinations
 
 # Some draws of the named entries, given how many leading dimensions are chains and draws.
 Draws = Callable[[int, Sequence[str]], Mapping[str, Any]]
@@ -170,6 +166,19 @@ class Proof:
             sizes = one.reading is None or other.reading is None
             if one.subject != other.subject and (not sizes or options & {one.subject, other.subject}):
                 self._check(found, other.apply(one.apply(found.assignment)))
+        self._check_flags(found)
+
+    def _check_flags(self, found: Explanation) -> None:
+        """More than two flags may act together."""
+        readings = {(p.name,): fixed(p.default) for p in self.parameters if isinstance(p.default, bool)}
+        readings.update(found.assignment.readings)
+        flipped = {FALSE.name: TRUE, TRUE.name: FALSE}
+        changes = [_Change(path, flipped[r.name]) for path, r in readings.items() if r.name in flipped]
+        if len(changes) > _MOST_FLAGS:
+            raise Ambiguous(f"its {len(changes)} flags are too many to be tried in all combinations")
+        for count in range(3, len(changes) + 1):
+            for some in itertools.combinations(changes, count):
+                self._check(found, functools.reduce(lambda assignment, c: c.apply(assignment), some, found.assignment))
 
     def _check_rows(self, found: Explanation) -> None:
         """That the row probe, with the sizes of the samples, finds the rows that the structure shows."""
@@ -214,6 +223,10 @@ class Proof:
             yield from (NUMBER, NONE, INT, self._unknown())
         elif isinstance(default, str):
             yield from (self._unknown(), NONE, TRUE, FALSE)
+        elif is_array(default):
+            yield from (Reading(_OTHER_VALUES_OF_DEFAULT, lambda: abstract(default)), *_ANYTHING)
+        elif callable(default) and not isinstance(default, type):
+            yield from map(fixed, (functools.partial(default), *self.constants.functions))
         else:
             yield from map(fixed, self._values_instead_of(default))
 
@@ -242,6 +255,9 @@ class Proof:
                 for other in self._values_instead_of(value):
                     values = [*whole[:i], other, *whole[i + 1 :]]
                     yield type(whole)(*values) if hasattr(whole, "_fields") else type(whole)(values)
+            if not hasattr(whole, "_fields"):
+                lengths = {0, len(whole) - 1, len(whole) + 1, 2 * len(whole)} - {-1}
+                yield from (type(whole)(itertools.islice(itertools.cycle(whole), n)) for n in sorted(lengths))
         else:
             for name, value in vars(whole).items():
                 for other in self._values_instead_of(value):
@@ -296,16 +312,15 @@ class Proof:
         if base is not None and isinstance(base.make() if base.sizes == 0 else None, str):
             pending += map(fixed, self.constants.strings)
         tried = {repr(self._default(path)): NONE} if base is None else {base.name: base}
-        ran = set(tried)
         while pending:
             reading = pending.pop(0)
-            if reading.name in tried or ran & _NEEDLESS.get(reading.name, set()):
+            if reading.name in tried:
                 continue
             tried[reading.name] = reading
             self._check(found, found.assignment.given(path, reading))
             failure = self.samples.failure
-            if failure is None or isinstance(failure, Mismatch):
-                ran.add(reading.name)
+            if reading.name == _OTHER_VALUES_OF_DEFAULT and isinstance(failure, NEEDS_VALUES):
+                raise Ambiguous(f"its code asks for the values of {path[0]}, which may have been others")
             if reading is NUMBER and isinstance(failure, NEEDS_VALUES) and not is_array and base is not INT:
                 pending, is_option = [*pending, *map(fixed, self._numbers)], True
             if reading.name == _NOTED:

@@ -244,6 +244,93 @@ def looked_up(x, prior):
     numpyro.sample("obs", dist.Normal(PRIORS[prior](base) * x, 1.0), obs=x)
 
 
+# ----------------------------------------------------------------------------------------------------------------
+# Written when the code was done, to see how it fares. What is computed depends on the data, so that nothing but the
+# variation of arguments can tell.
+
+
+def by_dtype(x, y=None):
+    base = numpyro.sample("base", dist.Normal(0.0, 1.0))
+    theta = _either(jnp.issubdtype(x.dtype, jnp.integer), base * jnp.std(x))
+    numpyro.sample("obs", dist.Normal(theta * x, 1.0), obs=y)
+
+
+def by_dimensions(x, y=None):
+    base = numpyro.sample("base", dist.Normal(0.0, 1.0))
+    theta = _either(x.ndim == 2, base * jnp.std(x))
+    numpyro.sample("obs", dist.Normal(theta * x, 1.0), obs=y)
+
+
+def by_function(x, link):
+    base = numpyro.sample("base", dist.Normal(0.0, 1.0))
+    theta = _either(link is jnp.exp, base * jnp.std(x))
+    numpyro.sample("obs", dist.Normal(link(theta) * x, 1.0), obs=x)
+
+
+def bit_mask(x, effects=5, y=None):
+    base = numpyro.sample("base", dist.Normal(0.0, 1.0))
+    theta = _either(effects & 8, base * jnp.std(x))
+    numpyro.sample("obs", dist.Normal(theta * x, 1.0), obs=y)
+
+
+def parity(x, k, y=None):
+    base = numpyro.sample("base", dist.Normal(0.0, 1.0))
+    theta = _either(k % 2 == 0, base * jnp.std(x))
+    numpyro.sample("obs", dist.Normal(theta * x, 1.0), obs=y)
+
+
+def length_of_string(x, formula):
+    base = numpyro.sample("base", dist.Normal(0.0, 1.0))
+    theta = _either(len(formula) > 8, base * jnp.std(x))
+    numpyro.sample("obs", dist.Normal(theta * x, 1.0), obs=x)
+
+
+def three_flags(x, y=None, a=False, b=False, c=False):
+    base = numpyro.sample("base", dist.Normal(0.0, 1.0))
+    theta = _either(a and b and c, base * jnp.std(x))
+    numpyro.sample("obs", dist.Normal(theta * x, 1.0), obs=y)
+
+
+def wide(X, y=None):
+    n, p = X.shape
+    base = numpyro.sample("base", dist.Normal(0.0, 1.0).expand([p]))
+    theta = _either(p > n, base * X.std())
+    numpyro.sample("obs", dist.Normal(X @ theta, 1.0), obs=y)
+
+
+def computed_threshold(x, scale=1.0, y=None):
+    base = numpyro.sample("base", dist.Normal(0.0, 1.0))
+    theta = _either(scale > np.sqrt(50.0) * 3, base * jnp.std(x))
+    numpyro.sample("obs", dist.Normal(theta * x, 1.0), obs=y)
+
+
+ACTIVE = np.array([True, False])
+
+
+def array_by_default(x, active=ACTIVE, y=None):
+    base = numpyro.sample("base", dist.Normal(0.0, 1.0))
+    theta = _either(bool(active.all()), base * jnp.std(x))
+    numpyro.sample("obs", dist.Normal(theta * x, 1.0), obs=y)
+
+
+def built_string(x, family="gauss", y=None):
+    base = numpyro.sample("base", dist.Normal(0.0, 1.0))
+    theta = _either(family == "-".join(("student", "t")), base * jnp.std(x))
+    numpyro.sample("obs", dist.Normal(theta * x, 1.0), obs=y)
+
+
+def layers(x, sizes=(3, 3), y=None):
+    base = numpyro.sample("base", dist.Normal(0.0, 1.0))
+    theta = _either(len(sizes) > 2, base * jnp.std(x))
+    numpyro.sample("obs", dist.Normal(theta * x, 1.0), obs=y)
+
+
+def function_by_default(x, link=jnp.tanh, y=None):
+    base = numpyro.sample("base", dist.Normal(0.0, 1.0))
+    theta = _either(link is jnp.exp, base * jnp.std(x))
+    numpyro.sample("obs", dist.Normal(link(theta) * x, 1.0), obs=y)
+
+
 def _without(*names):
     return lambda samples: {name: value for name, value in samples.items() if name not in names}
 
@@ -295,6 +382,12 @@ def _cases():
         "a parent is missing": Case(linear_regression, (X, X[:, 0]), {}, _without("beta")),
         "another model": Case(radon, (six, x, X[:6, 1], x), {}, _without("z")),
         "values of another model": Case(linear_regression, (X, X[:, 0]), {}, _of_another_model),
+        "by_dtype": Case(by_dtype, (x, x)),
+        "by_dtype, other": Case(by_dtype, (six, x)),
+        "by_dimensions": Case(by_dimensions, (x, x)),
+        "by_dimensions, other": Case(by_dimensions, (X, X)),
+        "wide": Case(wide, (np.tile(X, (2, 1)), x[:14])),
+        "wide, other": Case(wide, (X[:3], x[:3])),
         "six parameters": Case(stacking, (X, 1, X[:5], X, 1.0, 1.0)),
     }
     pairs = {
@@ -309,6 +402,9 @@ def _cases():
         roles_swapped: (0, 1),
         weights_or_none: (None, np.abs(x)),
         looked_up: ("flat", "nested"),
+        by_function: (jnp.tanh, jnp.exp),
+        parity: (3, 4),
+        length_of_string: ("y ~ x", "y ~ x + (x | g)"),
     }
     for model, (one, other) in pairs.items():
         cases[model.__name__] = Case(model, (x, one))
@@ -320,6 +416,13 @@ def _cases():
         two_flags: ({}, {"pooled": True, "centred": True}),
         default_none: ({}, {"sigma": 2.0}),
         config_by_default: ({}, {"config": Config(centred=False)}),
+        bit_mask: ({}, {"effects": 8}),
+        three_flags: ({}, {"a": True, "b": True, "c": True}),
+        computed_threshold: ({}, {"scale": 30.0}),
+        array_by_default: ({}, {"active": np.array([True, True])}),
+        built_string: ({}, {"family": "student-t"}),
+        layers: ({}, {"sizes": (3, 3, 3)}),
+        function_by_default: ({}, {"link": jnp.exp}),
     }
     for model, (one, other) in keywords.items():
         cases[model.__name__] = Case(model, (x,), {"y": x, **one})
