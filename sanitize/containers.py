@@ -69,6 +69,22 @@ def keep(samples: Any, names: Collection[str], group: str = POSTERIOR) -> Any:
     return idata
 
 
+def some_draws(samples: Any, group: str, ndims: int, names: Collection[str], most: int = 3) -> dict[str, Any]:
+    """A few draws of these entries, evenly spread, of shape ``(draws, *per-draw shape)``: only these are loaded."""
+    dataset = _dataset(samples, group)
+    if dataset is not None:
+        sizes = [dataset.sizes[dim] for dim in _sample_dims(dataset)]
+        return posterior_samples(dataset[list(names)], num_samples=min(most, int(np.prod(sizes))))
+    draws = {}
+    for name, value in _mapping(samples).items():
+        if name in names:
+            batch = np.shape(value)[:ndims]
+            total = int(np.prod(batch))
+            chosen = [np.unravel_index(i * total // most, batch) for i in range(min(most, total))]
+            draws[name] = np.stack([np.asarray(value[index]) for index in chosen])
+    return draws
+
+
 def has_groups(samples: Any) -> bool:
     """Whether it is an ``InferenceData``, or a ``DataTree`` that is not itself one group."""
     if _is_tree(samples):

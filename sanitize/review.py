@@ -69,6 +69,8 @@ class Review(Mapping[str, Verdict]):
         The leading dimensions that all entries share: ``()``, ``(draws,)`` or ``(chains, draws)``.
     missing : tuple of str
         Latents of the model without an entry: ``Predictive`` draws them, the predicted sites among them.
+    assumed : tuple of str
+        The arguments that were worked out from the samples, where none were passed: ``"X: float32[1000, 3]"``.
     """
 
     verdicts: Mapping[str, Verdict] = field(repr=False)
@@ -77,6 +79,7 @@ class Review(Mapping[str, Verdict]):
     missing: tuple[str, ...]
     group: str = field(default=containers.POSTERIOR, repr=False)  # of samples that have groups
     notices: tuple[tuple[str, type[Warning]], ...] = field(default=(), repr=False)  # what `warn` says
+    assumed: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Verdict:
         return self.verdicts[name]
@@ -164,12 +167,15 @@ class Review(Mapping[str, Verdict]):
     def _missing_line(self) -> str:
         return f"latents without an entry, drawn by Predictive: {', '.join(self.missing)}" if self.missing else ""
 
+    def _assumed_line(self) -> str:
+        return f"arguments worked out from the samples: {', '.join(self.assumed)}" if self.assumed else ""
+
     def __repr__(self) -> str:
-        lines = [self._summary(), text_table(_COLUMNS, self._rows()), self._missing_line()]
+        lines = [self._summary(), text_table(_COLUMNS, self._rows()), self._missing_line(), self._assumed_line()]
         return "\n".join(line for line in lines if line)
 
     def _repr_html_(self) -> str:
-        caption = ". ".join(line for line in (self._summary(), self._missing_line()) if line)
+        caption = ". ".join(line for line in (self._summary(), self._missing_line(), self._assumed_line()) if line)
         return html_table(_COLUMNS, self._rows(), caption)
 
 
@@ -202,7 +208,7 @@ def review_samples(
     _refuse_lost_latents(facts, [name for name, verdict in verdicts.items() if verdict.action == STRIPPED])
     missing = tuple(name for name in facts.latents if name not in facts.shapes)
     notices = tuple(_notices(facts, verdicts))
-    review = Review(verdicts, dict(facts.shapes), facts.batch_shape, missing, group, notices)
+    review = Review(verdicts, dict(facts.shapes), facts.batch_shape, missing, group, notices, table.call.assumed)
     review.warn()
     return review
 

@@ -210,7 +210,7 @@ def parameters_of(model: Callable[..., Any]) -> list[inspect.Parameter] | None:
 
 def _undecorated(model: Callable[..., Any]) -> Callable[..., Any]:
     """The function under a handler that was used as a decorator: such a handler hides its signature."""
-    while isinstance(model, Messenger) and not hasattr(model, "__wrapped__") and model.fn is not None:
+    while isinstance(model, Messenger) and getattr(model, "__wrapped__", None) is None and model.fn is not None:
         model = model.fn
     return model
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from .assume import assumed_arguments
 from .containers import POSTERIOR, entry_shapes, has_groups
 from .errors import ModelArgumentsError, OptionError, listing
 from .evidence import fit_evidence, recorded_arguments
 from .review import review_samples
-from .sites import SiteTable, arguments_error, inspect_sites, parameters_of
+from .sites import SiteTable, arguments_error, describe_model, inspect_sites, parameters_of
 
 _OPTIONS = ("new_rows", "redraw")
 
@@ -41,7 +42,9 @@ def strip_deterministic(
     *args, **kwargs
         The model's arguments, those that you predict with. Where none are passed, those of the fit, if the samples
         hold them: a fitted ``MCMC`` does, and arrays of the groups ``constant_data`` and ``observed_data`` whose
-        names are parameters of the model. The result then fits the rows of the fit.
+        names are parameters of the model; the result then fits the rows of the fit. Else they are worked out from
+        the samples, and the result fits data of any number of rows. Pass arguments where a call without them is
+        refused, and where row-level latents are to be kept for the rows that you predict.
     new_rows : bool, optional
         Whether the data rows are other rows than those of the fit. True strips row-level latents, False keeps
         them, None (default) goes by evidence and warns where there is none.
@@ -61,7 +64,8 @@ def strip_deterministic(
     Raises
     ------
     ModelArgumentsError
-        The model cannot be run with these arguments.
+        The model cannot be run with these arguments; or none were passed, and the samples do not tell for certain
+        what follows from them.
     ShapeMismatchError
         A latent does not fit in another dimension than rows: features or groups have changed.
     MissingLatentError
@@ -71,6 +75,8 @@ def strip_deterministic(
 
     Warns
     -----
+    AssumedArgumentsWarning
+        None were passed, and they were worked out from the samples: the warning says as what.
     RedrawnSiteWarning
         Row-level latents were stripped: the model draws them from their conditional prior.
     RowLevelSiteWarning
@@ -80,58 +86,65 @@ def strip_deterministic(
     -----
     Automates the workaround of NumPyro issues 1772 and 1861.
 
+    To work out arguments, the model's body runs many times (abstractly, without data: dozens of times for a
+    regression, hundreds of times for a model with options), and a few recorded draws are read and recomputed. Of
+    more than four required parameters, none are worked out.
+
     Examples
     --------
-    >>> import numpy as np, numpyro, numpyro.distributions as dist
+    >>> import warnings, numpy as np, numpyro, numpyro.distributions as dist
     >>> from sanitize import strip_deterministic
     >>> def model(x, y=None):
     ...     slope = numpyro.sample("slope", dist.Normal())
     ...     mu = numpyro.deterministic("mu", slope * x)
     ...     numpyro.sample("y", dist.Normal(mu, 1.0), obs=y)
     >>> samples = {"slope": np.zeros(50), "mu": np.zeros((50, 100))}
-    >>> list(strip_deterministic(model, samples, np.zeros(3)))
+    >>> warnings.simplefilter("ignore")  # it warns that it takes x for float32[100]
+    >>> list(strip_deterministic(model, samples))
+    ['slope']
+    >>> list(strip_deterministic(model, samples, np.zeros(3)))  # with the arguments to predict with, it is certain
     ['slope']
     """
     refuse_collisions(model)
     group, kwargs = _whose_group(model, samples, group, kwargs)
     if not (args or kwargs):
         entry_shapes(samples, group)  # that these are no samples is the first thing to say
-    table, arguments_of_fit = _inspect(model, samples, args, kwargs)
+    table, arguments_of_fit = _inspect(model, samples, args, kwargs, group)
     evidence = fit_evidence(table.call, samples)
-    if arguments_of_fit:
-        evidence = replace(evidence, same_rows=True)
+    if arguments_of_fit or table.call.assumed:
+        evidence = replace(evidence, same_rows=True if arguments_of_fit else None)
     review = review_samples(table, samples, new_rows=new_rows, redraw=redraw, group=group, evidence=evidence)
     return review.apply(samples)
 
 
 def _inspect(
-    model: Callable[..., Any], samples: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    model: Callable[..., Any], samples: Any, args: tuple[Any, ...], kwargs: dict[str, Any], group: str
 ) -> tuple[SiteTable, bool]:
-    """The sites under the arguments passed, else under those of the fit (True), else under none."""
+    """The sites under the arguments passed, else under those of the fit (True), else under those worked out."""
     if args or kwargs:
         return inspect_sites(model, *args, **kwargs), False
-    failures: list[tuple[str, Exception]] = []
+    failures: dict[str, Exception] = {}
     for args, recorded in recorded_arguments(model, samples):
         try:
             return inspect_sites(model, *args, **recorded), True
         except Exception as error:  # they may be other things of the same name
-            failures.append((f"those recorded with the samples ({listing(recorded) or 'by position'})", error))
+            failures.setdefault(listing(recorded) or "by position", error)
+    if not callable(model) or parameters_of(model) == []:
+        return inspect_sites(model), False
+    try:
+        table = assumed_arguments(model, samples, group)
+    except ModelArgumentsError as error:
+        for names, failure in failures.items():
+            why = f"{error} Those recorded with the samples ({names}) do not do: {type(failure).__name__}: {failure}"
+            raise ModelArgumentsError(why, signature=describe_model(model)) from failure
+        raise
+    if table is not None:
+        return table, False
     try:
         return inspect_sites(model), False
     except Exception as error:
-        if not callable(model) or parameters_of(model) == []:
-            raise
-        failures.append(("none", error))
-    return _inspect_without_arguments(model, samples, failures), False
-
-
-def _inspect_without_arguments(
-    model: Callable[..., Any], samples: Any, failures: Sequence[tuple[str, Exception]]
-) -> SiteTable:
-    """The last resort: no arguments were passed, those recorded do not do, and the model needs some."""
-    tried, error = failures[0]
-    why = "some are missing" if isinstance(error, ModelArgumentsError) else f"{type(error).__name__}: {error}"
-    raise arguments_error(model, f"none were passed, and with {tried} it fails ({why})") from error
+        why = f"{type(error).__name__}: {error}"
+        raise arguments_error(model, f"none were passed, and without them it fails ({why})") from error
 
 
 def _whose_group(

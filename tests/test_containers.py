@@ -22,6 +22,7 @@ from numpyro.infer.autoguide import AutoMultivariateNormal
 from numpyro.infer.reparam import TransformReparam
 
 from sanitize import (
+    AssumedArgumentsWarning,
     BatchShapeError,
     MissingLatentError,
     ModelArgumentsError,
@@ -651,15 +652,16 @@ def test_arguments_of_the_fit_come_before_the_models_defaults(container):
     samples = container({"posterior": dataset(ROW_LEVEL), "observed_data": plain({"y": NAN})})
     with silent():
         assert names(strip_deterministic(optional, samples)) == ["sigma", "z"]
-    with pytest.warns(RedrawnSiteWarning):
+    with pytest.warns(RedrawnSiteWarning), pytest.warns(AssumedArgumentsWarning, match=r"y: float32\[3\]"):
         assert names(strip_deterministic(optional, container({"posterior": dataset(ROW_LEVEL)}))) == ["sigma"]
 
 
 def test_arguments_recorded_in_part(container):
+    """They do not do; all of them are worked out from the entries."""
     entries = {"mu": np.zeros((1, 4)), "tau": np.ones((1, 4))}
     samples = container({"posterior": dataset(entries), "constant_data": plain({"sigma": np.ones(8)})})
-    with pytest.raises(ModelArgumentsError, match=r"recorded with the samples \('sigma'\).*some are missing"):
-        strip_deterministic(models.schools, samples)
+    with pytest.warns(AssumedArgumentsWarning, match="J: some int"):
+        assert names(strip_deterministic(models.schools, samples)) == ["mu", "tau"]
 
 
 def test_arguments_recorded_that_do_not_do(container):

@@ -1,0 +1,201 @@
+"""Whether recorded values of deterministic sites are what the model computes from the recorded latents.
+
+The proof that a site is rightly called deterministic, where arguments or defaults of the fit are not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from numpyro import handlers
+
+from .errors import listing
+from .sites import Call, Run, abstract, is_array, trace_model
+
+# The same computation in another compilation differs by rounding, which a Cholesky factor or an exponential blows up.
+# Another flag or string changes a value by about its own size.
+_TOLERANCE = 1e-3
+
+# What a value can be computed from, beside latents (which go by their names).
+_ARGUMENT, _KEY, _ENTRY, _CLOSED_OVER, _UNSURE = "an argument", "the key", "an entry", "data closed over", "unsure"
+
+
+def contradiction(
+    call: Call,
+    outcome: Run,
+    recorded: Callable[[Sequence[str]], Mapping[str, Any]],
+    entries: Sequence[str],
+    others: Sequence[Call] = (),
+    known: dict[Hashable, list[str]] | None = None,
+) -> str | None:
+    """What speaks against the deterministic entries being those of this run; None: nothing does.
+
+    ``recorded`` gives a few draws of the named entries, of shape ``(draws, *per-draw shape)``. Not compared is a
+    value that depends on array arguments, on data that the model closes over, or on what is different in ``others``
+    (calls with other made-up sizes): what those were in the fit is not known. ``known`` keeps what was computed.
+    """
+    sites = outcome.sites
+    computed = [name for name in entries if name in sites and sites[name].kind == "deterministic"]
+    latents = [name for name in entries if name in sites and sites[name].kind == "latent"]
+    if not computed:
+        return None
+    graph = _Graph.of(call, outcome, computed, latents)
+    drawn = [name for name in computed if _KEY in graph.sources[name]]
+    if drawn:
+        return f"{listing(drawn)} would be drawn anew: with the recorded latents given, the random key decides"
+    constant = [name for name in computed if graph.sources[name] <= {_ARGUMENT, _CLOSED_OVER}]
+    comparable = [name for name in computed if call.mode == "abstract" and graph.sources[name] <= {_ENTRY}]
+    for other in others if comparable else ():
+        elsewhere = _Graph.of(other, outcome, computed, latents)
+        comparable = [name for name in comparable if elsewhere.computation([name]) == graph.computation([name])]
+    if not (constant or comparable):
+        return None
+    draws = recorded([*dict.fromkeys([*constant, *comparable, *(latents if comparable else ())])])
+    varying = [name for name in constant if not _same(draws[name], draws[name][:1]).all()]
+    if varying:
+        return f"the recorded draws of {listing(varying)} differ, but no latent has a part in them"
+    known = {} if known is None else known
+    computation = graph.computation(comparable)
+    if computation not in known:
+        known[computation] = _different(call, comparable, latents, draws) if comparable else []
+    if not (different := known[computation]):
+        return None
+    return f"{listing(different)} computed from the recorded latents is not what was recorded"
+
+
+def _same(one: Any, other: Any) -> Any:
+    """Elementwise equality up to rounding, NaN equal to NaN."""
+    one, other = np.asarray(one), np.asarray(other)
+    scale = np.max(np.abs(other[np.isfinite(other)]), initial=0.0)
+    with np.errstate(invalid="ignore"):
+        return (one == other) | (np.abs(one - other) <= _TOLERANCE * scale) | (np.isnan(one) & np.isnan(other))
+
+
+def _different(call: Call, computed: Sequence[str], latents: Sequence[str], draws: Mapping[str, Any]) -> list[str]:
+    """The names whose recorded draws are not what is computed."""
+    # what is not used of the arguments is neither computed nor transferred
+    arguments = [abstract(call.leaves[i]) for i in _traced(call)]
+    arrays = [np.broadcast_to(np.zeros((), x.dtype), x.shape) for x in arguments]
+
+    @jax.jit
+    def compute(arrays: Any, latents: Any) -> Any:
+        trace = _trace(call, arrays, jax.random.PRNGKey(0), latents)
+        return {name: trace[name]["value"] for name in computed}
+
+    different = set()
+    for i in range(len(draws[computed[0]])):
+        values = compute(arrays, {name: draws[name][i] for name in latents})
+        for name in computed:
+            was = draws[name][i]
+            if np.shape(values[name]) != np.shape(was) or not _same(values[name], was).all():
+                different.add(name)
+    return [name for name in computed if name in different]
+
+
+def _trace(call: Call, arrays: Sequence[Any], key: Any, latents: Mapping[str, Any]) -> Mapping[str, Any]:
+    leaves = list(call.leaves)
+    for i, array in zip(_traced(call), arrays):
+        leaves[i] = array
+    args, kwargs = call.arguments(leaves)
+    return trace_model(handlers.seed(handlers.substitute(call.model, data=dict(latents)), key), True, args, kwargs)
+
+
+def _traced(call: Call) -> list[int]:
+    return [
+        i
+        for i, leaf in enumerate(call.leaves)
+        if is_array(leaf) and (call.mode == "abstract" or isinstance(leaf, jax.ShapeDtypeStruct))
+    ]
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """The jaxpr that computes deterministic values from the entries, and what each is computed from."""
+
+    jaxpr: Any
+    owners: Sequence[str]  # of the jaxpr's outputs
+    sources: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def of(cls, call: Call, outcome: Run, computed: Sequence[str], latents: Sequence[str]) -> _Graph:
+        """What each value is computed from: arguments, the key, entries, data closed over, or latents by name.
+
+        A latent without an entry ends the search, as in `sites`: it stands for the key that it is drawn with.
+        """
+        arrays = [abstract(call.leaves[i]) for i in _traced(call)]
+        key = jax.eval_shape(lambda: jax.random.PRNGKey(0))
+        sites = outcome.sites
+        values = {name: jax.ShapeDtypeStruct(sites[name].shape or (), sites[name].dtype) for name in latents}
+        owners: list[str] = []
+
+        def compute(arrays: Any, key: Any, latents: Any) -> list[Any]:
+            trace = _trace(call, arrays, key, latents)
+            found = {name: trace[name]["value"] for name in computed}
+            found.update(_drawn(trace, latents))
+            pairs = [(name, leaf) for name, value in found.items() for leaf in jax.tree_util.tree_leaves(value)]
+            owners[:] = [name for name, _ in pairs]
+            return [jax.numpy.asarray(value) for _, value in pairs]
+
+        closed = jax.make_jaxpr(compute)(arrays, key, values)
+        labels = [_ARGUMENT] * len(arrays) + [_KEY] + [_ENTRY] * len(values)
+        reached = {variable: frozenset({label}) for variable, label in zip(closed.jaxpr.invars, labels)}
+        reached.update({v: frozenset({_CLOSED_OVER}) for v in closed.jaxpr.constvars})
+        return cls(closed.jaxpr, owners, _sources(closed.jaxpr, owners, reached, computed))
+
+    def computation(self, computed: Sequence[str]) -> Hashable:
+        """The equations that some values take, their variables numbered: equal for equal computations."""
+        wanted = [v for v, name in zip(self.jaxpr.outvars, self.owners) if name in computed]
+        needed = {v for v in wanted if not hasattr(v, "val")}
+        equations = []
+        for equation in reversed(self.jaxpr.eqns):
+            if needed.intersection(equation.outvars):
+                equations.append(equation)
+                needed.update(v for v in equation.invars if not hasattr(v, "val"))
+        numbers = {v: i for i, v in enumerate(self.jaxpr.invars)}
+
+        def number(v: Any) -> Hashable:
+            return f"{v.val!r}" if hasattr(v, "val") else numbers.setdefault(v, len(numbers))
+
+        return tuple(
+            (e.primitive.name, str(e.params), *map(number, e.invars), *map(number, e.outvars))
+            for e in reversed(equations)
+        ) + tuple(map(number, wanted))
+
+
+def _drawn(trace: Mapping[str, Any], latents: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The sites whose value is drawn: latents without an entry, and the indices of a subsample."""
+    for name, message in trace.items():
+        is_latent = message["type"] == "sample" and not message["is_observed"] and name not in latents
+        if is_latent or message["type"] == "plate":
+            yield name, message["value"]
+
+
+def _sources(
+    jaxpr: Any, owners: Sequence[str], reached: dict[Any, frozenset[str]], computed: Sequence[str]
+) -> dict[str, frozenset[str]]:
+    drawn = {v: n for v, n in zip(jaxpr.outvars, owners) if n not in computed and not hasattr(v, "val")}
+    nothing: frozenset[str] = frozenset()
+
+    def sources_of(variable: Any) -> frozenset[str]:
+        if hasattr(variable, "val"):
+            return frozenset({_CLOSED_OVER}) if np.ndim(variable.val) else nothing
+        return reached.get(variable, nothing)
+
+    for equation in jaxpr.eqns:
+        inputs = nothing.union(*map(sources_of, equation.invars))
+        siblings = frozenset(drawn[v] for v in equation.outvars if v in drawn)
+        if siblings:  # the latents among the outputs of a `scan` are what the key was for
+            inputs = (inputs - {_KEY}) | siblings
+        elif _KEY in inputs and equation.primitive.name in ("scan", "while", "cond"):
+            inputs = (inputs - {_KEY}) | {_UNSURE}  # its outputs are not told apart
+        for variable in equation.outvars:
+            reached[variable] = frozenset({drawn[variable]}) if variable in drawn else inputs
+    result = dict.fromkeys(computed, nothing)
+    for variable, name in zip(jaxpr.outvars, owners):
+        if name in result:
+            result[name] |= sources_of(variable)
+    return result
