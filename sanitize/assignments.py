@@ -48,7 +48,7 @@ class Reading(NamedTuple):
     @property
     def is_fixed(self) -> bool:
         """Whether it is one value, made up or known to the model."""
-        return self.sizes == 0 and self not in (NUMBER, OPTIONS)
+        return self.sizes == 0 and self not in (NUMBER, WHOLE, OPTIONS)
 
     @property
     def is_number(self) -> bool:
@@ -76,6 +76,7 @@ COUNTS = Reading("integer matrix", _array(int, 2), 2, True)
 CUBE = Reading("three-dimensional array", _array(float, 3), 3, True)
 FLAGS = Reading("flags", _array(bool, 1), 1, True)
 NUMBER = Reading("number", _array(float, 0))
+WHOLE = Reading("whole number", _array(int, 0))
 INT = Reading("int", lambda n: n, 1)
 VALUES = Reading("concrete index", _index(lambda x, levels: x), 2, True)
 OTHER_VALUES = (
@@ -83,6 +84,8 @@ OTHER_VALUES = (
     Reading("descending index", _index(lambda x, levels: levels - 1 - x), 2, True),
     Reading("index from 1", _index(lambda x, levels: x + 1), 2, True),
     Reading("negative index", _index(lambda x, levels: -1 - x), 2, True),
+    Reading("fractions", _index(lambda x, levels: (x / levels - 0.5).astype(np.float32)), 2, True),
+    Reading("numbers with a gap", _index(lambda x, levels: np.where(x, x, np.nan).astype(np.float32)), 2, True),
 )
 OPTIONS = Reading("dict", lambda: None)
 NONE, TRUE, FALSE = fixed(None), fixed(True), fixed(False)

@@ -24,6 +24,8 @@ from numpyro.primitives import Messenger
 _MOST_FUNCTIONS = 300
 _LONGEST_OPTION = 40
 
+_TYPE_TESTS = frozenset({"isinstance", "issubclass", "type", "__class__", "hasattr", "callable", "isscalar"})
+
 _LIBRARIES = (
     os.path.dirname(os.path.abspath(__file__)),
     *{sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")},
@@ -47,6 +49,7 @@ class Constants:
     members: tuple[enum.Enum, ...]
     functions: tuple[Callable[..., Any], ...]  # as `jnp.exp`, for a model that is passed one
     tests_none: bool  # whether something is compared with None
+    tests_types: bool  # whether it asks for the type of something
     complete: bool
 
     @property
@@ -61,7 +64,7 @@ def constants_of(model: Callable[..., Any]) -> Constants:
     numbers = sorted(reader.numbers, key=lambda x: (x, isinstance(x, float)))
     functions = tuple(reader.functions.values())
     found = tuple(numbers), tuple(reader.strings), tuple(reader.members), functions
-    return Constants(*found, reader.tests_none, reader.complete)
+    return Constants(*found, reader.tests_none, reader.tests_types, reader.complete)
 
 
 def unwrap(model: Any) -> Iterator[Any]:
@@ -82,7 +85,7 @@ class _Reader:
         self.strings: dict[str, None] = {}
         self.members: dict[enum.Enum, None] = {}
         self.functions: dict[int, Callable[..., Any]] = {}
-        self.tests_none = False
+        self.tests_none = self.tests_types = False
         self.complete = True
         self._pending: list[Any] = [model]
         self._seen: set[int] = set()
@@ -171,6 +174,8 @@ class _Reader:
         for before, instruction in itertools.pairwise(dis.get_instructions(code)):
             compared = instruction.opname in ("IS_OP", "COMPARE_OP") and before.argval is None
             self.tests_none |= compared or instruction.opname.endswith("_NONE")
+            self.tests_types |= instruction.opname.startswith("MATCH_")
+        self.tests_types |= not _TYPE_TESTS.isdisjoint(code.co_names)
         for name in code.co_names:
             value = names.get(name)
             self._pending.append(value)

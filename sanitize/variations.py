@@ -1,17 +1,14 @@
 """The search for contradictions: other arguments that explain the samples, and make another thing of an entry.
 
-Parameters are given other types, flags, numbers and strings, arrays other sizes, also two at once. Which values of an
-option can matter, its model's code says (`constants`). Budgets are numbers of runs, the same on every machine, and a
-search that does not finish proves nothing.
+Parameters are given other types, arrays other sizes, also two at once. Of an option every value is tried on which the
+model branches (`options`); one that it uses otherwise may have been anything, and then nothing is proven. Budgets are
+numbers of runs, the same on every machine, and a search that does not finish proves nothing.
 """
 
 from __future__ import annotations
 
-import copy
-import enum
 import functools
 import itertools
-import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from inspect import Parameter
@@ -36,12 +33,14 @@ from .assignments import (
     Assignment,
     Budget,
     Explanation,
+    Mismatch,
     Path,
     Reading,
     Samples,
     fixed,
 )
-from .constants import Constants, is_library
+from .constants import Constants
+from .options import StandIn, all_values, is_stand_in, without_its_value
 from .probes import nothing_follows
 from .recompute import contradiction
 from .sites import abstract, is_array
@@ -51,12 +50,10 @@ _MOST_RUNS = 800
 _LARGE = 211  # rows, where no number is mentioned that could be a threshold
 _MOST_ROWS = 2000  # of the numbers mentioned: a model may loop over its rows
 
-_UNKNOWN, _NOTED, _OTHER_VALUES_OF_DEFAULT = "a string", "a noted int", "other values than the default's"
+_OTHER_VALUES_OF_DEFAULT = "other values than the default's"
 
 # What a parameter may have been instead: of other dimensions, of another type.
 _ANYTHING = (NUMBER, VECTOR, MATRIX, CUBE, INDEX, FLAGS, COUNTS, INT, NONE, TRUE, FALSE)
-
-_MOST_FLAGS = 6  # that are tried in all combinations
 
 # Some draws of the named entries, given how many leading dimensions are chains and draws.
 Draws = Callable[[int, Sequence[str]], Mapping[str, Any]]
@@ -66,53 +63,44 @@ class Ambiguous(Exception):
     """What speaks against an assignment that explains the samples."""
 
 
-class _Noted:
-    """A value that notes what the model's own code compares it with, and whether it looks at it at all."""
-
-    looked = False
-
-    def __init__(self, *args: Any):
-        self.others: list[Any] = []
-
-
-def _noting(method: Callable[..., Any]) -> Callable[..., Any]:
-    def look(self: Any, *args: Any) -> Any:
-        # a library that is given a string for an array looks at it too, but makes nothing of its value
-        if not is_library(sys._getframe(1).f_code.co_filename):
-            self.looked = True
-            self.others += args
-        return method(self, *args)
-
-    return look
-
-
-class _Unknown(_Noted, str):
-    """A string that is none of those that the model knows."""
-
-
-class _Number(_Noted, int):
-    """A size like any other."""
-
-
-# comparing it, looking it up, its methods; not what is done to arrays too (its length, an element, arithmetic)
-_LOOKS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__")
-for _method in (*_LOOKS, "__contains__", *(name for name in dir(str) if not name.startswith("_"))):
-    setattr(_Unknown, _method, _noting(getattr(str, _method)))
-for _method in _LOOKS:
-    setattr(_Number, _method, _noting(getattr(int, _method)))
-
-
 class _Change(NamedTuple):
     """One way in which the arguments of the fit may have been others. Two of one ``subject`` are no pair."""
 
-    subject: Hashable  # a parameter, or a size
+    subject: Path  # a parameter, or an axis whose size is another
     reading: Reading | None  # None: the size is
     size: int = 0
+    value: Any = None  # of an option that is read without it
 
     def apply(self, assignment: Assignment) -> Assignment:
         if self.reading is None:
             return replace(assignment, fixed={**assignment.fixed, self.subject: self.size})  # type: ignore[dict-item]
-        return assignment.given(self.subject, self.reading)  # type: ignore[arg-type]
+        return assignment.given(self.subject, self.reading)
+
+
+class _Answer(NamedTuple):
+    """What a run under other arguments tells."""
+
+    failure: Exception | None
+    asked: Mapping[Path, Sequence[Any]]  # what options were compared with
+    proves: bool  # that other values of the options than those asked for do the same
+    unlisted: bool  # whether an option was used in ways that show no values
+
+    @property
+    def explains(self) -> bool:
+        return self.failure is None
+
+    @classmethod
+    def of(cls, failure: Exception | None, stand_ins: Mapping[Path, StandIn]) -> _Answer:
+        asked = {path: list(s.asked.values()) for path, s in stand_ins.items() if s.asked}
+        unlisted = any(s.unlisted for s in stand_ins.values())
+        written = any(s.written for s in stand_ins.values())
+        if failure is None:
+            proves = not unlisted
+        elif isinstance(failure, (TypeError, AttributeError, *NEEDS_VALUES)):
+            proves = False
+        else:  # a model that refuses what it does not know
+            proves = bool(asked) and not unlisted and not (written and isinstance(failure, Mismatch))
+        return cls(failure, asked, proves, unlisted)
 
 
 class Proof:
@@ -122,6 +110,8 @@ class Proof:
         self.samples, self.parameters, self.constants, self.draws = samples, parameters, constants, draws
         self.budget = Budget(_MOST_RUNS)
         self._seen: set[Any] = set()
+        self._explored: set[Any] = set()
+        self._answers: dict[Any, _Answer] = {}
         self._computed: dict[Hashable, list[str]] = {}
 
     def finest(self, found: Explanation) -> Explanation:
@@ -146,6 +136,8 @@ class Proof:
         """Raise `Ambiguous` unless everything that explains the samples makes the same of every entry."""
         if not self.constants.complete:
             raise Ambiguous("the model's code is too large to be searched for the options that it knows")
+        if self.constants.tests_types:
+            raise Ambiguous("its code asks of what type something is")
         for name in self.samples.shapes:
             if found.structure.sites[name].kind != found.table.run.sites[name].kind:
                 raise Ambiguous(f"whether {name!r} is {found.table.run.sites[name].kind} depends on sizes")
@@ -153,32 +145,85 @@ class Proof:
         for assignment in found.assignment.patterns():
             if not found.assignment.is_finer(assignment):
                 self._check(found, assignment)
-        changes: list[_Change] = []
-        options: set[Hashable] = set()
+        options = self._options(found)
+        general = functools.reduce(lambda assignment, change: change.apply(assignment), options, found.assignment)
+        changes = self._explore(found, general, options)
         for path, readings in self._alternatives(found):
-            more, is_option = self._vary(found, path, readings)
-            changes += more
-            options |= {path} if is_option else set()
-        for change in self._other_sizes(found):
-            self._check(found, change.apply(found.assignment))
-            changes.append(change)
+            changes += self._vary(found, path, readings)
+        changes += self._other_sizes(found)
+        paths = {option.subject for option in options}
+        for change in changes:
+            explains = self._ask(found, change.apply(found.assignment)).explains
+            if explains and options and change.subject not in paths:
+                self._explore(found, change.apply(general), options)
         for one, other in itertools.combinations(changes, 2):
             sizes = one.reading is None or other.reading is None
-            if one.subject != other.subject and (not sizes or options & {one.subject, other.subject}):
+            if one.subject != other.subject and (not sizes or paths & {one.subject, other.subject}):
                 self._check(found, other.apply(one.apply(found.assignment)))
-        self._check_flags(found)
 
-    def _check_flags(self, found: Explanation) -> None:
-        """More than two flags may act together."""
-        readings = {(p.name,): fixed(p.default) for p in self.parameters if isinstance(p.default, bool)}
-        readings.update(found.assignment.readings)
-        flipped = {FALSE.name: TRUE, TRUE.name: FALSE}
-        changes = [_Change(path, flipped[r.name]) for path, r in readings.items() if r.name in flipped]
-        if len(changes) > _MOST_FLAGS:
-            raise Ambiguous(f"its {len(changes)} flags are too many to be tried in all combinations")
-        for count in range(3, len(changes) + 1):
-            for some in itertools.combinations(changes, count):
-                self._check(found, functools.reduce(lambda assignment, c: c.apply(assignment), some, found.assignment))
+    # ---------------------------------------------------------------------------------------------- options
+
+    def _options(self, found: Explanation) -> list[_Change]:
+        """Each option, read as generally as it can be without its value."""
+        readings = found.assignment.readings
+        values = {(p.name,): p.default for p in self.parameters if p.default is not p.empty}
+        values = {path: value for path, value in values.items() if path not in readings}
+        values.update({path: reading.make() for path, reading in readings.items() if reading.is_fixed})
+        options = []
+        for path, value in values.items():
+            if value is None or is_array(value):
+                continue
+            ways = [_Change(path, reading, value=value) for reading in without_its_value(value)]
+            options.append(next((way for way in ways if self._is_general(found, way)), ways[0]))
+        return options
+
+    def _is_general(self, found: Explanation, option: _Change) -> bool:
+        """Whether a run without the value of an option shows all that follows from it."""
+        assignment = option.apply(found.assignment)
+        if option.reading is not INT:
+            return self._ask(found, assignment).proves
+        other = self._explain(assignment)  # a size: the samples tell it
+        if other is None or other.sizes.get(assignment.size_of((option.subject, 0))) != option.value:
+            return False
+        self.compare(found, other)
+        return True
+
+    def _explore(self, found: Explanation, general: Assignment, options: Sequence[_Change]) -> list[_Change]:
+        """Check every value of an option on which the model branches: those are returned."""
+        branches: dict[Any, _Change] = {}
+        pending = [general]
+        for option in options:
+            values = all_values(option.value)
+            pending += [_Change(option.subject, fixed(value)).apply(general) for value in values]
+        while pending:
+            tried = pending.pop()
+            if tried.identity() in self._explored:
+                continue
+            self._explored.add(tried.identity())
+            answer = self._ask(found, tried)
+            asked = [_Change(path, fixed(value)) for path, values in answer.asked.items() for value in values]
+            unread = [option for option in options if tried.readings[option.subject] is option.reading]
+            if unread and not answer.proves:
+                few = next((o for o in unread if all_values(o.value)), None)
+                if few is None:
+                    names = " or ".join(repr(o.subject[-1]) for o in unread)
+                    raise Ambiguous(f"its code does more with {names} than to compare it, and it may have been another")
+                asked += [_Change(few.subject, fixed(value)) for value in all_values(few.value)]
+            branches.update({change[:2]: change for change in asked})
+            pending += [change.apply(tried) for change in asked]
+        return list(branches.values())
+
+    def _ask(self, found: Explanation, assignment: Assignment) -> _Answer:
+        """Check an assignment, and see what the model asked of its options."""
+        identity = assignment.identity()
+        if identity not in self._answers:
+            values = {path: reading.make() for path, reading in assignment.readings.items() if reading.sizes == 0}
+            stand_ins = {path: value for path, value in values.items() if is_stand_in(value)}
+            for stand_in in stand_ins.values():
+                stand_in.forget()
+            self._check(found, assignment)
+            self._answers[identity] = _Answer.of(self.samples.failure, stand_ins)
+        return self._answers[identity]
 
     def _check_rows(self, found: Explanation) -> None:
         """That the row probe, with the sizes of the samples, finds the rows that the structure shows."""
@@ -203,80 +248,24 @@ class Proof:
 
     def _alternatives(self, found: Explanation) -> Iterator[tuple[Path, Sequence[Reading]]]:
         """Each parameter, and each key of a dict, with what it may have been instead."""
-        readings = found.assignment.readings
-        anything = [*_ANYTHING, self._unknown()]
-        for path, reading in readings.items():
+        anything = [*_ANYTHING, *without_its_value("a string")]
+        for path, reading in found.assignment.readings.items():
             values = (VALUES, *OTHER_VALUES) if reading in (VALUES, *OTHER_VALUES) else ()
             yield path, [NONE] if reading is OPTIONS else [*values, *anything]
         for path in found.optional:
             yield path, anything
         for parameter in self.parameters:
-            path = (parameter.name,)
-            if path not in readings and parameter.default is not parameter.empty:
-                yield path, anything if parameter.default is None else list(self._instead_of(parameter.default))
-
-    def _instead_of(self, default: Any) -> Iterator[Reading]:
-        """What may have been passed instead of a default."""
-        if isinstance(default, bool):
-            yield from (fixed(not default), NONE, self._unknown())
-        elif isinstance(default, (int, float)):
-            yield from (NUMBER, NONE, INT, self._unknown())
-        elif isinstance(default, str):
-            yield from (self._unknown(), NONE, TRUE, FALSE)
-        elif is_array(default):
-            yield from (Reading(_OTHER_VALUES_OF_DEFAULT, lambda: abstract(default)), *_ANYTHING)
-        elif callable(default) and not isinstance(default, type):
-            yield from map(fixed, (functools.partial(default), *self.constants.functions))
-        else:
-            yield from map(fixed, self._values_instead_of(default))
-
-    def _values_instead_of(self, value: Any) -> Iterator[Any]:
-        if isinstance(value, enum.Enum):
-            yield from (member for member in type(value) if member is not value)
-        elif isinstance(value, bool) or value is None:
-            yield from (other for other in (True, False, None) if other is not value)
-        elif isinstance(value, (int, float)):
-            yield from (number for number in self._numbers if number != value)
-        elif isinstance(value, str):
-            yield from (string for string in self.constants.strings if string != value)
-        elif isinstance(value, (dict, list, tuple)) or (hasattr(value, "__dict__") and not callable(value)):
-            yield from self._one_changed(value)
-
-    def _one_changed(self, whole: Any) -> Iterator[Any]:
-        """A dict, a tuple, an object with one value inside changed."""
-        if isinstance(whole, dict):
-            for key, value in whole.items():
-                for other in self._values_instead_of(value):
-                    changed = copy.copy(whole)
-                    changed[key] = other
-                    yield changed
-        elif isinstance(whole, (list, tuple)):
-            for i, value in enumerate(whole):
-                for other in self._values_instead_of(value):
-                    values = [*whole[:i], other, *whole[i + 1 :]]
-                    yield type(whole)(*values) if hasattr(whole, "_fields") else type(whole)(values)
-            if not hasattr(whole, "_fields"):
-                lengths = {0, len(whole) - 1, len(whole) + 1, 2 * len(whole)} - {-1}
-                yield from (type(whole)(itertools.islice(itertools.cycle(whole), n)) for n in sorted(lengths))
-        else:
-            for name, value in vars(whole).items():
-                for other in self._values_instead_of(value):
-                    changed = copy.copy(whole)
-                    object.__setattr__(changed, name, other)  # a frozen dataclass as well
-                    yield changed
-
-    @functools.cached_property
-    def _integers(self) -> list[int]:
-        return sorted({*self._near(0), *range(-1, 5), _LARGE})
-
-    @functools.cached_property
-    def _numbers(self) -> list[float]:
-        """Numbers around those that the model mentions, and between them."""
-        mentioned = sorted({0, 1, *self.constants.numbers})
-        if not any(isinstance(x, float) for x in mentioned):
-            return list(self._integers)
-        around = [mentioned[0] - 1, *mentioned, mentioned[-1] + 1]
-        return sorted({*self._integers, *mentioned, *((a + b) / 2 for a, b in itertools.pairwise(around))})
+            path, default = (parameter.name,), parameter.default
+            if path in found.assignment.readings or default is parameter.empty:
+                continue
+            if default is None:
+                yield path, anything
+            elif is_array(default):
+                yield path, [Reading(_OTHER_VALUES_OF_DEFAULT, lambda default=default: abstract(default)), *_ANYTHING]
+            elif callable(default):
+                yield path, [NONE, *map(fixed, self.constants.functions)]
+            else:
+                yield path, [NONE, VECTOR, MATRIX]
 
     def _near(self, least: int) -> set[int]:
         near = {c + d for c in self.constants.integers if c >= least for d in (-1, 0, 1)}
@@ -293,64 +282,30 @@ class Proof:
 
     # -------------------------------------------------------------------------------------------- one variation
 
-    def _vary(self, found: Explanation, path: Path, readings: Sequence[Reading]) -> tuple[list[_Change], bool]:
-        """Check what a parameter may have been instead.
-
-        Returns what of it is to be tried in pairs, and whether it is an option: the model may branch on its value.
-        """
+    def _vary(self, found: Explanation, path: Path, readings: Sequence[Reading]) -> list[_Change]:
+        """Check what a parameter may have been instead. Returns what of it is to be tried in pairs."""
         base = found.assignment.readings.get(path)
-        is_array = base is not None and (base.array or base in (NUMBER, OPTIONS))
-        is_size = base is INT and found.assignment.size_of((path, 0)) in found.sizes
-        is_option = not is_array and not is_size and (base is not None or self._default(path) is not None)
-        pending = list(readings)
-        noted = _Number(0)
-        if base is INT:
-            pending.append(Reading(_NOTED, lambda n: self._noted(n, noted.others), 1))
-            pending += map(fixed, (*self.constants.members, *self._integers))
-        elif base is not None and not is_array:
-            pending += map(fixed, (*self.constants.members, *self._numbers))
-        if base is not None and isinstance(base.make() if base.sizes == 0 else None, str):
-            pending += map(fixed, self.constants.strings)
-        tried = {repr(self._default(path)): NONE} if base is None else {base.name: base}
+        pending = [*readings]
+        if base is INT and found.assignment.size_of((path, 0)) not in found.sizes:
+            pending += map(fixed, sorted({*range(-1, 5), *self._near(0), _LARGE}))
+        tried = {} if base is None else {base.name: base}
         while pending:
             reading = pending.pop(0)
             if reading.name in tried:
                 continue
             tried[reading.name] = reading
-            self._check(found, found.assignment.given(path, reading))
-            failure = self.samples.failure
-            if reading.name == _OTHER_VALUES_OF_DEFAULT and isinstance(failure, NEEDS_VALUES):
+            answer = self._ask(found, found.assignment.given(path, reading))
+            if reading.name == _OTHER_VALUES_OF_DEFAULT and isinstance(answer.failure, NEEDS_VALUES):
                 raise Ambiguous(f"its code asks for the values of {path[0]}, which may have been others")
-            if reading is NUMBER and isinstance(failure, NEEDS_VALUES) and not is_array and base is not INT:
-                pending, is_option = [*pending, *map(fixed, self._numbers)], True
-            if reading.name == _NOTED:
-                near = {int(n) + d for n in noted.others if isinstance(n, (int, float)) for d in (-1, 0, 1)}
-                pending += map(fixed, sorted(near))
-            if reading.name == _UNKNOWN:
-                pending += map(fixed, self.constants.members)
-                if reading.make().looked:
-                    others = [x for x in reading.make().others if isinstance(x, str)]
-                    pending, is_option = [*pending, *map(fixed, (*self.constants.strings, *others))], True
-        del tried[next(iter(tried))]
-        if is_array and not is_option:
-            return [_Change(path, NONE)], False
-        if is_size and not is_option:
-            return [_Change(path, r) for r in (NONE, fixed(self._integers[0]), fixed(self._integers[-1]))], False
-        if not is_option:
-            return [_Change(path, r) for r in (VECTOR, TRUE)], False
-        return [_Change(path, r) for r in tried.values() if r.sizes == 0 or r is VECTOR], True
-
-    def _default(self, path: Path) -> Any:
-        return next((p.default for p in self.parameters if path == (p.name,)), None)
-
-    def _noted(self, n: int, others: list[Any]) -> _Number:
-        number = _Number(n)
-        number.others = others
-        return number
-
-    def _unknown(self) -> Reading:
-        string = _Unknown("none of those that the model knows")
-        return Reading(_UNKNOWN, lambda: string)
+            pending += map(fixed, answer.asked.get(path, ()))
+            if answer.unlisted:
+                raise Ambiguous(f"its code looks something up in {path[-1]!r}, and what is not known")
+        if base is not None and (base.array or base in (NUMBER, OPTIONS)):
+            return [_Change(path, NONE)]
+        if base is INT:
+            return [_Change(path, reading) for reading in (NONE, fixed(-1), fixed(_LARGE))]
+        asked = [reading for reading in tried.values() if reading.is_fixed and reading not in readings]
+        return [_Change(path, reading) for reading in (VECTOR, NONE, TRUE, *asked) if reading is not base]
 
     def _explain(self, assignment: Assignment, like: Explanation | None = None) -> Explanation | None:
         if self.budget.left < 0:
