@@ -6,6 +6,7 @@ Knows shapes and sites, never containers.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -362,14 +363,19 @@ def _refuse_other_model(facts: _Facts) -> None:
             entries=(),
             latents=facts.latents,
         )
-    if not any(facts.site(name) for name in facts.shapes):
-        raise NoSharedSiteError(
-            f"No entry is a site of {describe_model(facts.table.call.model)}: the samples have "
-            f"{listing(facts.shapes)}, the model's latents are {listing(facts.latents) or 'none'}. Pass the model "
-            f"that was fitted.",
-            entries=tuple(facts.shapes),
-            latents=facts.latents,
-        )
+    if any(facts.site(name) for name in facts.shapes):
+        return
+    model, run = facts.table.call.model, facts.table.run
+    what = f"No entry is a site of {describe_model(model)}: the samples have {listing(facts.shapes)}, "
+    what += f"the model's latents are {listing(facts.latents) or 'none'}" if run.sites else "the model runs no sites"
+    trees = [name for name, shape in facts.shapes.items() if shape is None]
+    if inspect.isclass(model):
+        way_out = "It is a class: pass an instance that can be called"
+    elif trees:
+        way_out = f"Entry {listing(trees)} is no array: if the draws are in it, pass it alone"
+    else:
+        way_out = "Pass the model that was fitted"
+    raise NoSharedSiteError(f"{what}. {way_out}.", entries=tuple(facts.shapes), latents=facts.latents)
 
 
 def _check_options(facts: _Facts, new_rows: Any, redraw: Any) -> None:
@@ -380,7 +386,7 @@ def _check_options(facts: _Facts, new_rows: Any, redraw: Any) -> None:
     for name in redraw:
         if name in facts.latents:
             continue
-        site = facts.site(name)
+        site = facts.site(name) if isinstance(name, str) else None
         what = "no site" if site is None else f"a site of kind {site.kind}"
         raise OptionError(
             f"redraw names {name!r}, which is {what} of this model: only latents can be drawn from their prior, "
@@ -412,6 +418,13 @@ def _batch_shape(
             f"draw, or remove it.",
             shapes=dict(arrays),
         )
+    empty = {name: shape for name, shape in arrays.items() if 0 in shape[:ndims]}
+    if empty:
+        raise BatchShapeError(
+            f"The samples hold no draws: {_shapes_text(empty)}. Run the fit with num_samples > 0, or look at how they "
+            f"were thinned.",
+            shapes=dict(arrays),
+        )
     batches: dict[Shape, str] = {}
     for name, shape in arrays.items():
         batches.setdefault(shape[:ndims], name)
@@ -438,7 +451,12 @@ def _refuse_mismatches(facts: _Facts) -> None:
         site, dims, rows = facts.site(name), facts.mismatch(name), facts.row_dims(name)
         if dims is not None and set(dims) <= set(rows):
             continue
-        was, now = facts.recorded(name) or (), (site.shape if site else None) or ()
+        was, now = facts.recorded(name), site.shape if site else None
+        if was is None or now is None:
+            raise SamplesTypeError(
+                f"Entry {name!r} is {_what(was)}, whereas the latent {name!r} of the model is {_what(now)}. Make the "
+                f"entry what the model draws, with the draws along the first axis."
+            )
         recorded[name], model[name] = was, now
         line = f"Latent {name!r} has recorded shape {was} per draw, the model's is {now}"
         for dim in set(dims or ()).difference(rows):
@@ -453,6 +471,10 @@ def _refuse_mismatches(facts: _Facts) -> None:
             recorded=recorded,
             model=model,
         )
+
+
+def _what(shape: Shape | None) -> str:
+    return "a mapping or tuple" if shape is None else f"an array of shape {shape} per draw"
 
 
 def _likely_source(call: Call, size: int) -> str:

@@ -18,7 +18,7 @@ import jax
 import numpy as np
 from numpyro import handlers
 from numpyro.distributions import Distribution
-from numpyro.infer import init_to_uniform
+from numpyro.infer import Predictive, init_to_uniform
 from numpyro.primitives import Messenger
 
 from .errors import ModelArgumentsError
@@ -31,7 +31,7 @@ Shape = tuple[int, ...]
 
 # NumPyro's stack of effect handlers is one list for the whole process: runs of two threads would see
 # each other's sites. Re-entrant, because a model may itself predict with a sanitized posterior.
-_ONE_RUN_AT_A_TIME = threading.RLock()
+ONE_RUN_AT_A_TIME = threading.RLock()
 
 # What JAX raises where Python code asks a tracer for its value (`int(x)`, `if z:`, `x[mask]`, `np.unique(x)`).
 _NEEDS_VALUES = (jax.errors.JAXTypeError, jax.errors.JAXIndexError)
@@ -129,6 +129,13 @@ def is_number_list(x: Any) -> bool:
     )
 
 
+def _own(x: Any) -> Any:
+    """A copy of data that a model could change in place: a run to look leaves the caller's as it is."""
+    if type(x) is np.ndarray:
+        return x.copy()
+    return [_own(v) for v in x] if is_number_list(x) else x
+
+
 def _is_leaf(x: Any) -> bool:
     return x is None or is_number_list(x)
 
@@ -167,11 +174,7 @@ class Call:
 
     @classmethod
     def of(cls, model: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
-        if not callable(model):
-            raise ModelArgumentsError(
-                f"The model has to be a function (or a callable object) of NumPyro primitives, not "
-                f"{type(model).__name__}: pass the model first, then the samples."
-            )
+        refuse_other_than_model(model)
         parameters = parameters_of(model)
         tree = _in_order((args, dict(kwargs)))
         flat, treedef = jax.tree_util.tree_flatten_with_path(tree, is_leaf=_is_leaf)
@@ -197,6 +200,26 @@ class Call:
 
     def arguments(self, leaves: Sequence[Any] | None = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return jax.tree_util.tree_unflatten(self.treedef, self.leaves if leaves is None else leaves)
+
+
+def refuse_other_than_model(model: Any) -> None:
+    """What cannot be a model: no callable, or one that runs no sites when it is called."""
+    if not callable(model) or isinstance(model, (Distribution, Predictive)):
+        raise ModelArgumentsError(
+            f"The model has to be a function (or a callable object) of NumPyro primitives, not "
+            f"{type(model).__name__}: pass the model first, then the samples."
+        )
+    function = _undecorated(model)
+    while isinstance(function, functools.partial):
+        function = function.func
+    if not inspect.isroutine(function):
+        function = getattr(function, "__call__", function)  # noqa: B004 - the method, not whether there is one
+    if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+        kind = "generator (it yields)" if inspect.isgeneratorfunction(function) else "coroutine (it is async)"
+        raise ModelArgumentsError(
+            f"{describe_model(model)} is a {kind}: calling it runs none of its sites. Make it a plain function.",
+            signature=describe_model(model),
+        )
 
 
 def parameters_of(model: Callable[..., Any]) -> list[inspect.Parameter] | None:
@@ -261,9 +284,8 @@ def _run_in_mode(call: Call, mode: str) -> Run:
     found: dict[str, Any] = {}
 
     def record(arrays: Sequence[Any]) -> list[Any]:
-        leaves = list(call.leaves)
-        for i, array in zip(traced, arrays):
-            leaves[i] = array
+        given = dict(zip(traced, arrays))
+        leaves = [given[i] if i in given else _own(leaf) for i, leaf in enumerate(call.leaves)]
         args, kwargs = call.arguments(leaves)
         trace = trace_model(call.model, call.masked, args, kwargs)
         values = [
@@ -277,7 +299,7 @@ def _run_in_mode(call: Call, mode: str) -> Run:
         found["owners"] = [name for name, _ in values]
         return [value for _, value in values]
 
-    with _ONE_RUN_AT_A_TIME:
+    with ONE_RUN_AT_A_TIME:
         if mode == "eager":
             record([])
             ancestors = _earlier_latents(found["sites"])
@@ -302,7 +324,7 @@ def trace_model(
     model = handlers.seed(model, jax.random.PRNGKey(0))
     model = handlers.substitute(model, substitute_fn=_value_where_none_can_be_drawn)
     tracer = handlers.trace(model)
-    with _ONE_RUN_AT_A_TIME, handlers.block():
+    with ONE_RUN_AT_A_TIME, handlers.block():
         return tracer.get_trace(*args, **kwargs)
 
 

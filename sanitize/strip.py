@@ -10,7 +10,7 @@ from .containers import POSTERIOR, entry_shapes, has_groups
 from .errors import ModelArgumentsError, OptionError, listing
 from .evidence import fit_evidence, recorded_arguments
 from .review import review_samples
-from .sites import SiteTable, arguments_error, inspect_sites, parameters_of
+from .sites import SiteTable, arguments_error, inspect_sites, parameters_of, refuse_other_than_model
 
 _OPTIONS = ("new_rows", "redraw")
 
@@ -94,8 +94,7 @@ def strip_deterministic(
     """
     refuse_collisions(model)
     group, kwargs = _whose_group(model, samples, group, kwargs)
-    if not (args or kwargs):
-        entry_shapes(samples, group)  # that these are no samples is the first thing to say
+    entry_shapes(samples, group)  # that these are no samples is the first thing to say
     table, arguments_of_fit = _inspect(model, samples, args, kwargs)
     evidence = fit_evidence(table.call, samples)
     if arguments_of_fit:
@@ -119,7 +118,7 @@ def _inspect(
     try:
         return inspect_sites(model), False
     except Exception as error:
-        if not callable(model) or parameters_of(model) == []:
+        if parameters_of(model) == []:
             raise
         failures.append(("none", error))
     return _inspect_without_arguments(model, samples, failures), False
@@ -140,7 +139,7 @@ def _whose_group(
     """Ours if it names a group of samples that have groups; else the model's, many of which have a group index."""
     if isinstance(group, str) and group == POSTERIOR:
         return group, kwargs
-    parameters = parameters_of(model) if callable(model) else []
+    parameters = parameters_of(model)
     models_own = parameters is not None and any(p.name == "group" for p in parameters)
     if isinstance(group, str) and has_groups(samples):
         if models_own:
@@ -160,7 +159,8 @@ def _whose_group(
 
 
 def refuse_collisions(model: Callable[..., Any]) -> None:
-    taken = [p.name for p in parameters_of(model) or () if p.name in _OPTIONS] if callable(model) else []
+    refuse_other_than_model(model)
+    taken = [p.name for p in parameters_of(model) or () if p.name in _OPTIONS]
     if taken:
         raise OptionError(
             f"The model has a parameter of its own named {taken[0]!r}, an option of strip_deterministic: call "
