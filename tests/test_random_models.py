@@ -21,8 +21,8 @@ from sanitize import NothingLeftError, RedrawnSiteWarning, RowLevelSiteWarning, 
 KEY = jax.random.PRNGKey(0)
 DRAWS = 3
 
-# Stock NumPyro compiles each model anew: a quick run looks at few of them.
-few = settings(max_examples=3) if settings().max_examples <= 25 else settings()
+# Stock NumPyro compiles each model anew, which takes ten times as long as all else.
+few = settings(max_examples=settings().max_examples // 8)
 
 # What is redrawn or kept on a guess is said, which other tests see to.
 pytestmark = [
