@@ -28,7 +28,7 @@ VERSIONS = [
     ("0.22.0", "3.12", ("jax==0.10.2", "jaxlib==0.10.2", "arviz<1")),
 ]
 # flax is left to the README's test command: its own pins on JAX would decide the versions here
-TEST = ("pytest", "pytest-xdist", "hypothesis", "pandas", "dask", "zarr", "h5netcdf", "h5py")
+TEST = ("pytest", "pytest-xdist", "hypothesis", "pandas", "dask", "zarr", "h5netcdf", "h5py", "graphviz")
 
 
 def run_tests(session: nox.Session, *pins: str) -> None:

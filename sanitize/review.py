@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,8 +30,12 @@ from .errors import (
 )
 from .evidence import FitEvidence, fit_evidence
 from .probes import is_integer, nothing_follows, shape_of
-from .sites import Call, Shape, Site, SiteTable, describe_model
-from .tables import html_table, text_table
+from .sites import Call, Shape, Site, SiteTable, describe_model, without_data
+from .tables import dataframe, html_table, text_table
+
+if TYPE_CHECKING:
+    import graphviz
+    import pandas as pd
 
 KEPT, STRIPPED = "kept", "stripped"
 
@@ -70,6 +74,8 @@ class Review(Mapping[str, Verdict]):
         The leading dimensions that all entries share: ``()``, ``(draws,)`` or ``(chains, draws)``.
     missing : tuple of str
         Latents of the model without an entry: ``Predictive`` draws them, the predicted sites among them.
+    redrawn : frozenset of str
+        Fitted latents that are stripped: ``Predictive`` draws them from their (conditional) prior.
     """
 
     verdicts: Mapping[str, Verdict] = field(repr=False)
@@ -78,6 +84,8 @@ class Review(Mapping[str, Verdict]):
     missing: tuple[str, ...]
     group: str = field(default=containers.POSTERIOR, repr=False)  # of samples that have groups
     notices: tuple[tuple[str, type[Warning]], ...] = field(default=(), repr=False)  # what `warn` says
+    redrawn: frozenset[str] = frozenset()
+    call: Call | None = field(default=None, repr=False)  # without data, where the model does not need them
 
     def __getitem__(self, name: str) -> Verdict:
         return self.verdicts[name]
@@ -169,6 +177,72 @@ class Review(Mapping[str, Verdict]):
         lines = [self._summary(), text_table(_COLUMNS, self._rows()), self._missing_line()]
         return "\n".join(line for line in lines if line)
 
+    def to_dataframe(self) -> pd.DataFrame:
+        """The table of verdicts with one row an entry, in the order of the entries.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``entry``, with columns ``verdict``, ``recorded``, ``model`` (shapes per draw, or None) and
+            ``reason``.
+
+        Examples
+        --------
+        >>> import numpy as np, numpyro, numpyro.distributions as dist
+        >>> from sanitize import inspect_sites
+        >>> def model(x, y=None):
+        ...     slope = numpyro.sample("slope", dist.Normal())
+        ...     numpyro.deterministic("mu", slope * x)
+        >>> review = inspect_sites(model, np.zeros(3)).review({"slope": np.zeros(50), "mu": np.zeros((50, 100))})
+        >>> review.to_dataframe()["verdict"].to_dict()
+        {'slope': 'kept', 'mu': 'stripped'}
+        """
+        rows = [(name, v.action, v.recorded_shape, v.model_shape, v.reason) for name, v in self.items()]
+        return dataframe(_COLUMNS, rows)
+
+    def render(self) -> graphviz.Digraph:
+        """NumPyro's graph of the model: what is kept, what is stripped (greyed), what is redrawn (double outline).
+
+        Needs the Python package ``graphviz`` (``pip install 'numpyro-sanitize[render]'``); the program ``dot`` only to
+        turn the graph into a picture, as notebooks do.
+
+        Returns
+        -------
+        graphviz.Digraph
+
+        Raises
+        ------
+        ImportError
+            Without the package ``graphviz``.
+        OptionError
+            If the review was copied or pickled: it has left its model behind.
+
+        Notes
+        -----
+        Edges and plates are those of ``numpyro.render_model``; a model with ``scan``, which that does not support,
+        is drawn from the sites alone.
+
+        Examples
+        --------
+        >>> import numpy as np, numpyro, numpyro.distributions as dist
+        >>> from sanitize import inspect_sites
+        >>> def model(x, y=None):
+        ...     slope = numpyro.sample("slope", dist.Normal())
+        ...     numpyro.deterministic("mu", slope * x)
+        >>> review = inspect_sites(model, np.zeros(3)).review({"slope": np.zeros(50), "mu": np.zeros((50, 100))})
+        >>> graph = review.render()  # doctest: +SKIP
+        """
+        from .render import render
+
+        if self.call is None:
+            raise OptionError(
+                "This review was copied or pickled, and has left its model behind: review anew to render."
+            )
+        return render(self, self.call)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "call": None}  # models are often closures, which do not pickle
+
     def _repr_html_(self) -> str:
         caption = ". ".join(line for line in (self._summary(), self._missing_line()) if line)
         return html_table(_COLUMNS, self._rows(), caption)
@@ -203,7 +277,17 @@ def review_samples(
     _refuse_lost_latents(facts, [name for name, verdict in verdicts.items() if verdict.action == STRIPPED])
     missing = tuple(name for name in facts.latents if name not in facts.shapes)
     notices = tuple(_notices(facts, verdicts))
-    review = Review(verdicts, dict(facts.shapes), facts.batch_shape, missing, group, notices)
+    redrawn = frozenset(name for name in facts.latent_entries if verdicts[name].action == STRIPPED) | facts.redraw
+    review = Review(
+        verdicts,
+        dict(facts.shapes),
+        facts.batch_shape,
+        missing,
+        group,
+        notices,
+        redrawn.intersection(verdicts),
+        without_data(table.call),
+    )
     review.warn()
     return review
 

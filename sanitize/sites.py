@@ -22,9 +22,11 @@ from numpyro.infer import Predictive, init_to_uniform
 from numpyro.primitives import Messenger
 
 from .errors import ModelArgumentsError
-from .tables import html_table, text_table
+from .tables import dataframe, html_table, text_table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from .review import Review
 
 Shape = tuple[int, ...]
@@ -220,6 +222,13 @@ def refuse_other_than_model(model: Any) -> None:
             f"{describe_model(model)} is a {kind}: calling it runs none of its sites. Make it a plain function.",
             signature=describe_model(model),
         )
+
+
+def without_data(call: Call) -> Call:
+    """The call with shapes in place of arrays, if the model runs with them: it can be kept for long."""
+    if call.mode != "abstract":
+        return call
+    return replace(call, leaves=tuple(abstract(leaf) if is_array(leaf) else leaf for leaf in call.leaves))
 
 
 def parameters_of(model: Callable[..., Any]) -> list[inspect.Parameter] | None:
@@ -548,6 +557,32 @@ class SiteTable(Mapping[str, Site]):
         from .review import review_samples
 
         return review_samples(self, samples, new_rows=new_rows, redraw=redraw, group=group)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """The sites with one row each, in the order of the run.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``site``, with columns ``kind``, ``shape``, ``dtype``, ``row_dims``, ``plates`` (their names),
+            ``parents`` and ``observable``, as in `Site`.
+
+        Examples
+        --------
+        >>> import numpy as np, numpyro, numpyro.distributions as dist
+        >>> from sanitize import inspect_sites
+        >>> def model(x, y=None):
+        ...     slope = numpyro.sample("slope", dist.Normal())
+        ...     numpyro.deterministic("mu", slope * x)
+        >>> inspect_sites(model, np.zeros(3)).to_dataframe()["kind"].to_dict()
+        {'slope': 'latent', 'mu': 'deterministic'}
+        """
+        columns = ("site", "kind", "shape", "dtype", "row_dims", "plates", "parents", "observable")
+        rows = [
+            (s.name, s.kind, s.shape, s.dtype, s.row_dims, tuple(p.name for p in s.plates), s.parents, s.observable)
+            for s in self.values()
+        ]
+        return dataframe(columns, rows)
 
     def _rows(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = []
