@@ -53,6 +53,13 @@ def arviz_1(session: nox.Session) -> None:
     run_tests(session, "numpyro", "arviz>=1", "dask", "zarr", "netcdf4")
 
 
+@nox.session(python="3.12")
+def docs(session: nox.Session) -> None:
+    """The API reference from the docstrings, into ``docs/``."""
+    session.install("-e", ".[docs]")
+    session.run("pdoc", "-d", "numpy", "-o", "docs", "./sanitize", *session.posargs)
+
+
 @nox.session(python=False)
 def hazards(session: nox.Session) -> None:
     """Measure every hazard on every NumPyro, and write the README's table from what was measured."""
