@@ -513,3 +513,65 @@ def test_no_tracer_outlives_a_failure():
     """A model that fails half-way, under JAX's own check for leaks."""
     with jax.checking_leaks(), pytest.raises(RuntimeError):
         strip_deterministic(models.nested_failure, draws(), x)
+
+
+def test_model_whose_signature_python_cannot_tell():
+    """A callable with a made-up signature runs as it is called, and is named without one."""
+
+    class Unsigned:
+        __signature__ = "none that Python knows"
+
+        def __call__(self, x):
+            models.line(x)
+
+    assert list(strip_deterministic(Unsigned(), line_draws(), x)) == ["intercept", "slope"]
+    with pytest.raises(NoSharedSiteError, match=r"Unsigned\(\.\.\.\)"):
+        strip_deterministic(Unsigned(), draws(), x)
+
+
+def test_static_argument_that_cannot_be_hashed():
+    """A call with a set is predicted as any other; its review is not remembered."""
+
+    def model(X, chosen):
+        assert chosen == {1, 2}
+        models.regression(X)
+
+    predictive = sanitize.Predictive(model, draws())
+    latents = draws(eta=...)
+    for _ in range(2):
+        truth = sanitize.Predictive(MODEL, latents)(KEY, X)
+        assert np.array_equal(predictive(KEY, X, {1, 2})["obs"], truth["obs"])
+
+
+@pytest.mark.parametrize("given", [jax.ShapeDtypeStruct((5,), jnp.float32), np.ones(4, np.float32)])
+def test_rows_of_the_fit_compared_with_shapes_or_other_numbers_of_rows(given):
+    """Shapes alone do not tell whether the rows are the same: there is a warning. Another number of them does."""
+    fit = MCMC(NUTS(models.row_effects), num_warmup=2, num_samples=2, progress_bar=False)
+    fit.run(KEY, x, y)
+    same = given.shape == x.shape
+    warning = sanitize.RowLevelSiteWarning if same else sanitize.RedrawnSiteWarning
+    with pytest.warns(warning, match="'z'"):
+        clean = strip_deterministic(models.row_effects, fit, given)
+    assert ("z" in clean) == same
+
+
+def test_error_of_a_model_without_parameters_comes_through():
+    """Where no arguments could help, what the model raises is the whole story."""
+
+    def model():
+        raise LookupError("no file of data")
+
+    with pytest.raises(LookupError, match="no file of data"):
+        strip_deterministic(model, draws())
+
+
+def test_score_that_fails_for_another_reason_than_missing_latents():
+    """The model's own error comes through."""
+
+    def model(X, y=None):
+        models.regression(X, y)
+        if isinstance(X, np.ndarray):  # not in the abstract run
+            raise LookupError("the model's own")
+
+    with pytest.raises(LookupError, match="the model's own"):
+        log_likelihood(model, draws(), X, y)
