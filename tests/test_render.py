@@ -7,6 +7,7 @@ import sys
 import jax
 import models
 import numpy as np
+import numpyro
 import pytest
 
 from sanitize import OptionError, inspect_sites, strip_deterministic
@@ -159,3 +160,18 @@ def test_dataframes_of_nothing():
 def test_a_review_of_stripped_samples_shows_them_all_kept(row_effects):
     clean = strip_deterministic(models.row_effects, {"sigma": np.ones(3)}, x)
     assert set(review(models.row_effects, clean, x).to_dataframe()["verdict"]) == {"kept"}
+
+
+def test_texts_say_nothing_of_what_there_is_not():
+    """No latent without an entry, no latent that a value is computed from: the sentence ends there."""
+
+    def model(x):
+        models.inner(x)
+        numpyro.deterministic("constant", 2.0 * x)
+
+    table = inspect_sites(model, x)
+    samples = {n: np.zeros((3, *s.shape)) for n, s in table.items() if s.kind in ("latent", "deterministic")}
+    found = table.review(samples, new_rows=False)
+    assert found["constant"].reason == "deterministic: recomputed"
+    assert not found.missing
+    assert "shapes per draw)</caption>" in found._repr_html_()
