@@ -28,7 +28,7 @@ VERSIONS = [
     ("0.22.0", "3.12", ("jax==0.10.2", "jaxlib==0.10.2", "arviz<1")),
 ]
 # flax is left to the README's test command: its own pins on JAX would decide the versions here
-TEST = ("pytest", "pytest-xdist", "hypothesis", "pandas", "dask", "zarr", "h5netcdf", "h5py")
+TEST = ("pytest", "pytest-xdist", "hypothesis", "pandas", "dask", "zarr", "h5netcdf", "h5py", "graphviz")
 
 
 def run_tests(session: nox.Session, *pins: str, selection: tuple[str, ...] = ()) -> None:
@@ -51,6 +51,13 @@ for version in VERSIONS:
 def arviz_1(session: nox.Session) -> None:
     """The tests on the newest of everything, ArviZ 1.x among it."""
     run_tests(session, "numpyro", "arviz>=1", "dask", "zarr", "netcdf4")
+
+
+@nox.session(python="3.12")
+def docs(session: nox.Session) -> None:
+    """The API reference from the docstrings, into ``docs/``."""
+    session.install("-e", ".[docs]")
+    session.run("pdoc", "-d", "numpy", "-o", "docs", "./sanitize", *session.posargs)
 
 
 @nox.session(python=False)

@@ -21,7 +21,7 @@ from numpyro.distributions.distribution import validation_enabled
 from numpyro.primitives import Messenger
 
 from .probes import try_run
-from .sites import Call, Run, Shape, SiteTable, parameters_of
+from .sites import ONE_RUN_AT_A_TIME, Call, Run, Shape, SiteTable, parameters_of
 
 # Far enough apart that `n - 1` and `n + 2` of one are not those of another; small, because models loop over them.
 _PRIMES = (11, 17, 23, 29, 37, 43, 53, 59, 67, 73, 79, 89, 97, 103, 109, 127, 137, 149, 157, 163, 173, 179, 191, 197)
@@ -418,7 +418,8 @@ class Samples:
 
         With ``like``, None also where it makes of every entry what that one makes of it.
         """
-        with validation_enabled(False):  # made-up parameters of distributions need not be valid
+        # made-up parameters of distributions need not be valid; the switch is one for the process
+        with ONE_RUN_AT_A_TIME, validation_enabled(False):
             return self._explain(assignment, budget, like)
 
     def _explain(self, assignment: Assignment, budget: Budget, like: Explanation | None) -> Explanation | None:

@@ -271,9 +271,16 @@ def _shape(name: Any, value: Any) -> Shape | None:
     if isinstance(value, (Mapping, tuple)):
         return None
     if not hasattr(value, "shape"):
-        value = np.asarray(value)
-    kind = getattr(getattr(value, "dtype", None), "kind", "f")
-    if kind in "OSUM":
+        try:
+            value = np.asarray(value)
+        except ValueError as error:  # a list of lists of different lengths
+            raise SamplesTypeError(
+                f"Entry {name!r} is a {type(value).__name__} that makes no array ({error}): give every draw the same "
+                f"shape, or remove it."
+            ) from None
+    dtype = getattr(value, "dtype", None)
+    kind = getattr(dtype, "kind", "f")
+    if kind in "OSUMm" or getattr(dtype, "names", None):
         raise SamplesTypeError(
             f"Entry {name!r} is an array of dtype {value.dtype} and shape {tuple(value.shape)}: posterior samples "
             f"are arrays of numbers. Remove or convert it."

@@ -199,6 +199,7 @@ def log_likelihood(
     (50, 3)
     """
     refuse_collisions(model)
+    containers.entry_shapes(posterior_samples)  # that these are no samples is the first thing to say
     arrays = _arrays(posterior_samples, batch_ndims)
     stripped: frozenset[str] = frozenset()
     missing: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from .sites import Call, Run, Shape, Site, abstract, is_array, is_number_list, parameters_of, run
+from .sites import ONE_RUN_AT_A_TIME, Call, Run, Shape, Site, abstract, is_array, is_number_list, parameters_of, run
 
 # An axis of an argument: (index of the leaf, dimension); an integer argument is (index of the leaf, None).
 Axis = tuple[int, "int | None"]
@@ -30,7 +30,8 @@ _MOST_RUNS = 64
 def try_run(call: Call) -> Run | None:
     """A run that may fail, or warn: the arguments are made up, so that a failure is an answer."""
     try:
-        with warnings.catch_warnings():
+        # the filters of warnings are one list for the process, too: left in the order of entering, they stay off
+        with ONE_RUN_AT_A_TIME, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return run(call)[0]
     except Exception:

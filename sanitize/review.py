@@ -6,10 +6,11 @@ Knows shapes and sites, never containers.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,8 +30,12 @@ from .errors import (
 )
 from .evidence import FitEvidence, fit_evidence
 from .probes import is_integer, named_by_row, nothing_follows, numbered, shape_of
-from .sites import Call, Shape, Site, SiteTable, describe_model
-from .tables import html_table, text_table
+from .sites import Call, Shape, Site, SiteTable, describe_model, without_data
+from .tables import dataframe, html_table, text_table
+
+if TYPE_CHECKING:
+    import graphviz
+    import pandas as pd
 
 KEPT, STRIPPED = "kept", "stripped"
 
@@ -71,6 +76,8 @@ class Review(Mapping[str, Verdict]):
         Latents of the model without an entry: ``Predictive`` draws them, the predicted sites among them.
     assumed : tuple of str
         The arguments that were worked out from the samples, where none were passed: ``"X: float32[1000, 3]"``.
+    redrawn : frozenset of str
+        Fitted latents that are stripped: ``Predictive`` draws them from their (conditional) prior.
     """
 
     verdicts: Mapping[str, Verdict] = field(repr=False)
@@ -80,6 +87,8 @@ class Review(Mapping[str, Verdict]):
     group: str = field(default=containers.POSTERIOR, repr=False)  # of samples that have groups
     notices: tuple[tuple[str, type[Warning]], ...] = field(default=(), repr=False)  # what `warn` says
     assumed: tuple[str, ...] = ()
+    redrawn: frozenset[str] = frozenset()
+    call: Call | None = field(default=None, repr=False)  # without data, where the model does not need them
 
     def __getitem__(self, name: str) -> Verdict:
         return self.verdicts[name]
@@ -174,6 +183,72 @@ class Review(Mapping[str, Verdict]):
         lines = [self._summary(), text_table(_COLUMNS, self._rows()), self._missing_line(), self._assumed_line()]
         return "\n".join(line for line in lines if line)
 
+    def to_dataframe(self) -> pd.DataFrame:
+        """The table of verdicts with one row an entry, in the order of the entries.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``entry``, with columns ``verdict``, ``recorded``, ``model`` (shapes per draw, or None) and
+            ``reason``.
+
+        Examples
+        --------
+        >>> import numpy as np, numpyro, numpyro.distributions as dist
+        >>> from sanitize import inspect_sites
+        >>> def model(x, y=None):
+        ...     slope = numpyro.sample("slope", dist.Normal())
+        ...     numpyro.deterministic("mu", slope * x)
+        >>> review = inspect_sites(model, np.zeros(3)).review({"slope": np.zeros(50), "mu": np.zeros((50, 100))})
+        >>> review.to_dataframe()["verdict"].to_dict()
+        {'slope': 'kept', 'mu': 'stripped'}
+        """
+        rows = [(name, v.action, v.recorded_shape, v.model_shape, v.reason) for name, v in self.items()]
+        return dataframe(_COLUMNS, rows)
+
+    def render(self) -> graphviz.Digraph:
+        """NumPyro's graph of the model: what is kept, what is stripped (greyed), what is redrawn (double outline).
+
+        Needs the Python package ``graphviz`` (``pip install 'numpyro-sanitize[render]'``); the program ``dot`` only to
+        turn the graph into a picture, as notebooks do.
+
+        Returns
+        -------
+        graphviz.Digraph
+
+        Raises
+        ------
+        ImportError
+            Without the package ``graphviz``.
+        OptionError
+            If the review was copied or pickled: it has left its model behind.
+
+        Notes
+        -----
+        Edges and plates are those of ``numpyro.render_model``; a model with ``scan``, which that does not support,
+        is drawn from the sites alone.
+
+        Examples
+        --------
+        >>> import numpy as np, numpyro, numpyro.distributions as dist
+        >>> from sanitize import inspect_sites
+        >>> def model(x, y=None):
+        ...     slope = numpyro.sample("slope", dist.Normal())
+        ...     numpyro.deterministic("mu", slope * x)
+        >>> review = inspect_sites(model, np.zeros(3)).review({"slope": np.zeros(50), "mu": np.zeros((50, 100))})
+        >>> graph = review.render()  # doctest: +SKIP
+        """
+        from .render import render
+
+        if self.call is None:
+            raise OptionError(
+                "This review was copied or pickled, and has left its model behind: review anew to render."
+            )
+        return render(self, self.call)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "call": None}  # models are often closures, which do not pickle
+
     def _repr_html_(self) -> str:
         caption = ". ".join(line for line in (self._summary(), self._missing_line(), self._assumed_line()) if line)
         return html_table(_COLUMNS, self._rows(), caption)
@@ -208,7 +283,18 @@ def review_samples(
     _refuse_lost_latents(facts, [name for name, verdict in verdicts.items() if verdict.action == STRIPPED])
     missing = tuple(name for name in facts.latents if name not in facts.shapes)
     notices = tuple(_notices(facts, verdicts))
-    review = Review(verdicts, dict(facts.shapes), facts.batch_shape, missing, group, notices, table.call.assumed)
+    redrawn = frozenset(name for name in facts.latent_entries if verdicts[name].action == STRIPPED) | facts.redraw
+    review = Review(
+        verdicts,
+        dict(facts.shapes),
+        facts.batch_shape,
+        missing,
+        group,
+        notices,
+        table.call.assumed,
+        redrawn.intersection(verdicts),
+        without_data(table.call),
+    )
     review.warn()
     return review
 
@@ -388,14 +474,19 @@ def _refuse_other_model(facts: _Facts) -> None:
             entries=(),
             latents=facts.latents,
         )
-    if not any(facts.site(name) for name in facts.shapes):
-        raise NoSharedSiteError(
-            f"No entry is a site of {describe_model(facts.table.call.model)}: the samples have "
-            f"{listing(facts.shapes)}, the model's latents are {listing(facts.latents) or 'none'}. Pass the model "
-            f"that was fitted.",
-            entries=tuple(facts.shapes),
-            latents=facts.latents,
-        )
+    if any(facts.site(name) for name in facts.shapes):
+        return
+    model, run = facts.table.call.model, facts.table.run
+    what = f"No entry is a site of {describe_model(model)}: the samples have {listing(facts.shapes)}, "
+    what += f"the model's latents are {listing(facts.latents) or 'none'}" if run.sites else "the model runs no sites"
+    trees = [name for name, shape in facts.shapes.items() if shape is None]
+    if inspect.isclass(model):
+        way_out = "It is a class: pass an instance that can be called"
+    elif trees:
+        way_out = f"Entry {listing(trees)} is no array: if the draws are in it, pass it alone"
+    else:
+        way_out = "Pass the model that was fitted"
+    raise NoSharedSiteError(f"{what}. {way_out}.", entries=tuple(facts.shapes), latents=facts.latents)
 
 
 def _check_options(facts: _Facts, new_rows: Any, redraw: Any) -> None:
@@ -406,7 +497,7 @@ def _check_options(facts: _Facts, new_rows: Any, redraw: Any) -> None:
     for name in redraw:
         if name in facts.latents:
             continue
-        site = facts.site(name)
+        site = facts.site(name) if isinstance(name, str) else None
         what = "no site" if site is None else f"a site of kind {site.kind}"
         raise OptionError(
             f"redraw names {name!r}, which is {what} of this model: only latents can be drawn from their prior, "
@@ -438,6 +529,13 @@ def _batch_shape(
             f"draw, or remove it.",
             shapes=dict(arrays),
         )
+    empty = {name: shape for name, shape in arrays.items() if 0 in shape[:ndims]}
+    if empty:
+        raise BatchShapeError(
+            f"The samples hold no draws: {_shapes_text(empty)}. Run the fit with num_samples > 0, or look at how they "
+            f"were thinned.",
+            shapes=dict(arrays),
+        )
     batches: dict[Shape, str] = {}
     for name, shape in arrays.items():
         batches.setdefault(shape[:ndims], name)
@@ -464,7 +562,12 @@ def _refuse_mismatches(facts: _Facts) -> None:
         site, dims, rows = facts.site(name), facts.mismatch(name), facts.row_dims(name)
         if dims is not None and set(dims) <= set(rows):
             continue
-        was, now = facts.recorded(name) or (), (site.shape if site else None) or ()
+        was, now = facts.recorded(name), site.shape if site else None
+        if was is None or now is None:
+            raise SamplesTypeError(
+                f"Entry {name!r} is {_what(was)}, whereas the latent {name!r} of the model is {_what(now)}. Make the "
+                f"entry what the model draws, with the draws along the first axis."
+            )
         recorded[name], model[name] = was, now
         line = f"Latent {name!r} has recorded shape {was} per draw, the model's is {now}"
         for dim in set(dims or ()).difference(rows):
@@ -479,6 +582,10 @@ def _refuse_mismatches(facts: _Facts) -> None:
             recorded=recorded,
             model=model,
         )
+
+
+def _what(shape: Shape | None) -> str:
+    return "a mapping or tuple" if shape is None else f"an array of shape {shape} per draw"
 
 
 def _likely_source(call: Call, size: int) -> str:

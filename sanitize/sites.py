@@ -19,20 +19,22 @@ import jax
 import numpy as np
 from numpyro import handlers
 from numpyro.distributions import Distribution
-from numpyro.infer import init_to_uniform
+from numpyro.infer import Predictive, init_to_uniform
 from numpyro.primitives import Messenger
 
 from .errors import ModelArgumentsError
-from .tables import html_table, text_table
+from .tables import dataframe, html_table, text_table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from .review import Review
 
 Shape = tuple[int, ...]
 
 # NumPyro's stack of effect handlers is one list for the whole process: runs of two threads would see
 # each other's sites. Re-entrant, because a model may itself predict with a sanitized posterior.
-_ONE_RUN_AT_A_TIME = threading.RLock()
+ONE_RUN_AT_A_TIME = threading.RLock()
 
 # What JAX raises where Python code asks a tracer for its value (`int(x)`, `if z:`, `x[mask]`, `np.unique(x)`).
 _NEEDS_VALUES = (jax.errors.JAXTypeError, jax.errors.JAXIndexError)
@@ -130,6 +132,13 @@ def is_number_list(x: Any) -> bool:
     )
 
 
+def _own(x: Any) -> Any:
+    """A copy of data that a model could change in place: a run to look leaves the caller's as it is."""
+    if type(x) is np.ndarray:
+        return x.copy()
+    return [_own(v) for v in x] if is_number_list(x) else x
+
+
 def _is_leaf(x: Any) -> bool:
     return x is None or is_number_list(x)
 
@@ -168,11 +177,7 @@ class Call:
 
     @classmethod
     def of(cls, model: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
-        if not callable(model):
-            raise ModelArgumentsError(
-                f"The model has to be a function (or a callable object) of NumPyro primitives, not "
-                f"{type(model).__name__}: pass the model first, then the samples."
-            )
+        refuse_other_than_model(model)
         parameters = parameters_of(model)
         tree = _in_order((args, dict(kwargs)))
         flat, treedef = jax.tree_util.tree_flatten_with_path(tree, is_leaf=_is_leaf)
@@ -198,6 +203,33 @@ class Call:
 
     def arguments(self, leaves: Sequence[Any] | None = None) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return jax.tree_util.tree_unflatten(self.treedef, self.leaves if leaves is None else leaves)
+
+
+def refuse_other_than_model(model: Any) -> None:
+    """What cannot be a model: no callable, or one that runs no sites when it is called."""
+    if not callable(model) or isinstance(model, (Distribution, Predictive)):
+        raise ModelArgumentsError(
+            f"The model has to be a function (or a callable object) of NumPyro primitives, not "
+            f"{type(model).__name__}: pass the model first, then the samples."
+        )
+    function = _undecorated(model)
+    while isinstance(function, functools.partial):
+        function = function.func
+    if not inspect.isroutine(function):
+        function = getattr(function, "__call__", function)  # noqa: B004 - the method, not whether there is one
+    if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+        kind = "generator (it yields)" if inspect.isgeneratorfunction(function) else "coroutine (it is async)"
+        raise ModelArgumentsError(
+            f"{describe_model(model)} is a {kind}: calling it runs none of its sites. Make it a plain function.",
+            signature=describe_model(model),
+        )
+
+
+def without_data(call: Call) -> Call:
+    """The call with shapes in place of arrays, if the model runs with them: it can be kept for long."""
+    if call.mode != "abstract":
+        return call
+    return replace(call, leaves=tuple(abstract(leaf) if is_array(leaf) else leaf for leaf in call.leaves))
 
 
 def parameters_of(model: Callable[..., Any]) -> list[inspect.Parameter] | None:
@@ -262,9 +294,8 @@ def _run_in_mode(call: Call, mode: str) -> Run:
     found: dict[str, Any] = {}
 
     def record(arrays: Sequence[Any]) -> list[Any]:
-        leaves = list(call.leaves)
-        for i, array in zip(traced, arrays):
-            leaves[i] = array
+        given = dict(zip(traced, arrays))
+        leaves = [given[i] if i in given else _own(leaf) for i, leaf in enumerate(call.leaves)]
         args, kwargs = call.arguments(leaves)
         trace = trace_model(call.model, call.masked, args, kwargs)
         values = [
@@ -278,7 +309,7 @@ def _run_in_mode(call: Call, mode: str) -> Run:
         found["owners"] = [name for name, _ in values]
         return [value for _, value in values]
 
-    with _ONE_RUN_AT_A_TIME:
+    with ONE_RUN_AT_A_TIME:
         if mode == "eager":
             record([])
             ancestors = _earlier_latents(found["sites"])
@@ -303,7 +334,7 @@ def trace_model(
     model = handlers.seed(model, jax.random.PRNGKey(0))
     model = handlers.substitute(model, substitute_fn=_value_where_none_can_be_drawn)
     tracer = handlers.trace(model)
-    with _ONE_RUN_AT_A_TIME, _handlers_as_they_were(model), handlers.block():
+    with ONE_RUN_AT_A_TIME, _handlers_as_they_were(model), handlers.block():
         return tracer.get_trace(*args, **kwargs)
 
 
@@ -543,6 +574,32 @@ class SiteTable(Mapping[str, Site]):
         from .review import review_samples
 
         return review_samples(self, samples, new_rows=new_rows, redraw=redraw, group=group)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """The sites with one row each, in the order of the run.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by ``site``, with columns ``kind``, ``shape``, ``dtype``, ``row_dims``, ``plates`` (their names),
+            ``parents`` and ``observable``, as in `Site`.
+
+        Examples
+        --------
+        >>> import numpy as np, numpyro, numpyro.distributions as dist
+        >>> from sanitize import inspect_sites
+        >>> def model(x, y=None):
+        ...     slope = numpyro.sample("slope", dist.Normal())
+        ...     numpyro.deterministic("mu", slope * x)
+        >>> inspect_sites(model, np.zeros(3)).to_dataframe()["kind"].to_dict()
+        {'slope': 'latent', 'mu': 'deterministic'}
+        """
+        columns = ("site", "kind", "shape", "dtype", "row_dims", "plates", "parents", "observable")
+        rows = [
+            (s.name, s.kind, s.shape, s.dtype, s.row_dims, tuple(p.name for p in s.plates), s.parents, s.observable)
+            for s in self.values()
+        ]
+        return dataframe(columns, rows)
 
     def _rows(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = []

@@ -11,7 +11,14 @@ from .containers import POSTERIOR, entry_shapes, has_groups
 from .errors import ModelArgumentsError, OptionError, listing
 from .evidence import fit_evidence, recorded_arguments
 from .review import review_samples
-from .sites import SiteTable, arguments_error, describe_model, inspect_sites, parameters_of
+from .sites import (
+    SiteTable,
+    arguments_error,
+    describe_model,
+    inspect_sites,
+    parameters_of,
+    refuse_other_than_model,
+)
 
 _OPTIONS = ("new_rows", "redraw")
 
@@ -107,8 +114,7 @@ def strip_deterministic(
     """
     refuse_collisions(model)
     group, kwargs = _whose_group(model, samples, group, kwargs)
-    if not (args or kwargs):
-        entry_shapes(samples, group)  # that these are no samples is the first thing to say
+    entry_shapes(samples, group)  # that these are no samples is the first thing to say
     table, arguments_of_fit = _inspect(model, samples, args, kwargs, group)
     evidence = fit_evidence(table.call, samples)
     if arguments_of_fit or table.call.assumed:
@@ -129,7 +135,7 @@ def _inspect(
             return inspect_sites(model, *args, **recorded), True
         except Exception as error:  # they may be other things of the same name
             failures.setdefault(listing(recorded) or "by position", error)
-    if not callable(model) or parameters_of(model) == []:
+    if parameters_of(model) == []:
         return inspect_sites(model), False
     try:
         table = assumed_arguments(model, samples, group)
@@ -153,7 +159,7 @@ def _whose_group(
     """Ours if it names a group of samples that have groups; else the model's, many of which have a group index."""
     if isinstance(group, str) and group == POSTERIOR:
         return group, kwargs
-    parameters = parameters_of(model) if callable(model) else []
+    parameters = parameters_of(model)
     models_own = parameters is not None and any(p.name == "group" for p in parameters)
     if isinstance(group, str) and has_groups(samples):
         if models_own:
@@ -173,7 +179,8 @@ def _whose_group(
 
 
 def refuse_collisions(model: Callable[..., Any]) -> None:
-    taken = [p.name for p in parameters_of(model) or () if p.name in _OPTIONS] if callable(model) else []
+    refuse_other_than_model(model)
+    taken = [p.name for p in parameters_of(model) or () if p.name in _OPTIONS]
     if taken:
         raise OptionError(
             f"The model has a parameter of its own named {taken[0]!r}, an option of strip_deterministic: call "

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -38,3 +42,11 @@ def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: st
     body = "".join("<tr>" + "".join(td(row[i]) for i in used) + "</tr>" for row in rows)
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def dataframe(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
+    """A pandas table indexed by its first column; every cell as it is, tuples among them."""
+    import pandas as pd  # which ArviZ needs; not imported by whoever never asks
+
+    columns = {name: pd.Series([row[i] for row in rows], dtype=object) for i, name in enumerate(header)}
+    return pd.DataFrame(columns).set_index(header[0])
