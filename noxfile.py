@@ -33,7 +33,8 @@ TEST = ("pytest", "pytest-xdist", "hypothesis", "pandas", "dask", "zarr", "h5net
 
 def run_tests(session: nox.Session, *pins: str, selection: tuple[str, ...] = ()) -> None:
     session.install("-e", ".", *pins, *TEST)
-    session.run("python", "-m", "pytest", "-n", "2", "-q", *selection, *session.posargs)
+    options = ("-n", "2", "-q", "--hypothesis-profile=brief")
+    session.run("python", "-m", "pytest", *options, *selection, *session.posargs)
 
 
 def add_session(numpyro: str, python: str, needs: tuple[str, ...]) -> None:

@@ -21,7 +21,7 @@ from numpyro.distributions.distribution import validation_enabled
 from numpyro.primitives import Messenger
 
 from .probes import try_run
-from .sites import ONE_RUN_AT_A_TIME, Call, Run, Shape, SiteTable, parameters_of
+from .sites import ONE_RUN_AT_A_TIME, Call, Run, Shape, SiteTable, is_array, parameters_of
 
 # Far enough apart that `n - 1` and `n + 2` of one are not those of another; small, because models loop over them.
 _PRIMES = (11, 17, 23, 29, 37, 43, 53, 59, 67, 73, 79, 89, 97, 103, 109, 127, 137, 149, 157, 163, 173, 179, 191, 197)
@@ -317,6 +317,11 @@ class Explanation:
     @functools.cached_property
     def row_dims(self) -> dict[str, tuple[int, ...]]:
         """The dimensions of each site that follow the rows."""
+        given = [
+            p.default for p in parameters_of(self.table.call.model) or () if (p.name,) not in self.assignment.readings
+        ]
+        if any(map(is_array, given)):  # the rows are those of a default, whose size is not made up
+            return {name: self.table.row_dims.get(name, ()) for name in self.table.run.sites}
         return row_dims(self.assignment, self.structure, self.primes, self.targets)
 
     def described(self) -> list[str]:

@@ -347,6 +347,8 @@ class Proof:
     def _has_rows(self, found: Explanation, other: Explanation) -> bool:
         """Whether it can be told what follows the rows: not where an array became a flag, or its size a number."""
         arrays = [path for path, reading in found.assignment.readings.items() if reading.array]
-        now = [other.assignment.readings[path] for path in arrays]
+        arrays += [(p.name,) for p in self.parameters if is_array(p.default)]
+        readings = other.assignment.readings
+        now = [readings[path] for path in arrays if path in readings]
         meant = (NUMBER, NONE) if self.constants.tests_none else (NUMBER,)
         return not other.assignment.fixed and all(reading.array or reading in meant for reading in now)
