@@ -131,13 +131,15 @@ class Review(Mapping[str, Verdict]):
                 f"sanitize.Predictive, which goes on with the number of draws that the samples had.",
                 batch_shape=self.batch_shape,
             )
-        if type(samples) is dict and samples.keys() == self.verdicts.keys():
+        if type(samples) is dict and len(samples) == len(self.verdicts) and self.stripped <= samples.keys():
             # what serving does, many times: the same names in the same shapes
+            clean = samples.copy()
+            for name in self.stripped:
+                del clean[name]
             names, shapes = self._kept_shapes
-            values = list(map(samples.__getitem__, names))
             try:
-                if list(map(_SHAPE, values)) == shapes:
-                    return dict(zip(names, values))
+                if list(clean) == names and list(map(_SHAPE, clean.values())) == shapes:
+                    return clean
             except AttributeError:
                 pass
         self._check_entries(containers.entry_shapes(samples, self.group))
