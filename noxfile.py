@@ -33,15 +33,16 @@ TEST = ("pytest", "pytest-xdist", "hypothesis", "pandas", "dask", "zarr", "h5net
 
 def run_tests(session: nox.Session, *pins: str, selection: tuple[str, ...] = ()) -> None:
     session.install("-e", ".", *pins, *TEST)
-    options = ("-n", "2", "-q", "--hypothesis-profile=brief")
+    options = ("-n", "2", "-q", "--durations=8", "--hypothesis-profile=brief")
     session.run("python", "-m", "pytest", *options, *selection, *session.posargs)
 
 
 def add_session(numpyro: str, python: str, needs: tuple[str, ...]) -> None:
     @nox.session(name=f"numpyro-{numpyro}", python=python)
     def tests(session: nox.Session) -> None:
-        """The tests on one NumPyro; doctests and examples are left to the newest."""
-        run_tests(session, f"numpyro=={numpyro}", *needs, selection=("tests", "--ignore=tests/test_examples.py"))
+        """The tests on one NumPyro; what does not depend on it is left to the newest: doctests, examples, options."""
+        selection = ("tests", "--ignore=tests/test_examples.py", "-k", "not branch_on_options")
+        run_tests(session, f"numpyro=={numpyro}", *needs, selection=selection)
 
 
 for version in VERSIONS:
