@@ -32,11 +32,6 @@ _LIBRARIES = (
 )
 
 
-def is_library(file: str | None) -> bool:
-    """Whether a file is installed code."""
-    return file is None or file.startswith(_LIBRARIES)
-
-
 @dataclass(frozen=True)
 class Constants:
     """What the code of a model mentions, its helpers and the tables that it looks things up in included.
@@ -195,7 +190,8 @@ class _Reader:
         if name is None or name.partition(".")[0] == self._package:
             return name is None
         module = sys.modules.get(name)
-        return name == "builtins" or (module is not None and is_library(getattr(module, "__file__", None)))
+        file = getattr(module, "__file__", None)
+        return module is not None and (file is None or file.startswith(_LIBRARIES))
 
 
 def _package(model: Any) -> str:

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import arviz as az
 import jax
 import jax.numpy as jnp
 import models
@@ -19,6 +18,7 @@ import numpyro.distributions as dist
 import pandas as pd
 import pytest
 import xarray as xr
+from containers_of import with_groups
 from numpyro.infer import MCMC, NUTS
 from numpyro.primitives import _PYRO_STACK
 
@@ -59,12 +59,6 @@ def line_draws():
 
 def dataset(**variables):
     return xr.Dataset({name: (("chain", "draw", *"abc"[: v.ndim - 2]), v) for name, v in variables.items()})
-
-
-def groups(**datasets):
-    if az.__version__.startswith("0."):
-        return az.InferenceData(**datasets)
-    return xr.DataTree.from_dict(datasets)
 
 
 # ------------------------------------------------------------------------------------------------ wrong models
@@ -325,7 +319,7 @@ BAD = {
     ),
     "empty Dataset": Bad(lambda: S(MODEL, xr.Dataset(), X), SamplesTypeError, "none", "sample_dims"),
     "group that is not there": Bad(
-        lambda: S(MODEL, groups(prior=dataset(alpha=np.zeros((1, 4)))), X),
+        lambda: S(MODEL, with_groups(prior=dataset(alpha=np.zeros((1, 4)))), X),
         OptionError,
         "no group 'posterior'",
         "group=",
@@ -356,7 +350,7 @@ BAD = {
     ),
     "group of a dict": Bad(lambda: S(MODEL, draws(), X, group="prior"), OptionError, "'prior'.*dict", "no groups"),
     "group as a number": Bad(
-        lambda: S(MODEL, groups(posterior=dataset(alpha=np.zeros((1, 4)))), X, group=3),
+        lambda: S(MODEL, with_groups(posterior=dataset(alpha=np.zeros((1, 4)))), X, group=3),
         OptionError,
         "group is 3",
         "name",

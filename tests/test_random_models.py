@@ -5,11 +5,11 @@
 
 import warnings
 
-import arviz as az
 import jax
 import numpy as np
 import pytest
 import xarray as xr
+from containers_of import with_groups
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from numpyro import infer as stock
@@ -210,17 +210,10 @@ def test_every_container_gives_the_same_verdicts(model, rows):
         for name, value in samples.items()
     }
     dataset = xr.Dataset(variables)
-    for container in (dataset, with_groups(dataset)):
+    for container in (dataset, with_groups(posterior=dataset)):
         found = review(model, rows, container)
         assert verdicts(found) == truth
         assert set(sanitize.posterior_samples(found.apply(container))) == found.kept
-
-
-def with_groups(dataset):
-    """What ArviZ makes of a posterior: an InferenceData before ArviZ 1, a DataTree since."""
-    if az.__version__.startswith("0."):
-        return az.InferenceData(posterior=dataset)
-    return xr.DataTree.from_dict({"posterior": dataset})
 
 
 @given(random_models(), st.integers(1, 5), st.booleans())
