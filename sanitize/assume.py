@@ -8,7 +8,6 @@ is ambiguous: an error, never a guess.
 
 from __future__ import annotations
 
-import enum
 import functools
 import heapq
 import itertools
@@ -260,8 +259,6 @@ class _Search:
             suggested.append(_ANNOTATIONS[annotated])
         if annotated == "str":
             suggested += map(fixed, self.constants.strings)
-        if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
-            suggested += map(fixed, annotation)
         suggested += next((r for pattern, r in _SUGGESTIONS if re.fullmatch(pattern, str(path[-1]))), ())
         if len(path) > 1 and not re.fullmatch(_DATA, str(path[-2])):
             suggested.append(NUMBER)

@@ -254,7 +254,7 @@ def _mapping(samples: Any) -> Mapping[str, Any]:
 
 def _keep_in_mapping(samples: Any, names: Collection[str]) -> Any:
     entries = _mapping(samples)
-    kept = {name: value for name, value in entries.items() if name in names}
+    kept = {name: entries[name] for name in entries if name in names}
     if type(entries) is dict:
         return kept
     if isinstance(entries, dict):  # a defaultdict, say, cannot be made from its items
@@ -262,7 +262,10 @@ def _keep_in_mapping(samples: Any, names: Collection[str]) -> Any:
         result.clear()
         result.update(kept)
         return result
-    return type(entries)(kept)  # type: ignore[call-arg]
+    try:
+        return type(entries)(kept)  # type: ignore[call-arg]
+    except Exception:  # an open file (`numpy.load`, h5py) is made from a path, if at all
+        return kept
 
 
 def _shape(name: Any, value: Any) -> Shape | None:

@@ -201,10 +201,10 @@ def log_likelihood(
     refuse_collisions(model)
     containers.entry_shapes(posterior_samples)  # that these are no samples is the first thing to say
     arrays = _arrays(posterior_samples, batch_ndims)
+    table = _inspect(Call.of(model, args, kwargs), masked=False)
     stripped: frozenset[str] = frozenset()
-    missing: tuple[str, ...] = ()
+    missing = tuple(name for name in table.run.sites if _is_latent(table, name))
     if arrays:
-        table = _inspect(Call.of(model, args, kwargs), masked=False)
         evidence = fit_evidence(table.call, posterior_samples)
         ndims = len(np.shape(next(iter(arrays.values())))[:batch_ndims])
         try:

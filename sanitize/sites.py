@@ -89,7 +89,7 @@ class Site:
     @property
     def discrete(self) -> bool:
         """Whether its values are integers, so that a fit may have marginalized it."""
-        return self.dtype is not None and np.dtype(self.dtype).kind in "iub"
+        return isinstance(self.dtype, np.dtype) and self.dtype.kind in "iub"
 
 
 @dataclass(frozen=True)
@@ -364,9 +364,7 @@ def _value_where_none_can_be_drawn(message: dict[str, Any]) -> Any:
     return None if _has_sampler(fn) else init_to_uniform(message)
 
 
-def _has_sampler(fn: Any) -> bool:
-    if not isinstance(fn, Distribution):
-        return True
+def _has_sampler(fn: Distribution) -> bool:
     if type(fn).sample is Distribution.sample:
         return False
     if type(fn).__module__.startswith("numpyro."):
@@ -471,11 +469,9 @@ def _explained(call: Call, error: Exception) -> Exception:
 def arguments_error(model: Callable[..., Any], what: str) -> ModelArgumentsError:
     """The signature, and the call to make."""
     parameters = parameters_of(model) or []
-    needed = ", ".join(
-        p.name if p.kind is not p.KEYWORD_ONLY else f"{p.name}={p.name}"
-        for p in parameters
-        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    )
+    kinds = inspect.Parameter
+    forms: dict[Any, str] = {kinds.KEYWORD_ONLY: "{0}={0}", kinds.VAR_POSITIONAL: "*{0}", kinds.VAR_KEYWORD: "**{0}"}
+    needed = ", ".join(forms.get(p.kind, "{0}").format(p.name) for p in parameters if p.default is p.empty)
     call = f"model, {needed}" if needed else "model"
     return ModelArgumentsError(
         f"{describe_model(model)} cannot be run with the arguments at hand: {what}. Pass the arguments that you "

@@ -66,7 +66,7 @@ def strip_deterministic(
     The type of ``samples``
         With the entries that are kept: the same array objects, in the same order, nothing loaded. Groups,
         coordinates, attributes and encodings are as they were, but for coordinates that only stripped variables
-        used. For an ``MCMC`` and for a named tuple, a dict. The input is not changed.
+        used. For an ``MCMC``, a named tuple and an open file (``numpy.load``), a dict. The input is not changed.
 
     Raises
     ------

@@ -521,6 +521,17 @@ def density_only(x, y=None):
     numpyro.sample("obs", dist.Normal(mu, 1.0), obs=y)
 
 
+def without_latents(x, y=None):
+    numpyro.sample("obs", dist.Normal(x, 1.0), obs=y)
+
+
+def scored_with_data_only(x, y=None):
+    """What `numpyro.get_mask()` guards cannot run without `y`."""
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    if numpyro.get_mask() is not False:
+        numpyro.factor("penalty", -jnp.sum((y - a * x) ** 2))
+
+
 def ordered_data(data, y=None):
     """Unpacks a dict in the order in which it was written."""
     X, offset = data.values()

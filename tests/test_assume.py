@@ -4,12 +4,17 @@ import functools
 import inspect
 import warnings
 
+import jax
+import jax.numpy as jnp
 import models
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
+import xarray as xr
 from adversarial_models import ADVERSARIAL, defaults_only, integer_code, string_option
+from containers_of import with_groups
+from numpyro.infer import HMC, MCMC
 from option_models import OPTION_MODELS
 from textbook_models import TEXTBOOK, eight_schools, linear_regression, polynomial, record_fit, stacking
 
@@ -18,12 +23,14 @@ from sanitize import (
     MissingLatentError,
     ModelArgumentsError,
     RedrawnSiteWarning,
+    ShapeMismatchError,
     inspect_sites,
     strip_deterministic,
 )
 from sanitize import assume as assume_module
 from sanitize import variations as variations_module
 from sanitize.assume import assumed_arguments
+from sanitize.constants import constants_of
 from sanitize.errors import SanitizeError
 from sanitize.options import StandIn
 from sanitize.review import review_samples
@@ -202,6 +209,84 @@ def test_row_level_latents_stay_where_the_rows_are_said_to_be_the_same():
     assert list(clean) == ["mu", "tau", "theta"]
 
 
+# ------------------------------------------------------------------------------------------- what is worked out
+
+
+def noncentred(sigma, y=None):
+    """A deterministic site that recorded draws can prove: nothing but latents is in it."""
+    tau = numpyro.sample("tau", dist.HalfNormal(1.0))
+    with numpyro.plate("J", len(sigma)):
+        z = numpyro.sample("z", dist.Normal(0.0, 1.0))
+        theta = numpyro.deterministic("theta", tau * z)
+        numpyro.sample("obs", dist.Normal(theta, sigma), obs=y)
+
+
+@pytest.mark.parametrize("wrap", [lambda ds: ds, lambda ds: with_groups(posterior=ds)], ids=["Dataset", "groups"])
+def test_draws_are_read_from_every_container(wrap):
+    """Chains and draws, in any place; values that the latents do not compute are seen in each."""
+    flat = record_fit(noncentred, (np.ones(8, np.float32), np.ones(8, np.float32)))
+    dims = {"tau": (), "z": ("J",), "theta": ("J",)}
+    chains = {name: (dims[name] + ("draw", "chain"), np.moveaxis(v, 0, -1)[..., None]) for name, v in flat.items()}
+    clean = bare(noncentred, wrap(xr.Dataset(chains)), new_rows=False)
+    assert list(getattr(clean, "posterior", clean)) == ["tau", "z"]
+    chains["theta"] = chains["theta"][0], chains["theta"][1] + 1.0
+    refused = bare(noncentred, wrap(xr.Dataset(chains)), new_rows=False)
+    assert "'theta' computed from the recorded latents is not what was recorded" in str(refused)
+
+
+def squares(X, y=None):
+    """Twice as many coefficients as columns."""
+    beta = numpyro.sample("beta", dist.Normal(0.0, 1.0).expand([2 * X.shape[1]]).to_event(1))
+    mu = numpyro.deterministic("mu", jnp.concatenate([X, X**2], 1) @ beta)
+    numpyro.sample("obs", dist.Normal(mu, 1.0), obs=y)
+
+
+def test_a_size_is_read_off_its_multiples():
+    """And where what is recorded is no multiple, no size is made up."""
+    samples = record_fit(squares, (np.ones((9, 3), np.float32), np.ones(9, np.float32)))
+    with pytest.warns(AssumedArgumentsWarning, match=r"X: float32\[9, 3\]"):
+        assert list(strip_deterministic(squares, samples)) == ["beta"]
+    samples["beta"] = samples["beta"][:, :5]
+    with pytest.raises(ModelArgumentsError, match=r"'beta' \(6, 5\)"):
+        strip_deterministic(squares, samples)
+
+
+def with_priors(X, group, priors: dict, y=None):
+    beta = numpyro.sample("beta", dist.Normal(0.0, priors["scale"]).expand([X.shape[1]]).to_event(1))
+    mu = numpyro.deterministic("mu", X @ beta + priors["location"])
+    numpyro.sample("obs", dist.Normal(mu, 1.0), obs=y)
+
+
+def named_link(X, link: str, y=None):
+    beta = numpyro.sample("beta", dist.Normal(0.0, 1.0).expand([X.shape[1]]).to_event(1))
+    if link not in ("identity", "log"):
+        raise ValueError(f"unknown link {link}")
+    mu = numpyro.deterministic("mu", jnp.exp(X @ beta) if link == "log" else X @ beta)
+    numpyro.sample("obs", dist.Normal(mu, 1.0), obs=y)
+
+
+@pytest.mark.parametrize(
+    ("model", "args"), [(with_priors, (np.zeros(9, np.int32), {"scale": 1.0, "location": 2.0})), (named_link, ("log",))]
+)
+def test_annotations_say_what_is_tried_first(model, args):
+    """Without them, neither would be found in as many runs as there may be."""
+    samples = record_fit(model, (np.ones((9, 3), np.float32), *args, np.ones(9, np.float32)))
+    with pytest.warns(AssumedArgumentsWarning, match=r"X: float32\[9, 3\]"):
+        assert list(strip_deterministic(model, samples)) == ["beta"]
+
+
+def test_arguments_of_an_mcmc_for_another_model_are_left():
+    """It takes more arguments than the model that was fitted."""
+    mcmc = MCMC(HMC(models.line, trajectory_length=1.0), num_warmup=1, num_samples=5, progress_bar=False)
+    mcmc.run(jax.random.PRNGKey(0), np.ones(7, np.float32), y=np.ones(7, np.float32))
+
+    def with_index(x, group, y=None):
+        models.line(x, y)
+
+    with pytest.warns(AssumedArgumentsWarning, match=r"x: float32\[7\]"):
+        assert list(strip_deterministic(with_index, mcmc)) == ["intercept", "slope"]
+
+
 # ----------------------------------------------------------------------------------------------- what is refused
 
 
@@ -220,6 +305,53 @@ def test_open_signatures_are_refused():
     """`*args` and `**kwargs` do not say what there is."""
     with pytest.raises(ModelArgumentsError, match="signature does not tell"):
         strip_deterministic(ADVERSARIAL["extra_keywords"].model, {"base": np.zeros(5)})
+
+
+def test_an_open_signature_that_requires_nothing_is_run_as_it_is():
+    """Without arguments, which is what it then predicts with; its own failure is told, and the call to make."""
+
+    def open_model(*args, **options):
+        models.line(args[0] if options.get("required") or args else np.zeros(3, np.float32))
+
+    samples = {"intercept": np.zeros(5), "slope": np.zeros(5), "mu": np.zeros((5, 3))}
+    assert list(strip_deterministic(open_model, samples)) == ["intercept", "slope"]
+    failing = functools.partial(open_model, required=True)
+    with pytest.raises(ModelArgumentsError, match=r"without them it fails \(IndexError: .*samples, \*args"):
+        strip_deterministic(failing, samples)
+
+
+def test_entries_that_no_default_explains_are_reviewed_as_they_are():
+    """A model that requires no arguments is its own explanation; what does not fit it is told in the review."""
+
+    def features(k=3):
+        beta = numpyro.sample("beta", dist.Normal(0.0, 1.0).expand([k]).to_event(1))
+        numpyro.sample("obs", dist.Normal(beta.sum(), 1.0), obs=1.0)
+
+    with pytest.raises(ShapeMismatchError, match=r"'beta' has recorded shape \(5,\)"):
+        strip_deterministic(features, {"beta": np.zeros((4, 5))})
+
+
+def test_a_deterministic_site_that_differs_without_a_latent_is_refused():
+    """Its draws differ, and under these arguments nothing that was drawn is in it."""
+
+    def baseline(x, y=None):
+        numpyro.sample("a", dist.Normal(0.0, 1.0))
+        numpyro.deterministic("mu", 2.0 * x)
+
+    samples = {"a": np.zeros(4), "mu": np.arange(12.0).reshape(4, 3)}
+    with pytest.raises(ModelArgumentsError, match="the recorded draws of 'mu' differ, but no latent has a part in"):
+        strip_deterministic(baseline, samples)
+
+
+def test_a_deterministic_site_that_the_key_decides_is_refused():
+    """Recomputed, it would be another value each time."""
+
+    def noisy(x, y=None):
+        a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+        numpyro.deterministic("mu", a * x + jax.random.normal(numpyro.prng_key(), x.shape))
+
+    with pytest.raises(ModelArgumentsError, match="'mu' would be drawn anew"):
+        strip_deterministic(noisy, {"a": np.zeros(4), "mu": np.zeros((4, 3))})
 
 
 def test_the_search_is_bounded_by_a_number_of_runs(monkeypatch):
@@ -354,3 +486,50 @@ def test_a_stand_in_notes_what_it_is_compared_with_and_nothing_else():
         assert stand_in.unlisted
     with pytest.raises(TypeError):
         stand_in + 1
+
+
+# ------------------------------------------------------------------------------------- what the code of a model knows
+
+
+def test_constants_are_read_through_whatever_wraps_a_model():
+    """Handlers, partials, methods, decorators, closures, the functions inside; not the code of installed packages."""
+
+    class Options:
+        kinds = ("method", 5)
+
+        def model(self, x):
+            return inner() if x == "own" else self.kinds
+
+    def inner():
+        return [x for x in (1.5, "nested") if x is not None]
+
+    def passed(x):
+        return jnp.exp(x) if x == "closure" else inner()
+
+    def later():
+        return unset
+
+    found = constants_of(numpyro.handlers.seed(functools.partial(passed, x="bound"), 0))
+    assert {"closure", "nested", "bound"} <= set(found.strings)
+    assert 1.5 in found.numbers
+    assert found.tests_none
+    assert not found.tests_types
+    assert found.complete
+    assert jnp.exp in found.functions
+    assert {"own", "nested"} <= set(constants_of(Options().model).strings)
+    assert constants_of(later).complete
+    unset = None
+    assert constants_of(lambda x: isinstance(x, str)).tests_types
+
+
+def test_a_model_that_is_a_program_is_not_read_to_its_end():
+    """And then nothing is proven."""
+    table = [tuple(f"{i},{j}" for j in range(300)) for i in range(300)]
+
+    def model(x, option="a", y=None):
+        a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+        numpyro.deterministic("mu", a * x * (option in table))
+
+    assert not constants_of(model).complete
+    with pytest.raises(ModelArgumentsError, match="too large to be searched"):
+        strip_deterministic(model, {"a": np.zeros(4), "mu": np.zeros((4, 3))})

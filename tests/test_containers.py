@@ -555,6 +555,20 @@ def test_data_within_arguments_are_compared(arguments):
         assert "z" not in strip_deterministic(model, mcmc, *other)
 
 
+def test_data_of_other_shapes_differ_and_keys_do_not_compare():
+    """An argument of another shape tells of other data although the rows fit; of typed keys nothing is told."""
+
+    def model(x, extra, y=None):
+        models.row_effects(x, y)
+
+    x, keys = np.zeros(3, np.float32), jax.random.split(jax.random.key(0), 3)
+    for extra, other, category in [(x, x[:2], RedrawnSiteWarning), (keys, keys.copy(), RowLevelSiteWarning)]:
+        mcmc = MCMC(HMC(model, trajectory_length=1.0), num_warmup=1, num_samples=2, progress_bar=False)
+        mcmc.run(KEY, x, extra, x)
+        with pytest.warns(category, match="'z'"):
+            strip_deterministic(model, mcmc, x, other)
+
+
 ROW_LEVEL = {"sigma": np.ones((1, 4)), "z": np.zeros((1, 4, 3)), "mu": np.zeros((1, 4, 3))}
 
 
@@ -822,6 +836,17 @@ def test_mappings_of_other_types_come_back_as_they_are():
         assert list(clean) == LINE
     assert clean.default_factory is list
     assert list(samples) == [*LINE, "mu"]
+
+
+def test_open_files_give_a_dict_of_what_is_kept(tmp_path):
+    """`numpy.load` and h5py open mappings that cannot be made from entries; what is stripped is not read for that."""
+    entries = line_entries(4)
+    np.savez(tmp_path / "posterior.npz", **entries)
+    with np.load(tmp_path / "posterior.npz") as file:
+        clean = strip_deterministic(models.line, file, np.zeros(3))
+    assert type(clean) is dict
+    assert list(clean) == LINE
+    assert all(np.array_equal(clean[name], entries[name]) for name in clean)
 
 
 @pytest.mark.parametrize("shape", [(), (7,), (3, 7)])

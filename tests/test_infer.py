@@ -366,6 +366,20 @@ def test_missing_latent_is_named():
     assert caught.value.missing == {"beta": ()}
 
 
+@pytest.mark.parametrize("samples", [{}, {"other": np.zeros(3)}], ids=["empty", "no site"])
+def test_without_any_entry_all_latents_are_named(samples):
+    """Stock says `AssertionError`, and no more."""
+    with pytest.raises(AssertionError):
+        stock.log_likelihood(models.regression, samples, X, Y)
+    with pytest.raises(MissingLatentError, match="'alpha', 'beta' and 'sigma'"):
+        sanitize.log_likelihood(models.regression, samples, X, Y)
+
+
+def test_a_model_without_latents_needs_no_samples():
+    truth = stock.log_likelihood(models.without_latents, {}, Y, Y)
+    assert equal(sanitize.log_likelihood(models.without_latents, {}, Y, Y), truth)
+
+
 def test_rows_that_cannot_be_drawn_are_named():
     samples = {"sigma": np.ones(3), "z": np.zeros((3, 9)), "mu": np.zeros((3, 9))}
     x = np.zeros(4, np.float32)

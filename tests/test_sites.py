@@ -427,6 +427,23 @@ def test_the_models_own_exception_comes_through():
         assert any("raising(x)" in note for note in caught.value.__notes__)
 
 
+def test_a_failure_of_the_model_that_was_run_comes_through():
+    """It branches on a latent, so that it is run, and fails there."""
+
+    def model(x):
+        if numpyro.sample("a", dist.Normal(0.0, 1.0)) < jnp.inf:
+            raise KeyError("the model's own mistake")
+
+    with pytest.raises(KeyError, match="the model's own mistake"):
+        inspect_sites(model, x)
+
+
+def test_a_callable_without_signature_says_itself_what_it_lacks():
+    with pytest.raises(TypeError, match="at least 1 argument") as caught:
+        inspect_sites(max)
+    assert not isinstance(caught.value, ModelArgumentsError)
+
+
 def test_a_type_error_of_the_models_own_comes_through():
     def model(x):
         return x + "text"
@@ -522,6 +539,33 @@ def test_distribution_without_a_sampler_of_its_own():
     assert inspect_sites(models.density_only, x)["mu"].parents == ("a",)
 
 
+def test_users_own_distribution_is_drawn_from():
+    """One that has a sampler, and one whose support does not say whether it is discrete."""
+
+    class Own(dist.Distribution):
+        support = dist.constraints.real
+
+        def sample(self, key, sample_shape=()):
+            return jnp.zeros((*sample_shape, 2))
+
+    def model(x):
+        numpyro.sample("a", Own(event_shape=(2,)))
+
+    assert shapes(inspect_sites(model, x)) == {"a": (2,)}
+
+
+def test_typed_key_as_the_value_of_a_site():
+    """Its dtype is none of NumPy's."""
+
+    def model(x):
+        numpyro.deterministic("key", jax.random.key(0))
+
+    site = inspect_sites(model, x)["key"]
+    assert site.shape == ()
+    assert "key" in str(site.dtype)
+    assert not site.discrete
+
+
 @pytest.mark.parametrize(
     ("name", "parents"),
     [
@@ -611,6 +655,13 @@ def test_an_exception_keeps_the_cause_that_the_model_gave_it():
         chained.append(type(error).__name__)
     assert chained.count("ValueError") == 0
     assert {"KeyError", "NoneType"} >= set(chained) - {"UnfilteredStackTrace"}
+
+
+def test_call_to_make_says_where_there_may_be_more_arguments():
+    def model(X, *args, scale, **kwargs): ...
+
+    with pytest.raises(ModelArgumentsError, match=r"samples, X, \*args, scale=scale, \*\*kwargs\)"):
+        inspect_sites(model)
 
 
 def test_call_to_make_reads_well_without_required_arguments():

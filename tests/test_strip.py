@@ -172,6 +172,12 @@ def test_entry_that_only_a_likelihood_sees_is_stripped():
     assert actions(review) == {"a": "kept", "costly": "stripped", "no_site": "kept"}
 
 
+def test_part_that_fails_where_there_is_no_likelihood_is_not_needed():
+    """An entry that is no site is looked for in the unmasked run, which need not run with these arguments."""
+    samples = {"a": np.zeros(5), "other": np.zeros(5)}
+    assert list(strip_deterministic(models.scored_with_data_only, samples, np.zeros(3))) == ["a", "other"]
+
+
 def test_conditioned_latent_is_observed():
     samples = {"inner": np.zeros(4), "a": np.zeros(4), "extra": np.zeros(4)}
     review = inspect_sites(models.conditioned, np.zeros(3)).review(samples)
