@@ -88,9 +88,8 @@ def _arguments_that_are_none(call: Call) -> dict[str, Callable[[Any], Call]]:
     found = {name: by_leaf(i) for i, (name, leaf) in enumerate(zip(call.names, call.leaves)) if leaf is None}
     args, kwargs = call.arguments()
     for i, parameter in enumerate(parameters_of(call.model) or ()):
-        by_position = parameter.kind is parameter.POSITIONAL_OR_KEYWORD
-        passed = parameter.name in kwargs or (by_position and i < len(args))
-        if parameter.default is None and not passed and (by_position or parameter.kind is parameter.KEYWORD_ONLY):
+        passed = parameter.name in kwargs or (i < len(args) and parameter.kind is not parameter.KEYWORD_ONLY)
+        if parameter.default is None and not passed:
             found[parameter.name] = by_keyword(parameter.name)
     return found
 
@@ -136,9 +135,9 @@ def _rows_of(call: Call, base: Run, targets: Collection[str]) -> dict[str, tuple
 
 
 def _drawn_last(base: Run) -> set[str]:
-    """Latents that nothing else is drawn from."""
+    """Observed sites, and latents that nothing else is drawn from."""
     drawn_from = frozenset[str]().union(*(base.ancestors.get(name, ()) for name in base.dist_shapes))
-    return {name for name in base.dist_shapes if base.sites[name].kind == "latent" and name not in drawn_from}
+    return base.dist_shapes.keys() - drawn_from
 
 
 def nothing_follows(call: Call, base: Run, names: Iterable[str]) -> bool:
@@ -150,7 +149,7 @@ def nothing_follows(call: Call, base: Run, names: Iterable[str]) -> bool:
     moved = _moved(call, base, axes) if axes else None
     if moved is None or any(moved[name] for name in names):
         return False
-    return any(moved[name] for name in _observed(base) | _drawn_last(base))
+    return any(moved[name] for name in _drawn_last(base))
 
 
 def named_by_row(call: Call, base: Run) -> frozenset[str]:

@@ -365,6 +365,28 @@ def scored_function(x, y=None):
         numpyro.sample("obs", dist.Normal(f, 1.0), obs=y)
 
 
+def scored_effects(x, group, u, y=None):
+    """As `scored_function`, with an effect for each row of a table of groups that nothing is drawn from."""
+    with numpyro.plate("groups", len(u)):
+        effect = numpyro.sample("effect", dist.Normal(0.0, 1.0))
+    f = numpyro.sample("f", dist.Normal(0.0, 1.0).expand([x.shape[0]]))
+    if y is not None:
+        numpyro.sample("obs", dist.Normal(f + (effect * u)[group], 1.0), obs=y)
+
+
+def switching(x, y=None):
+    """Branches in Python on a latent, and calculates with its target."""
+    z = numpyro.sample("z", dist.Bernoulli(0.5))
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    numpyro.sample("obs", dist.Normal(a * x if z > 0 else x, 1.0), obs=None if y is None else jnp.log(y))
+
+
+def measured_error(x, sd=None, y=None):
+    """An array for `sd` is data, a number is no matter."""
+    sd = numpyro.sample("sd", dist.HalfNormal(1.0), obs=sd if np.ndim(sd) else None)
+    numpyro.sample("obs", dist.Normal(x, sd.mean()), obs=y)
+
+
 def total(x, y=None):
     """The prediction target is a scalar."""
     rate = numpyro.sample("rate", dist.Gamma(1.0, 1.0))

@@ -132,6 +132,40 @@ def test_a_latent_that_is_only_scored_with_data_is_no_target():
     assert inspect_sites(models.scored_function, x(4))["f"].observable is None
 
 
+def test_target_of_a_model_that_has_to_be_run():
+    """Made-up data are values there."""
+    table = inspect_sites(models.switching, x(4))
+    assert table.run.mode == "eager"
+    assert (table["obs"].observable, table["obs"].row_dims) == ("y", (0,))
+
+
+def test_an_argument_that_has_a_value_keeps_it():
+    """Only what is None stands for something that may be given."""
+
+    def with_default(x, sd=1.0, y=None):
+        models.measured_error(x, sd, y)
+
+    def observables(model, *args, **kwargs):
+        return [inspect_sites(model, x(4), *args, **kwargs)[name].observable for name in ("sd", "obs")]
+
+    assert observables(models.measured_error) == ["sd", "y"]
+    assert observables(models.measured_error, 2.0) == [None, "y"]
+    assert observables(models.measured_error, sd=2.0) == [None, "y"]
+    assert observables(with_default) == [None, "y"]
+
+
+def test_target_that_is_passed_by_keyword_only():
+    def model(*columns, y=None):
+        models.line(sum(columns), y)
+
+    assert inspect_sites(model, x(4), x(4), x(4))["obs"].observable == "y"
+
+
+def test_rows_of_a_model_that_is_scored_with_data_only():
+    """Nothing in this call is a target; with data there is one, and groups are no rows."""
+    assert rows_of(models.scored_effects, x(6), np.arange(6) % 4, x(4)) == {"f": (0,)}
+
+
 def test_several_targets():
     def model(y1=None, y2=None, unused=None):
         a = numpyro.sample("a", dist.Normal())
@@ -140,6 +174,8 @@ def test_several_targets():
 
     table = inspect_sites(model)
     assert [table[name].observable for name in table] == [None, "y1", "y2"]
+    table = inspect_sites(model, x(3))
+    assert [table[name].observable for name in table] == [None, None, "y2"]
 
 
 # ------------------------------------------------------------------------------------------------ cost

@@ -207,6 +207,17 @@ def test_review_prints_one_line_an_entry(fitted):
     assert "stripped" in review._repr_html_()
 
 
+def test_review_prints_a_dash_where_there_is_no_shape():
+    """And no blank line where no latent lacks an entry."""
+    samples = {"intercept": np.zeros(5), "slope": np.zeros(5), "obs": np.zeros((5, 3)), "other": np.zeros((5, 2))}
+    text = repr(inspect_sites(models.line, np.zeros(3)).review(samples))
+    assert (
+        " ".join(text.splitlines()[-1].split())
+        == "other kept (2,) - unused: no site of this model, Predictive ignores it"
+    )
+    assert text == text.strip()
+
+
 def test_review_is_applied_to_other_draws_of_the_same_entries(fitted):
     review = inspect_sites(models.regression, data(5)[0]).review(dict(fitted.get_samples()))
     thinned = {name: value[::2] for name, value in fitted.get_samples().items()}
@@ -214,7 +225,7 @@ def test_review_is_applied_to_other_draws_of_the_same_entries(fitted):
     assert all(clean[name] is thinned[name] for name in LATENTS)
 
 
-@pytest.mark.parametrize("change", ["extra", "lacking", "shape"])
+@pytest.mark.parametrize("change", ["extra", "lacking", "renamed", "other kept", "shape"])
 def test_review_is_not_applied_to_other_entries(fitted, change):
     samples = dict(fitted.get_samples())
     review = inspect_sites(models.regression, data(5)[0]).review(samples)
@@ -222,6 +233,10 @@ def test_review_is_not_applied_to_other_entries(fitted, change):
         samples["surprise"] = np.zeros(40)
     elif change == "lacking":
         del samples["alpha"]
+    elif change == "renamed":
+        samples["surprise"] = samples.pop("eta")
+    elif change == "other kept":
+        samples["surprise"] = samples.pop("alpha")
     else:
         samples["beta"] = np.zeros((40, 4))
     with pytest.raises(SamplesTypeError, match=r"surprise|alpha|beta"):
