@@ -64,6 +64,14 @@ def test_batches(batch, parallel):
     assert equal(result, stock.log_likelihood(models.regression, latents(samples), X, Y, **options))
 
 
+def test_the_batch_dimensions_are_those_that_were_said():
+    """Draws by chain are, without `batch_ndims=2`, coefficients of another shape."""
+    samples = {"slope": np.zeros((2, 3)), "intercept": np.zeros((2, 3))}
+    with pytest.raises(ShapeMismatchError, match=r"'slope' has recorded shape \(3,\)"):
+        sanitize.Predictive(models.line, samples)(KEY, Y)
+    assert sanitize.Predictive(models.line, samples, batch_ndims=2)(KEY, Y)["obs"].shape == (2, 3, 4)
+
+
 def test_signature_is_numpyros_with_two_more():
     theirs = inspect.signature(stock.Predictive)
     ours = inspect.signature(sanitize.Predictive)

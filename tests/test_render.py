@@ -124,6 +124,7 @@ def test_redrawn_are_the_fitted_latents_that_go(row_effects):
     samples = {"intercept": np.zeros(3), "slope": np.zeros(3), "mu": np.zeros((3, 9)), "obs": np.zeros((3, 9))}
     assert review(models.line, samples, x).redrawn == set()
     assert review(models.line, samples, x, redraw=["slope"]).redrawn == {"slope"}
+    assert review(models.line, {"intercept": np.zeros(3)}, x, redraw=["slope"]).redrawn == set()
 
 
 # ------------------------------------------------------------------------------------------------- pandas

@@ -221,6 +221,22 @@ def test_sites_that_a_loop_over_the_features_names(record):
     assert len(strip_deterministic(model, samples, X(4, FITTED))) == FITTED
 
 
+def test_of_two_loops_only_the_one_over_the_rows_is_redrawn(record):
+    samples = record(models.looped_panel, X(FITTED, 3), x(FITTED))
+    coefficients = {f"beta_{j}" for j in range(3)}
+    with pytest.warns(RedrawnSiteWarning, match="'z_0'"):
+        clean = strip_deterministic(models.looped_panel, samples, X(4, 3))
+    assert set(clean) == coefficients | {"z_4", "z_5"}  # no sites of this call
+    assert set(strip_deterministic(models.looped_panel, samples, X(4, 3), new_rows=False)) == set(samples) - {"obs"}
+
+
+def test_rows_that_cannot_be_the_same_are_redrawn_all_the_same(record):
+    """`new_rows=False` keeps what fits; what does not fit would crash."""
+    samples = record(models.row_effects, x(FITTED), x(FITTED))
+    with pytest.warns(RedrawnSiteWarning, match=r"'z'.*new_rows=True says that this is meant"):
+        assert set(strip_deterministic(models.row_effects, samples, x(4), new_rows=False)) == {"sigma"}
+
+
 def test_one_group_more_is_refused_by_name(record):
     """A fitted group effect is never replaced by its prior unasked; the argument that brought the size is named."""
     samples = record(models.group_effects, x(FITTED), group(FITTED), 4)

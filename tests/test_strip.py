@@ -6,6 +6,8 @@ from collections import OrderedDict
 import jax
 import models
 import numpy as np
+import numpyro
+import numpyro.distributions as dist
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -155,6 +157,7 @@ def test_param_mutable_and_unused_entries_are_kept():
     review = inspect_sites(models.with_params, np.zeros(3)).review(samples)
     assert set(actions(review).values()) == {"kept"}
     assert "unused" in review["no_site"].reason
+    assert [review[name].reason.partition(":")[0] for name in ("scale", "count")] == ["param", "mutable"]
     assert review["no_site"].model_shape is None
     assert review.apply(samples)["count"] is samples["count"]
 
@@ -216,6 +219,15 @@ def test_review_prints_a_dash_where_there_is_no_shape():
         == "other kept (2,) - unused: no site of this model, Predictive ignores it"
     )
     assert text == text.strip()
+
+
+def test_what_is_computed_from_no_latent_is_told_so():
+    def model(x):
+        numpyro.sample("a", dist.Normal(0.0, 1.0))
+        numpyro.deterministic("twice", 2.0 * x)
+
+    review = inspect_sites(model, np.zeros(3)).review({"a": np.zeros(5), "twice": np.zeros((5, 9))})
+    assert review["twice"].reason == "deterministic: recomputed"
 
 
 def test_review_is_applied_to_other_draws_of_the_same_entries(fitted):
