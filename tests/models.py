@@ -284,8 +284,8 @@ def looped_coefficients(X, y=None):
 
 def looped_panel(X, y=None):
     """One effect for each row and one coefficient for each feature, each a site of its own."""
-    beta = [numpyro.sample(f"beta_{j}", dist.Normal(0.0, 1.0)) for j in range(X.shape[1])]
     z = [numpyro.sample(f"z_{i}", dist.Normal(0.0, 1.0)) for i in range(X.shape[0])]
+    beta = [numpyro.sample(f"beta_{j}", dist.Normal(0.0, 1.0)) for j in range(X.shape[1])]
     numpyro.sample("obs", dist.Normal(jnp.stack(z) + X @ jnp.stack(beta), 1.0), obs=y)
 
 

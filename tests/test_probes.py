@@ -47,6 +47,26 @@ def test_square_argument_takes_both_axes():
     assert rows_of(models.distance_process, D) == {"f": (0,), "obs": (0,)}
 
 
+def test_rows_that_take_two_changes_are_told_from_groups_of_the_same_size():
+    """A square matrix, or a number beside the data: what cannot grow alone grows with what it needs."""
+
+    def square(D, group, u, y=None):
+        effect = numpyro.sample("effect", dist.Normal().expand(u.shape))
+        f = numpyro.sample("f", dist.MultivariateNormal(jnp.zeros(len(D)), jnp.exp(-D) + jnp.eye(len(D))))
+        numpyro.sample("obs", dist.Normal(f + (effect * u)[group], 1.0), obs=y)
+
+    def counted(x, n, group, u, y=None):
+        effect = numpyro.sample("effect", dist.Normal().expand(u.shape))
+        with numpyro.plate("data", n):
+            f = numpyro.sample("f", dist.Normal())
+            numpyro.sample("obs", dist.Normal(x + f + (effect * u)[group], 1.0), obs=y)
+
+    for with_y in ((), (x(6),)):
+        found = {"f": (0,)} if with_y else {"f": (0,), "obs": (0,)}
+        assert rows_of(square, np.abs(x(6)[:, None] - x(6)), np.arange(6), x(6), *with_y) == found
+        assert rows_of(counted, x(6), 6, np.arange(6), x(6), *with_y) == found
+
+
 def test_sizes_computed_from_the_rows():
     """One fewer, and one for each seven: they grow with the data, so they are row-level."""
     assert rows_of(models.differences, x(6)) == {"jumps": (0,)}

@@ -248,7 +248,7 @@ def test_review_is_not_applied_to_other_entries(fitted, change):
     elif change == "renamed":
         samples["surprise"] = samples.pop("eta")
     elif change == "other kept":
-        samples["surprise"] = samples.pop("alpha")
+        samples = {"surprise" if name == "alpha" else name: value for name, value in samples.items()}
     else:
         samples["beta"] = np.zeros((40, 4))
     with pytest.raises(SamplesTypeError, match=r"surprise|alpha|beta"):
