@@ -67,6 +67,48 @@ def test_rows_that_take_two_changes_are_told_from_groups_of_the_same_size():
         assert rows_of(counted, x(6), 6, np.arange(6), x(6), *with_y) == found
 
 
+def test_an_observed_constant_need_not_grow():
+    """Also not where it stands in the plate of the rows, which it does not fill."""
+
+    def model(x, y=None):
+        effect = numpyro.sample("effect", dist.Normal().expand([6]))
+        with numpyro.plate("data", len(x)):
+            z = numpyro.sample("z", dist.Normal())
+            numpyro.sample("constraint", dist.Normal(z, 0.1), obs=0.0)
+            numpyro.sample("obs", dist.Normal(x + z + effect.sum(), 1.0), obs=y)
+
+    assert rows_of(model, x(6), x(6)) == {"z": (0,)}
+
+
+def test_a_single_row_fills_every_plate():
+    """A plate of one row broadcasts without an error: the data cannot grow without the number beside them."""
+
+    def model(X, n, y=None):
+        with numpyro.plate("columns", X.shape[1], dim=-1), numpyro.plate("rows", n, dim=-2):
+            z = numpyro.sample("z", dist.Normal())
+            numpyro.sample("obs", dist.Normal(X + z, 1.0), obs=y)
+
+    assert rows_of(model, np.zeros((1, 3)), 1) == {"z": (0,), "obs": (0,)}
+
+
+@pytest.mark.parametrize(
+    ("extra", "effect"), [("same", ()), ("kind", (0,)), ("rank", (0,)), ("more", (0,)), ("less", (0,))]
+)
+def test_longer_data_that_make_another_model_prove_nothing(extra, effect):
+    """Then what is as long as the target counts as rows, which is told, although it may be a coefficient."""
+
+    def model(x, y=None):
+        effect = numpyro.sample("effect", dist.Normal().expand([6]))
+        longer = len(x) > 6
+        if extra == "kind" and longer:
+            numpyro.deterministic("a", x[0])
+        elif extra != ("less" if longer else "more"):
+            numpyro.sample("a", dist.Normal().expand([1] * (extra == "rank" and longer)))
+        numpyro.sample("obs", dist.Normal(x + effect.sum(), 1.0), obs=y)
+
+    assert inspect_sites(model, x(6), x(6))["effect"].row_dims == effect
+
+
 def test_sizes_computed_from_the_rows():
     """One fewer, and one for each seven: they grow with the data, so they are row-level."""
     assert rows_of(models.differences, x(6)) == {"jumps": (0,)}
@@ -86,10 +128,51 @@ def test_rows_of_a_frame_a_dict_and_a_list():
     assert set(rows_of(models.from_dict, {"x": x(6).tolist(), "y": x(6).tolist()})) == {"z"}
 
 
+def test_rows_of_a_frame_and_of_a_list_are_told_from_groups():
+    """They are lengthened as arrays are: nothing rests on sizes that coincide."""
+
+    def model(x, y=None):
+        effect = numpyro.sample("effect", dist.Normal().expand([6]))
+        numpyro.sample("obs", dist.Normal(jnp.asarray(x) + effect.sum(), 1.0), obs=y)
+
+    def of_frame(frame):
+        model(frame["x"].values)
+
+    assert set(rows_of(model, x(6).tolist())) == {"obs"}
+    assert set(rows_of(of_frame, pd.DataFrame({"x": x(6)}))) == {"obs"}
+
+
 def test_closed_over_data_fall_back_on_plates():
     """No argument can be lengthened: a plate that an observed site shares holds the rows."""
     assert rows_of(models.closed_over)["z"] == (0,)
     assert set(rows_of(models.closed_over, np.zeros(6, np.float32))) == {"z"}
+
+
+@pytest.mark.parametrize("rows", [1, 6])
+def test_closed_over_rows_are_those_of_the_targets_plate(rows):
+    """Before the event dimensions; not those of another plate, and no dimension that a site does not have."""
+
+    def model():
+        with numpyro.plate("groups", 4):
+            effect = numpyro.sample("effect", dist.Normal())
+        with numpyro.plate("data", rows):
+            z = numpyro.sample("z", dist.Normal(jnp.zeros(2), 1.0).to_event(1))
+            numpyro.deterministic("constant", 1.0)
+            numpyro.sample("obs", dist.Normal(z.sum(-1) + effect[0], 1.0), obs=x(rows))
+
+    table = inspect_sites(model)
+    assert [table[name].row_dims for name in ("effect", "z", "constant")] == [(), (0,), ()]
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
+def test_no_rows_or_no_columns(shape):
+    """What is empty cannot be lengthened; what is not can."""
+
+    def model(X, y=None):
+        z = numpyro.sample("z", dist.Normal().expand([X.shape[0]]))
+        numpyro.sample("obs", dist.Normal(z + X.sum(tuple(range(1, X.ndim))), 1.0), obs=y)
+
+    assert rows_of(model, np.zeros(shape)) == {"z": (0,), "obs": (0,)}
 
 
 def test_model_that_needs_values():
@@ -97,6 +180,8 @@ def test_model_that_needs_values():
     table = inspect_sites(models.concrete_groups, x(8), np.arange(8) % 8)
     assert table.run.mode == "concrete"
     assert table["effect"].row_dims == ()
+    assert table["mu"].row_dims == (0,)
+    table = inspect_sites(models.concrete_groups, jax.ShapeDtypeStruct((8,), np.float32), np.arange(8) % 8)
     assert table["mu"].row_dims == (0,)
 
 
