@@ -101,7 +101,7 @@ def _trace(call: Call, arrays: Sequence[Any], key: Any, latents: Mapping[str, An
     for i, array in zip(_traced(call), arrays):
         leaves[i] = array
     args, kwargs = call.arguments(leaves)
-    return trace_model(handlers.seed(handlers.substitute(call.model, data=dict(latents)), key), True, args, kwargs)
+    return trace_model(handlers.substitute(call.model, data=dict(latents)), True, args, kwargs, key)
 
 
 def _traced(call: Call) -> list[int]:

@@ -326,12 +326,12 @@ def _run_in_mode(call: Call, mode: str) -> Run:
 
 
 def trace_model(
-    model: Callable[..., Any], masked: bool, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    model: Callable[..., Any], masked: bool, args: tuple[Any, ...], kwargs: Mapping[str, Any], key: Any = None
 ) -> Mapping[str, Any]:
     """NumPyro's trace of the model, run as ``Predictive`` runs it, apart from handlers around the caller."""
     if masked:
         model = handlers.mask(model, mask=False)
-    model = handlers.seed(model, jax.random.PRNGKey(0))
+    model = handlers.seed(model, jax.random.PRNGKey(0) if key is None else key)
     model = handlers.substitute(model, substitute_fn=_value_where_none_can_be_drawn)
     tracer = handlers.trace(model)
     with ONE_RUN_AT_A_TIME, _handlers_as_they_were(model), handlers.block():

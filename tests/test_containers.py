@@ -561,8 +561,12 @@ def test_data_of_other_shapes_differ_and_keys_do_not_compare():
     def model(x, extra, y=None):
         models.row_effects(x, y)
 
-    x, keys = np.zeros(3, np.float32), jax.random.split(jax.random.key(0), 3)
-    for extra, other, category in [(x, x[:2], RedrawnSiteWarning), (keys, keys.copy(), RowLevelSiteWarning)]:
+    x = np.zeros(3, np.float32)
+    cases = [(x, x[:2], RedrawnSiteWarning)]
+    if hasattr(jax.dtypes, "prng_key"):  # before, typed keys were objects that compare
+        keys = jax.random.split(jax.random.key(0), 3)
+        cases.append((keys, keys.copy(), RowLevelSiteWarning))
+    for extra, other, category in cases:
         mcmc = MCMC(HMC(model, trajectory_length=1.0), num_warmup=1, num_samples=2, progress_bar=False)
         mcmc.run(KEY, x, extra, x)
         with pytest.warns(category, match="'z'"):
