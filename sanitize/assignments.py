@@ -216,7 +216,7 @@ class _Watched(Messenger):  # type: ignore[misc]
             fn = message["fn"]
             try:
                 dtype = jnp.result_type(int if fn.is_discrete else float)
-            except NotImplementedError:  # a support that does not say: it is drawn from after all
+            except Exception:  # no support, or one that does not say (NumPyro's versions differ): it is drawn from
                 return
             message["value"] = jnp.zeros(fn.shape(message["kwargs"].get("sample_shape", ())), dtype)
 

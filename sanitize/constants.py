@@ -113,8 +113,6 @@ class _Reader:
             self._pending += list(thing)[:_MOST_FUNCTIONS]
         elif isinstance(thing, dict):
             self._pending += [x for item in list(thing.items())[:_MOST_FUNCTIONS] for x in item]
-        elif isinstance(thing, types.CodeType):
-            self._read_code(thing, {})
         elif isinstance(thing, types.ModuleType):
             pass  # read by the names that the code asks of it
         elif isinstance(thing, type):

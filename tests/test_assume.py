@@ -275,6 +275,29 @@ def test_annotations_say_what_is_tried_first(model, args):
         assert list(strip_deterministic(model, samples)) == ["beta"]
 
 
+class Flat(dist.Distribution):
+    """A user's own density: nothing says what its values are, so that it has to be drawn from."""
+
+    def __init__(self):
+        super().__init__((), (3,))
+
+    def sample(self, key, sample_shape=()):
+        return jnp.zeros((*sample_shape, 3))
+
+    def log_prob(self, value):
+        return jnp.zeros(value.shape[:-1])
+
+
+def test_a_distribution_that_does_not_tell_its_support():
+    def model(x, y=None):
+        a = numpyro.sample("a", Flat())
+        mu = numpyro.deterministic("mu", a.sum() * x)
+        numpyro.sample("obs", dist.Normal(mu, 1.0), obs=y)
+
+    with pytest.warns(AssumedArgumentsWarning, match=r"x: float32\[9\]"):
+        assert list(strip_deterministic(model, {"a": np.zeros((5, 3)), "mu": np.zeros((5, 9))})) == ["a"]
+
+
 def test_arguments_of_an_mcmc_for_another_model_are_left():
     """It takes more arguments than the model that was fitted."""
     mcmc = MCMC(HMC(models.line, trajectory_length=1.0), num_warmup=1, num_samples=5, progress_bar=False)
