@@ -5,14 +5,18 @@ import inspect
 import jax
 import models
 import numpy as np
+import numpyro
+import numpyro.distributions as dist
 import pytest
 from numpyro import handlers
 from numpyro.infer import Predictive
 
 from sanitize import (
+    BatchShapeError,
     MissingLatentError,
     RedrawnSiteWarning,
     RowLevelSiteWarning,
+    SamplesTypeError,
     ShapeMismatchError,
     inspect_sites,
     strip_deterministic,
@@ -39,9 +43,6 @@ def test_rows_that_do_not_fit_are_new_for_all():
     """Two row-level latents, one of which would fit by chance: both go."""
 
     def model(x, J, y=None):
-        import numpyro
-        import numpyro.distributions as dist
-
         with numpyro.plate("data", x.shape[0]):
             a = numpyro.sample("a", dist.Normal())
             b = numpyro.sample("b", dist.Normal())
@@ -53,7 +54,9 @@ def test_rows_that_do_not_fit_are_new_for_all():
         review = inspect_sites(model, x(6), 1).review(entries)
     assert {verdict.action for verdict in review.values()} == {"stripped"}
     assert "rows of another entry do not fit" in review["last"].reason
-    assert len(caught) == 1
+    (message,) = [str(warning.message) for warning in caught]
+    assert "their rows do not fit these arguments" in message
+    assert "new_rows=False" not in message  # it would keep `last` only
 
 
 @pytest.mark.parametrize(("same", "action"), [(True, "kept"), (False, "stripped")])
@@ -168,9 +171,6 @@ def test_what_is_computed_from_a_prediction_is_predicted():
     """A deterministic site downstream of the observed one: its latent has no entry, and needs none."""
 
     def model(x, y=None):
-        import numpyro
-        import numpyro.distributions as dist
-
         a = numpyro.sample("a", dist.Normal())
         obs = numpyro.sample("obs", dist.Normal(a * x), obs=y)
         numpyro.deterministic("total", obs.sum())
@@ -201,8 +201,69 @@ def test_rank_that_changed_is_a_mismatch():
 def test_row_and_feature_mismatch_names_the_feature():
     """A row dimension may differ, the other may not."""
     entries = {"effect": np.zeros((5, 3)), "cell": np.zeros((5, 6, 3))}
-    with pytest.raises(ShapeMismatchError, match=r"'cell'.*dimension 1 is 3 instead of 4"):
+    with pytest.raises(ShapeMismatchError, match=r"'cell'.*dimension 1 is 3 instead of 4") as caught:
         strip_deterministic(models.panel, entries, np.zeros((9, 4), np.float32))
+    assert "dimension 0" not in str(caught.value).partition("'cell'")[2]
+
+
+def test_mismatch_names_the_number_that_brought_the_size():
+    """`J` is 5, as the groups are; `rows`, a number as well, is not."""
+
+    def model(rows, J, y=None):
+        with numpyro.plate("groups", J):
+            effect = numpyro.sample("effect", dist.Normal())
+        with numpyro.plate("data", rows):
+            numpyro.sample("obs", dist.Normal(effect.sum()), obs=y)
+
+    with pytest.raises(ShapeMismatchError, match=r"dimension 0 is 4 instead of 5 \(argument 'J' is 5\)"):
+        strip_deterministic(model, {"effect": np.zeros((10, 4))}, 7, 5)
+
+
+def test_entry_and_latent_of_other_kinds_are_both_described():
+    entries = {"sigma": np.ones(5), "z": {"b": np.zeros(5)}}
+    with pytest.raises(
+        SamplesTypeError, match=r"'z' is a mapping or tuple.*'z' of the model is an array of shape \(6,\)"
+    ):
+        strip_deterministic(models.row_effects, entries, x(6))
+
+
+def test_latent_that_is_a_tuple_and_entry_that_is_an_array():
+    """A user's own distribution may draw any tree; an array takes the place of none."""
+
+    class Pair(dist.Distribution):
+        support = dist.constraints.real
+
+        def sample(self, key, sample_shape=()):
+            return jax.numpy.zeros(sample_shape), jax.numpy.ones(sample_shape)
+
+    def model():
+        numpyro.sample("pair", Pair())
+        numpyro.sample("a", dist.Normal())
+
+    with pytest.raises(SamplesTypeError, match=r"'pair' is an array of shape \(\).*the model is a mapping or tuple"):
+        strip_deterministic(model, {"pair": np.zeros(5), "a": np.zeros(5)})
+
+
+def test_draws_by_chain_are_seen_though_no_shape_is_that_of_the_model():
+    """The only latent has one value per row, of other rows: its rank tells that chains come first."""
+
+    def model(x, y=None):
+        with numpyro.plate("data", x.shape[0]):
+            z = numpyro.sample("z", dist.Normal())
+            numpyro.sample("obs", dist.Normal(z), obs=y)
+
+    with pytest.warns(RedrawnSiteWarning, match=r"'z' \(recorded \(6,\), model \(4,\)\)"):
+        review = inspect_sites(model, x(4)).review({"z": np.zeros((2, 5, 6))})
+    assert review.batch_shape == (2, 5)
+
+
+@pytest.mark.parametrize(
+    ("batch", "text"), [((5,), "1 leading batch dimension "), ((2, 5), "2 leading batch dimensions ")]
+)
+def test_entry_with_too_few_dimensions(batch, text):
+    entries = {"intercept": np.zeros(batch), "slope": np.zeros(batch), "sigma": np.float32(1.0)}
+    with pytest.raises(BatchShapeError, match=text):
+        strip_deterministic(models.line, entries, x(3))
 
 
 def test_redraw_and_new_rows_may_be_combined():
