@@ -13,15 +13,16 @@ import jax
 import numpy as np
 from numpyro import handlers
 
-from .errors import listing
-from .sites import Call, Run, abstract, is_array, trace_model
+from ..errors import listing
+from .call import Call
+from .jaxpr import CLOSED_OVER, KEY, NOTHING, Labels, computation, flow
+from .trace import Run, trace_model
 
 # The same computation in another compilation differs by rounding, which a Cholesky factor or an exponential blows up.
 # Another flag or string changes a value by about its own size.
 _TOLERANCE = 1e-3
 
-# What a value can be computed from, beside latents (which go by their names).
-_ARGUMENT, _KEY, _ENTRY, _CLOSED_OVER, _UNSURE = "an argument", "the key", "an entry", "data closed over", "unsure"
+_ARGUMENT, _ENTRY = "an argument", "an entry"  # what a value can be computed from, beside what `jaxpr` names
 
 
 def contradiction(
@@ -44,10 +45,10 @@ def contradiction(
     if not computed:
         return None
     graph = _Graph.of(call, outcome, computed, latents)
-    drawn = [name for name in computed if _KEY in graph.sources[name]]
+    drawn = [name for name in computed if KEY in graph.sources[name]]
     if drawn:
         return f"{listing(drawn)} would be drawn anew: with the recorded latents given, the random key decides"
-    constant = [name for name in computed if graph.sources[name] <= {_ARGUMENT, _CLOSED_OVER}]
+    constant = [name for name in computed if graph.sources[name] <= {_ARGUMENT, CLOSED_OVER}]
     comparable = [name for name in computed if call.mode == "abstract" and graph.sources[name] <= {_ENTRY}]
     for other in others if comparable else ():
         elsewhere = _Graph.of(other, outcome, computed, latents)
@@ -78,8 +79,7 @@ def _same(one: Any, other: Any) -> Any:
 def _different(call: Call, computed: Sequence[str], latents: Sequence[str], draws: Mapping[str, Any]) -> list[str]:
     """The names whose recorded draws are not what is computed."""
     # what is not used of the arguments is neither computed nor transferred
-    arguments = [abstract(call.leaves[i]) for i in _traced(call)]
-    arrays = [np.broadcast_to(np.zeros((), x.dtype), x.shape) for x in arguments]
+    arrays = [np.broadcast_to(np.zeros((), x.dtype), x.shape) for x in call.shapes]
 
     @jax.jit
     def compute(arrays: Any, latents: Any) -> Any:
@@ -97,19 +97,8 @@ def _different(call: Call, computed: Sequence[str], latents: Sequence[str], draw
 
 
 def _trace(call: Call, arrays: Sequence[Any], key: Any, latents: Mapping[str, Any]) -> Mapping[str, Any]:
-    leaves = list(call.leaves)
-    for i, array in zip(_traced(call), arrays):
-        leaves[i] = array
-    args, kwargs = call.arguments(leaves)
+    args, kwargs = call.filled(arrays)
     return trace_model(handlers.substitute(call.model, data=dict(latents)), True, args, kwargs, key)
-
-
-def _traced(call: Call) -> list[int]:
-    return [
-        i
-        for i, leaf in enumerate(call.leaves)
-        if is_array(leaf) and (call.mode == "abstract" or isinstance(leaf, jax.ShapeDtypeStruct))
-    ]
 
 
 @dataclass(frozen=True)
@@ -118,7 +107,7 @@ class _Graph:
 
     jaxpr: Any
     owners: Sequence[str]  # of the jaxpr's outputs
-    sources: Mapping[str, frozenset[str]]
+    sources: Mapping[str, Labels]
 
     @classmethod
     def of(cls, call: Call, outcome: Run, computed: Sequence[str], latents: Sequence[str]) -> _Graph:
@@ -126,7 +115,6 @@ class _Graph:
 
         A latent without an entry ends the search, as in `sites`: it stands for the key that it is drawn with.
         """
-        arrays = [abstract(call.leaves[i]) for i in _traced(call)]
         key = jax.eval_shape(lambda: jax.random.PRNGKey(0))
         sites = outcome.sites
         values = {name: jax.ShapeDtypeStruct(sites[name].shape or (), sites[name].dtype) for name in latents}
@@ -140,30 +128,22 @@ class _Graph:
             owners[:] = [name for name, _ in pairs]
             return [jax.numpy.asarray(value) for _, value in pairs]
 
-        closed = jax.make_jaxpr(compute)(arrays, key, values)
-        labels = [_ARGUMENT] * len(arrays) + [_KEY] + [_ENTRY] * len(values)
-        reached = {variable: frozenset({label}) for variable, label in zip(closed.jaxpr.invars, labels)}
-        reached.update({v: frozenset({_CLOSED_OVER}) for v in closed.jaxpr.constvars})
-        return cls(closed.jaxpr, owners, _sources(closed.jaxpr, owners, reached, computed))
+        jaxpr = jax.make_jaxpr(compute)(call.shapes, key, values).jaxpr
+        labels = [_ARGUMENT] * len(call.traced) + [KEY] + [_ENTRY] * len(values)
+        given = {variable: frozenset({label}) for variable, label in zip(jaxpr.invars, labels)}
+        given.update({v: frozenset({CLOSED_OVER}) for v in jaxpr.constvars})
+        outputs = [(v, name) for v, name in zip(jaxpr.outvars, owners) if not hasattr(v, "val")]
+        found = flow(
+            jaxpr, given, {v: frozenset({name}) for v, name in outputs if name not in computed}, frozenset({CLOSED_OVER})
+        )
+        sources = dict.fromkeys(computed, NOTHING)
+        for variable, name in zip(jaxpr.outvars, owners):
+            if name in sources:
+                sources[name] |= found.of(variable)
+        return cls(jaxpr, owners, sources)
 
     def computation(self, computed: Sequence[str]) -> Hashable:
-        """The equations that some values take, their variables numbered: equal for equal computations."""
-        wanted = [v for v, name in zip(self.jaxpr.outvars, self.owners) if name in computed]
-        needed = {v for v in wanted if not hasattr(v, "val")}
-        equations = []
-        for equation in reversed(self.jaxpr.eqns):
-            if needed.intersection(equation.outvars):
-                equations.append(equation)
-                needed.update(v for v in equation.invars if not hasattr(v, "val"))
-        numbers = {v: i for i, v in enumerate(self.jaxpr.invars)}
-
-        def number(v: Any) -> Hashable:
-            return f"{v.val!r}" if hasattr(v, "val") else numbers.setdefault(v, len(numbers))
-
-        return tuple(
-            (e.primitive.name, str(e.params), *map(number, e.invars), *map(number, e.outvars))
-            for e in reversed(equations)
-        ) + tuple(map(number, wanted))
+        return computation(self.jaxpr, [v for v, name in zip(self.jaxpr.outvars, self.owners) if name in computed])
 
 
 def _drawn(trace: Mapping[str, Any], latents: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -172,30 +152,3 @@ def _drawn(trace: Mapping[str, Any], latents: Mapping[str, Any]) -> Iterator[tup
         is_latent = message["type"] == "sample" and not message["is_observed"] and name not in latents
         if is_latent or message["type"] == "plate":
             yield name, message["value"]
-
-
-def _sources(
-    jaxpr: Any, owners: Sequence[str], reached: dict[Any, frozenset[str]], computed: Sequence[str]
-) -> dict[str, frozenset[str]]:
-    drawn = {v: n for v, n in zip(jaxpr.outvars, owners) if n not in computed and not hasattr(v, "val")}
-    nothing: frozenset[str] = frozenset()
-
-    def sources_of(variable: Any) -> frozenset[str]:
-        if hasattr(variable, "val"):
-            return frozenset({_CLOSED_OVER}) if np.ndim(variable.val) else nothing
-        return reached.get(variable, nothing)
-
-    for equation in jaxpr.eqns:
-        inputs = nothing.union(*map(sources_of, equation.invars))
-        siblings = frozenset(drawn[v] for v in equation.outvars if v in drawn)
-        if siblings:  # the latents among the outputs of a `scan` are what the key was for
-            inputs = (inputs - {_KEY}) | siblings
-        elif _KEY in inputs and equation.primitive.name in ("scan", "while", "cond"):
-            inputs = (inputs - {_KEY}) | {_UNSURE}  # its outputs are not told apart
-        for variable in equation.outvars:
-            reached[variable] = frozenset({drawn[variable]}) if variable in drawn else inputs
-    result = dict.fromkeys(computed, nothing)
-    for variable, name in zip(jaxpr.outvars, owners):
-        if name in result:
-            result[name] |= sources_of(variable)
-    return result

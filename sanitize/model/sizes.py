@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import itertools
 import re
-import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from .sites import ONE_RUN_AT_A_TIME, Call, Run, Shape, Site, abstract, is_array, is_number_list, parameters_of, run
+from .call import Call, Shape, abstract, is_array, is_integer, is_number_list, shape_of
+from .jaxpr import ancestors
+from .trace import Run, Site, try_run
 
 # An axis of an argument: (index of the leaf, dimension); an integer argument is (index of the leaf, None).
 Axis = tuple[int, "int | None"]
@@ -25,17 +26,6 @@ RowDims = Mapping[str, tuple[int, ...]]
 # Runs that one row probe may take. Enough for all sets of axes that five arguments of one length allow; a model
 # with more of them that cannot all be lengthened together falls back on plates.
 _MOST_RUNS = 64
-
-
-def try_run(call: Call) -> Run | None:
-    """A run that may fail, or warn: the arguments are made up, so that a failure is an answer."""
-    try:
-        # the filters of warnings are one list for the process, too: left in the order of entering, they stay off
-        with ONE_RUN_AT_A_TIME, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return run(call)[0]
-    except Exception:
-        return None
 
 
 # ---------------------------------------------------------------------------------------- observation probe
@@ -87,7 +77,7 @@ def _arguments_that_are_none(call: Call) -> dict[str, Callable[[Any], Call]]:
 
     found = {name: by_leaf(i) for i, (name, leaf) in enumerate(zip(call.names, call.leaves)) if leaf is None}
     args, kwargs = call.arguments()
-    for i, parameter in enumerate(parameters_of(call.model) or ()):
+    for i, parameter in enumerate(call.parameters or ()):
         passed = parameter.name in kwargs or (i < len(args) and parameter.kind is not parameter.KEYWORD_ONLY)
         if parameter.default is None and not passed:
             found[parameter.name] = by_keyword(parameter.name)
@@ -136,8 +126,13 @@ def _rows_of(call: Call, base: Run, targets: Collection[str]) -> dict[str, tuple
 
 def _drawn_last(base: Run) -> set[str]:
     """Observed sites, and latents that nothing else is drawn from."""
-    drawn_from = frozenset[str]().union(*(base.ancestors.get(name, ()) for name in base.dist_shapes))
-    return base.dist_shapes.keys() - drawn_from
+    return base.dist_shapes.keys() - drawn_from(base)
+
+
+def drawn_from(base: Run) -> frozenset[str]:
+    """Latents that a sample site is drawn from."""
+    above = ancestors(base)
+    return frozenset[str]().union(*(above.get(name, ()) for name in base.dist_shapes))
 
 
 def nothing_follows(call: Call, base: Run, names: Iterable[str]) -> bool:
@@ -154,19 +149,15 @@ def nothing_follows(call: Call, base: Run, names: Iterable[str]) -> bool:
 
 def named_by_row(call: Call, base: Run) -> frozenset[str]:
     """Latents that a loop over the rows names, one for each: ``z_0``, ``z_1``, ... Longer data have more of them."""
-    loops = numbered(_latents(base))
+    loops = numbered(base.named("latent"))
     found: set[str] = set()
     for size, axes in _leading_axes(call).items():
         patterns = [pattern for pattern, names in loops.items() if len(names) == size]
         outcome = try_run(_lengthened(call, base, axes)) if patterns else None
         if outcome is not None:
-            after = numbered(_latents(outcome))
+            after = numbered(outcome.named("latent"))
             found.update(*(loops[p] for p in patterns if len(after.get(p, ())) > size))
     return frozenset(found)
-
-
-def _latents(outcome: Run) -> list[str]:
-    return [name for name, site in outcome.sites.items() if site.kind == "latent"]
 
 
 def numbered(names: Iterable[str]) -> dict[str, list[str]]:
@@ -304,17 +295,6 @@ def _lengthen(leaf: Any, dim: int, size: int, mode: str) -> Any:
     if is_number_list(leaf):
         return [leaf[i] for i in index]
     return np.take(np.asarray(leaf), index, axis=dim)
-
-
-def shape_of(leaf: Any) -> Shape:
-    """Shape of an argument that holds data: an array, a DataFrame, a list of numbers; () for all others."""
-    if is_array(leaf) or hasattr(leaf, "iloc"):
-        return tuple(leaf.shape)
-    return (len(leaf),) if is_number_list(leaf) else ()
-
-
-def is_integer(leaf: Any) -> bool:
-    return isinstance(leaf, (int, np.integer)) and not isinstance(leaf, bool)
 
 
 def _leading_axes(call: Call) -> dict[int, list[Axis]]:

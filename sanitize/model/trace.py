@@ -1,0 +1,248 @@
+"""One abstract run of a model: the name, kind, shape, dtype and plates of every site.
+
+The run is NumPyro's own ``trace``, ``seed``, ``substitute`` and ``mask`` under ``jax.make_jaxpr``: what
+``jax.eval_shape`` does, and the jaxpr tells in addition which latents a value is computed from. Nothing
+is sampled or allocated, so that the cost does not depend on the number of rows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from numpyro import handlers
+from numpyro.distributions import Distribution
+from numpyro.infer import init_to_uniform
+from numpyro.primitives import Messenger
+
+from .call import Call, Shape, arguments_error, is_array, is_number_list
+
+# NumPyro's stack of effect handlers is one list for the whole process: runs of two threads would see
+# each other's sites. Re-entrant, because a model may itself predict with a sanitized posterior.
+ONE_RUN_AT_A_TIME = threading.RLock()
+
+# What JAX raises where Python code asks a tracer for its value (`int(x)`, `if z:`, `x[mask]`, `np.unique(x)`).
+NEEDS_VALUES = (jax.errors.JAXTypeError, jax.errors.JAXIndexError)
+
+
+class Plate(NamedTuple):
+    """A plate around a site: its name, its (negative) batch dimension, and its (subsampled) size."""
+
+    name: str
+    dim: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Site:
+    """What one abstract run tells of a site. Plain Python throughout: no arrays, no tracers.
+
+    Attributes
+    ----------
+    name : str
+        Name of the site, with the prefixes that ``handlers.scope`` gave it.
+    kind : str
+        ``"latent"``, ``"observed"``, ``"deterministic"``, ``"param"``, ``"mutable"`` or ``"plate"``. The words
+        are those of NumPyro's trace: ``factor`` is observed, an unobserved ``Delta`` is a latent.
+    shape : tuple of int, or None
+        Shape of one value, without chain and draw dimensions; None where the value is no array but a
+        tree of arrays (the ``param`` of a neural network).
+    dtype : numpy.dtype, or None
+        Canonical dtype of the value.
+    event_dim : int
+        How many rightmost dimensions belong to one event; 0 for sites without a distribution.
+    plates : tuple of Plate
+        The plates around the site, innermost first.
+    parents : tuple of str
+        Names of the latents that a deterministic (or observed) value is computed from.
+    row_dims : tuple of int
+        The dimensions of ``shape`` that follow the rows of the data.
+    observable : str, or None
+        For a latent: the name of the argument which, given, makes it an observed site.
+    """
+
+    name: str
+    kind: str
+    shape: Shape | None
+    dtype: Any
+    event_dim: int = 0
+    plates: tuple[Plate, ...] = ()
+    parents: tuple[str, ...] = ()
+    row_dims: tuple[int, ...] = ()
+    observable: str | None = None
+
+    @property
+    def discrete(self) -> bool:
+        """Whether its values are integers, so that a fit may have marginalized it."""
+        return isinstance(self.dtype, np.dtype) and self.dtype.kind in "iub"
+
+
+@dataclass(frozen=True)
+class Run:
+    """The outcome of one run: its sites, and what probes and verdicts need beside them."""
+
+    sites: Mapping[str, Site]
+    dist_shapes: Mapping[str, Shape]  # of sample sites: the shape that their distribution draws
+    scanned: frozenset[str]  # sites inside `control_flow.scan`
+    jaxpr: Any  # of the run; None where it was eager
+    owners: tuple[str, ...]  # of the jaxpr's outputs: which site each is a value of
+
+    def named(self, kind: str) -> list[str]:
+        """The sites of a kind, in the order of the run."""
+        return [name for name, site in self.sites.items() if site.kind == kind]
+
+
+def run(call: Call) -> tuple[Run, Call]:
+    """Run the model of ``call`` once and record its sites, in the first mode that works.
+
+    Returns the run, and the call with its mode set: what was found out need not be tried again.
+    """
+    failure: Exception | None = None
+    has_values = any(is_array(leaf) and not isinstance(leaf, jax.ShapeDtypeStruct) for leaf in call.leaves)
+    has_none = any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in call.leaves)
+    for mode in ("abstract", "concrete", "eager"):
+        if mode == "concrete" and not has_values:
+            continue  # it would be the abstract run again
+        if mode == "eager" and (has_none or not isinstance(failure, NEEDS_VALUES)):
+            break
+        try:
+            return run_in_mode(chosen := replace(call, mode=mode)), chosen
+        except Exception as error:  # whatever a model does with an array that is none, values may cure it
+            failure = error
+    assert failure is not None
+    raise _explained(call, failure)
+
+
+def try_run(call: Call) -> Run | None:
+    """A run that may fail, or warn: the arguments are made up, so that a failure is an answer."""
+    try:
+        # the filters of warnings are one list for the process, too: left in the order of entering, they stay off
+        with ONE_RUN_AT_A_TIME, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return run_in_mode(call)
+    except Exception:
+        return None
+
+
+def run_in_mode(call: Call) -> Run:
+    """Run the model in the mode of the call."""
+    found: dict[str, Any] = {}
+
+    def record(arrays: Sequence[Any]) -> list[Any]:
+        args, kwargs = call.filled(arrays)
+        trace = trace_model(call.model, call.masked, args, kwargs)
+        values = [
+            (name, value)
+            for name, message in trace.items()
+            if message["type"] in ("sample", "deterministic")
+            for value in jax.tree_util.tree_leaves(message["value"])
+            if isinstance(value, jax.Array)
+        ]
+        found.update(_plain(trace), owners=tuple(name for name, _ in values))
+        return [value for _, value in values]
+
+    with ONE_RUN_AT_A_TIME:
+        if call.mode == "eager":
+            record([])
+            return Run(jaxpr=None, **found)
+        return Run(jaxpr=jax.make_jaxpr(record)(call.shapes).jaxpr, **found)
+
+
+def trace_model(
+    model: Callable[..., Any], masked: bool, args: tuple[Any, ...], kwargs: Mapping[str, Any], key: Any = None
+) -> Mapping[str, Any]:
+    """NumPyro's trace of the model, run as ``Predictive`` runs it, apart from handlers around the caller."""
+    if masked:
+        model = handlers.mask(model, mask=False)
+    model = handlers.seed(model, jax.random.PRNGKey(0) if key is None else key)
+    model = handlers.substitute(model, substitute_fn=_value_where_none_can_be_drawn)
+    tracer = handlers.trace(model)
+    with ONE_RUN_AT_A_TIME, _handlers_as_they_were(model), handlers.block():
+        return tracer.get_trace(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def _handlers_as_they_were(model: Callable[..., Any]) -> Iterator[None]:
+    """Undo what a run leaves in the handlers that the user's model is wrapped in: `trace` keeps its sites, and
+    `seed`, in old versions, its last key. Both would be tracers that outlive the run."""
+    states = []
+    while isinstance(model, Messenger):
+        states.append((vars(model), dict(vars(model))))
+        model = model.fn
+    try:
+        yield
+    finally:
+        for attributes, before in states:
+            attributes.clear()
+            attributes.update(before)
+
+
+def _value_where_none_can_be_drawn(message: dict[str, Any]) -> Any:
+    """A value of the right shape for distributions without a sampler (``ImproperUniform``)."""
+    if message["type"] != "sample" or message["value"] is not None or message["is_observed"]:
+        return None
+    fn = message["fn"]
+    while hasattr(fn, "base_dist"):
+        fn = fn.base_dist
+    return None if _has_sampler(fn) else init_to_uniform(message)
+
+
+def _has_sampler(fn: Distribution) -> bool:
+    if type(fn).sample is Distribution.sample:
+        return False
+    if type(fn).__module__.startswith("numpyro."):
+        return True
+    try:  # people write distributions of their own, for their density only
+        jax.eval_shape(fn.sample, jax.random.PRNGKey(0))
+    except NotImplementedError:
+        return False
+    return True
+
+
+def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
+    """What the trace says, in plain Python: nothing of a tracer may outlive the run."""
+    sites: dict[str, Site] = {}
+    dist_shapes: dict[str, Shape] = {}
+    scanned: list[str] = []
+    for name, message in trace.items():
+        kind = message["type"]
+        event_dim = 0
+        if kind == "sample":
+            kind = "observed" if message["is_observed"] else "latent"
+            fn = message["fn"]
+            event_dim = int(fn.event_dim)
+            dist_shapes[name] = tuple(int(n) for n in fn.shape())
+            if "_scan_current_index" in message["infer"]:  # which `scan` leaves at each of its sites
+                scanned.append(name)
+        shape, dtype = _shape_and_dtype(message["value"])
+        plates = tuple(
+            Plate(frame.name, int(frame.dim), int(frame.size)) for frame in message.get("cond_indep_stack") or ()
+        )
+        sites[name] = Site(name, kind, shape, dtype, event_dim, plates)
+    return {"sites": sites, "dist_shapes": dist_shapes, "scanned": frozenset(scanned)}
+
+
+def _shape_and_dtype(value: Any) -> tuple[Shape | None, Any]:
+    if not (hasattr(value, "shape") and hasattr(value, "dtype")):
+        if not (isinstance(value, (bool, int, float, complex)) or is_number_list(value)):
+            return None, None
+        value = np.asarray(value)
+    dtype = value.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "biufc":
+        dtype = np.dtype(jax.dtypes.canonicalize_dtype(dtype))
+    return tuple(int(n) for n in value.shape), dtype
+
+
+def _explained(call: Call, error: Exception) -> Exception:
+    """The user's own exception with a note; ours where arguments are missing."""
+    if isinstance(error, TypeError) and (mismatch := call.why_not_bound()):
+        return arguments_error(call, mismatch)
+    if hasattr(error, "add_note"):  # Python 3.11 and later
+        error.add_note(f"This was raised by {call.description} itself, run by sanitize to see its sites.")
+    return error
