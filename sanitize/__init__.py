@@ -17,9 +17,11 @@ from .errors import (
     ShapeMismatchError,
 )
 from .infer import Predictive, log_likelihood
-from .review import Review, Verdict
-from .sites import Plate, Site, SiteTable, inspect_sites
+from .model.trace import Plate, Site
+from .review import Review
+from .sites import SiteTable, inspect_sites
 from .strip import strip_deterministic
+from .verdicts import Verdict
 
 __all__ = [
     "AssumedArgumentsWarning",

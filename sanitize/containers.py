@@ -1,4 +1,4 @@
-"""The shapes of entries out of a container of posterior samples, and the kept entries back into one.
+"""What samples tell, whatever they are kept in: a kind of container is one class, opened at one door. Knows no model.
 
 Neither ArviZ nor xarray is imported here: whoever passes a container of theirs has done so.
 """
@@ -6,8 +6,9 @@ Neither ArviZ nor xarray is imported here: whoever passes a container of theirs 
 from __future__ import annotations
 
 import copy
+import functools
 import sys
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,84 +21,226 @@ Shape = tuple[int, ...]
 POSTERIOR = "posterior"
 
 
-def entry_shapes(samples: Any, group: str = POSTERIOR) -> dict[str, Shape | None]:
-    """Name -> recorded shape of every entry, chains and draws leading; None for a tree of arrays.
-
-    Nothing is loaded or copied.
-    """
-    dataset = _dataset(samples, group)
-    if dataset is None:
-        return {name: _shape(name, value) for name, value in _mapping(samples).items()}
-    leading = _sample_dims(dataset)
-    shapes: dict[str, Shape | None] = {}
-    for name in dataset.data_vars:
-        variable = dataset.variables[name]
-        _shape(name, variable)
-        shapes[name] = tuple(variable.sizes[dim] for dim in _draws_first(variable.dims, leading))
-    return shapes
+def open(samples: Any, group: str = POSTERIOR) -> Container:
+    """The container of samples; ``group`` says where the draws are, if it has groups. A new kind is one line here."""
+    kinds: tuple[tuple[Any, Callable[[Any], Container]], ...] = (
+        (MCMC, Fitted),
+        (_loaded("xarray", "Dataset"), Labelled),
+        (_loaded("xarray", "DataTree"), lambda t: Tree(t, group) if t.children or not t.data_vars else Node(t)),
+        (_loaded("arviz.data.inference_data", "InferenceData"), lambda idata: Groups(idata, group)),
+        (object, Entries),
+    )
+    return next(make(samples) for kind, make in kinds if isinstance(samples, kind))
 
 
-def batch_ndims(samples: Any, group: str = POSTERIOR) -> int | None:
-    """How many leading dimensions are chains and draws; None where the container does not tell."""
-    if isinstance(samples, MCMC):
-        return 1
-    dataset = _dataset(samples, group)
-    return None if dataset is None else len(_sample_dims(dataset))
+class Entries:
+    """A mapping of arrays, a named tuple (as BlackJAX and some kernels have for positions), an open file."""
 
+    batch_ndims: int | None = None  # how many leading dimensions are chains and draws; None: it does not tell
+    arguments: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None  # that the fit had, if it tells
+    constant_data: Mapping[str, Any] = {}  # arrays recorded beside the draws, not loaded
+    observed_data: Mapping[str, Any] = {}
 
-def keep(samples: Any, names: Collection[str], group: str = POSTERIOR) -> Any:
-    """A container of the same type with only these entries: the same array objects, in the same order."""
-    dataset = _dataset(samples, group)
-    if dataset is None:
-        return _keep_in_mapping(samples, names)
-    gone = [name for name in dataset.data_vars if name not in names]
-    if dataset is samples:
-        return _without(samples, gone)
-    cleaned = (group, f"warmup_{group}")
-    if _is_tree(samples):
-        tree = samples.copy()
-        nodes = [tree.children[name] for name in cleaned if name in tree.children] if has_groups(samples) else [tree]
-        for node in nodes:
-            node.dataset = _without(node.to_dataset(inherit=False), gone)
-        return tree
-    idata = copy.copy(samples)
-    # one level deeper, so that neither the groups nor the list of them are shared
-    vars(idata).update({name: copy.copy(value) for name, value in vars(samples).items()})
-    for name in cleaned:
-        if name in idata:
-            setattr(idata, name, _without(idata[name], gone))
-    return idata
+    def __init__(self, samples: Any):
+        entries = samples._asdict() if hasattr(samples, "_asdict") else samples
+        if not isinstance(entries, Mapping):
+            raise SamplesTypeError(
+                f"The samples are a {type(samples).__name__}, not a mapping of names to arrays: pass what "
+                f"mcmc.get_samples() or guide.sample_posterior() returns, the MCMC itself, or ArviZ's InferenceData or "
+                f"DataTree, as the second argument after the model."
+            )
+        self.entries = entries
+        # name -> recorded shape of every entry, chains and draws leading; None for a tree of arrays
+        self.shapes = {name: _shape(name, value) for name, value in entries.items()}
 
-
-def some_draws(samples: Any, group: str, ndims: int, names: Collection[str], most: int = 3) -> dict[str, Any]:
-    """A few draws of these entries, evenly spread, of shape ``(draws, *per-draw shape)``: only these are loaded."""
-    dataset = _dataset(samples, group)
-    if dataset is not None:
-        sizes = [dataset.sizes[dim] for dim in _sample_dims(dataset)]
-        return posterior_samples(dataset[list(names)], num_samples=min(most, int(np.prod(sizes))))
-    draws = {}
-    for name, value in _mapping(samples).items():
-        if name in names:
-            batch = np.shape(value)[:ndims]
+    def some_draws(self, names: Collection[str], ndims: int, most: int = 3) -> dict[str, Any]:
+        """A few draws of these entries, evenly spread, ``(draws, *per-draw shape)``: only these are loaded."""
+        draws = {}
+        for name in names:
+            batch = np.shape(self.entries[name])[:ndims]
             total = int(np.prod(batch))
             chosen = [np.unravel_index(i * total // most, batch) for i in range(min(most, total))]
-            draws[name] = np.stack([np.asarray(value[index]) for index in chosen])
-    return draws
+            draws[name] = np.stack([np.asarray(self.entries[name][index]) for index in chosen])
+        return draws
+
+    def arrays(self, batch_ndims: int) -> dict[str, Any]:
+        """The dict that NumPyro wants, with so many leading batch dimensions."""
+        return self.entries if isinstance(self.entries, dict) else dict(self.entries)
+
+    def keep(self, names: Collection[str]) -> Any:
+        """A container of the same type with only these entries: the same array objects, in the same order."""
+        kept = {name: self.entries[name] for name in self.entries if name in names}
+        if type(self.entries) is dict:
+            return kept
+        if isinstance(self.entries, dict):  # a defaultdict, say, cannot be made from its items
+            result = copy.copy(self.entries)
+            result.clear()
+            result.update(kept)
+            return result
+        try:
+            return type(self.entries)(kept)  # type: ignore[call-arg]
+        except Exception:  # an open file (`numpy.load`, h5py) is made from a path, if at all
+            return kept
 
 
-def has_groups(samples: Any) -> bool:
-    """Whether it is an ``InferenceData``, or a ``DataTree`` that is not itself one group."""
-    if _is_tree(samples):
-        return bool(samples.children) or not samples.data_vars
-    return isinstance(samples, _loaded("arviz.data.inference_data", "InferenceData"))
+class Fitted(Entries):
+    """A fitted ``MCMC``, which also holds the arguments of the fit."""
+
+    batch_ndims = 1
+
+    def __init__(self, mcmc: MCMC):
+        if mcmc.last_state is None:
+            raise SamplesTypeError("The MCMC holds no samples: call its run method first.")
+        super().__init__(mcmc.get_samples())
+        self.mcmc, self.arguments = mcmc, (mcmc._args, mcmc._kwargs)
+
+    def arrays(self, batch_ndims: int) -> dict[str, Any]:
+        return dict(self.mcmc.get_samples(group_by_chain=batch_ndims == 2))
 
 
-def data_group(samples: Any, group: str) -> dict[str, Any]:
-    """The arrays of ``constant_data`` or ``observed_data`` by name, not loaded; empty where there is none."""
-    if not (has_groups(samples) and group in _group_names(samples)):
-        return {}
-    dataset = _dataset(samples, group)
-    return {name: dataset.variables[name] for name in dataset.data_vars}
+class Labelled:
+    """An ``xarray.Dataset``, whose dimensions tell chains and draws by name."""
+
+    arguments = None
+    constant_data: Mapping[str, Any] = {}
+    observed_data: Mapping[str, Any] = {}
+
+    def __init__(self, dataset: Any):
+        self.dataset = dataset
+        self.shapes: dict[str, Shape | None] = {}  # as those of `Entries`: nothing is loaded or copied
+        for name in dataset.data_vars:
+            variable = dataset.variables[name]
+            _shape(name, variable)
+            self.shapes[name] = tuple(variable.sizes[dim] for dim in _draws_first(variable.dims, self.sample_dims))
+
+    @property
+    def batch_ndims(self) -> int:
+        return len(self.sample_dims)
+
+    @functools.cached_property
+    def sample_dims(self) -> tuple[Hashable, ...]:
+        """Chain and draw, or what the attribute of ArviZ 1 says (netCDF makes one name of a list of one)."""
+        dims, said = self.dataset.dims, self.dataset.attrs.get("sample_dims", ())
+        for names in ([said] if isinstance(said, str) else said, ("chain", "draw"), ("sample",)):
+            if found := tuple(dim for dim in names if dim in dims):
+                return found
+        raise SamplesTypeError(
+            f"The {type(self.dataset).__name__} has dimensions {listing(map(str, dims)) or 'none'}, and none of them "
+            f"is 'chain', 'draw' or 'sample': set its attribute sample_dims to the names of those that are draws."
+        )
+
+    def some_draws(self, names: Collection[str], ndims: int, most: int = 3) -> dict[str, Any]:
+        """As `Entries.some_draws`."""
+        total = int(np.prod([self.dataset.sizes[dim] for dim in self.sample_dims]))
+        return Labelled(self.dataset[list(names)]).draws(min(most, total))
+
+    def draws(self, num_samples: int | None = None) -> dict[str, np.ndarray]:
+        """All entries, ``(draws, *per-draw shape)``; thinned evenly to so many draws: only these are loaded."""
+        dataset, leading = self.dataset, self.sample_dims
+        if num_samples is not None:
+            sizes = tuple(dataset.sizes[dim] for dim in leading)
+            chosen = np.unravel_index(np.arange(num_samples) * int(np.prod(sizes)) // num_samples, sizes)
+            dataset = dataset.drop_vars(list(dataset.coords))  # labels of draws would only be in the way
+            dataset = dataset.isel({dim: ("sample", index) for dim, index in zip(leading, chosen)})
+            leading = ("sample",)
+        result = {}
+        for name in dataset.data_vars:
+            variable = dataset.variables[name]
+            values = variable.transpose(*_draws_first(variable.dims, leading)).values
+            result[name] = values.reshape(-1, *values.shape[len(leading) :])
+        return result
+
+    def arrays(self, batch_ndims: int) -> dict[str, Any]:
+        """As `Entries.arrays`."""
+        draws: dict[str, Any] = self.draws()
+        return {n: x.reshape(self.shapes[n]) for n, x in draws.items()} if batch_ndims == 2 else draws
+
+    def keep(self, names: Collection[str]) -> Any:
+        """As `Entries.keep`."""
+        return _only(self.dataset, names)
+
+
+class Groups(Labelled):
+    """An ``arviz.InferenceData``: its group ``posterior``, and what it recorded of the data."""
+
+    def __init__(self, samples: Any, group: str = POSTERIOR):
+        self.samples = samples
+        if group not in self.names():
+            raise OptionError(
+                f"The {type(samples).__name__} has no group {group!r}: its groups are "
+                f"{listing(self.names()) or 'none'}. Pass the group that holds the draws itself: samples['prior']."
+            )
+        self.constant_data, self.observed_data = self._arrays("constant_data"), self._arrays("observed_data")
+        super().__init__(self.group(group))
+
+    def names(self) -> list[str]:
+        return list(self.samples)
+
+    def group(self, name: str) -> Any:
+        return self.samples[name]
+
+    def _arrays(self, group: str) -> dict[str, Any]:
+        """The arrays of a group by name, not loaded; empty where there is none."""
+        dataset = self.group(group) if group in self.names() else None
+        return {} if dataset is None else {name: dataset.variables[name] for name in dataset.data_vars}
+
+    def cleaned(self) -> list[str]:
+        """The groups that hold draws: the posterior, and its warm-up with it."""
+        return [name for name in (POSTERIOR, f"warmup_{POSTERIOR}") if name in self.names()]
+
+    def keep(self, names: Collection[str]) -> Any:
+        idata = copy.copy(self.samples)
+        # one level deeper, so that neither the groups nor the list of them are shared
+        vars(idata).update({name: copy.copy(value) for name, value in vars(self.samples).items()})
+        for name in self.cleaned():
+            setattr(idata, name, self._without_stripped(idata[name], names))
+        return idata
+
+    def _without_stripped(self, dataset: Any, names: Collection[str]) -> Any:
+        """What only the warm-up has (or only the group judged) stays."""
+        return _without(dataset, [name for name in self.dataset.data_vars if name not in names])
+
+
+class Tree(Groups):
+    """An ``xarray.DataTree`` of groups, as ArviZ has since version 1."""
+
+    def names(self) -> list[str]:
+        return list(self.samples.children)
+
+    def group(self, name: str) -> Any:
+        return self.samples.children[name].to_dataset()
+
+    def keep(self, names: Collection[str]) -> Any:
+        tree = self.samples.copy()
+        for name in self.cleaned():
+            node = tree.children[name]
+            node.dataset = self._without_stripped(node.to_dataset(inherit=False), names)
+        return tree
+
+
+class Node(Labelled):
+    """A ``DataTree`` that is itself one group, as in ``tree["prior"]``."""
+
+    def __init__(self, node: Any):
+        self.node = node
+        super().__init__(node.to_dataset())
+
+    def keep(self, names: Collection[str]) -> Any:
+        node = self.node.copy()
+        node.dataset = _only(node.to_dataset(inherit=False), names)
+        return node
+
+
+Container = Entries | Labelled
+
+
+def beside(samples: Container | None, arrays: Mapping[str, Any]) -> Entries:
+    """Arrays that NumPyro is given, with what the container that they came from tells of the fit."""
+    entries = Entries(arrays)
+    if samples is not None:
+        entries.arguments = samples.arguments
+        entries.constant_data, entries.observed_data = samples.constant_data, samples.observed_data
+    return entries
 
 
 def posterior_samples(samples: Any, group: str = POSTERIOR, num_samples: int | None = None) -> dict[str, np.ndarray]:
@@ -139,46 +282,18 @@ def posterior_samples(samples: Any, group: str = POSTERIOR, num_samples: int | N
     >>> posterior_samples(posterior, num_samples=50)["beta"].shape
     (50, 3)
     """
-    dataset = _dataset(samples, group)
-    if dataset is None:
+    container = open(samples, group)
+    if not isinstance(container, Labelled):
         raise SamplesTypeError(
             f"The samples are a {type(samples).__name__}: posterior_samples reads an InferenceData, DataTree or "
             f"Dataset. A dict of draws, such as mcmc.get_samples() returns, is what Predictive wants already."
         )
-    leading = _sample_dims(dataset)
-    sizes = tuple(dataset.sizes[dim] for dim in leading)
-    total = int(np.prod(sizes))
-    if num_samples is not None:
-        if isinstance(num_samples, bool) or not isinstance(num_samples, int) or not 1 <= num_samples <= total:
-            raise OptionError(
-                f"num_samples is {num_samples!r}: it has to be between 1 and {total}, as many as there are."
-            )
-        chosen = np.unravel_index(np.arange(num_samples) * total // num_samples, sizes)
-        dataset = dataset.drop_vars(list(dataset.coords))  # labels of draws would only be in the way
-        dataset = dataset.isel({dim: ("sample", index) for dim, index in zip(leading, chosen)})
-        leading, sizes = ("sample",), (num_samples,)
-    result = {}
-    for name in dataset.data_vars:
-        variable = dataset.variables[name]
-        values = variable.transpose(*_draws_first(variable.dims, leading)).values
-        result[name] = values.reshape(-1, *values.shape[len(leading) :])
-    return result
-
-
-def arrays(samples: Any, batch_ndims: int) -> dict[str, Any]:
-    """Any container as the dict that NumPyro wants, with so many leading batch dimensions."""
-    if isinstance(samples, MCMC):
-        return dict(samples.get_samples(group_by_chain=batch_ndims == 2))
-    if _dataset(samples, POSTERIOR) is None:
-        return dict(_mapping(samples))
-    draws: dict[str, Any] = posterior_samples(samples)
-    if batch_ndims == 2:
-        shapes = entry_shapes(samples)
-        draws = {name: value.reshape(shapes[name]) for name, value in draws.items()}
-    return draws
-
-
-# ------------------------------------------------------------------------------------------ kinds of containers
+    total = int(np.prod([container.dataset.sizes[dim] for dim in container.sample_dims]))
+    if num_samples is not None and (
+        isinstance(num_samples, bool) or not isinstance(num_samples, int) or not 1 <= num_samples <= total
+    ):
+        raise OptionError(f"num_samples is {num_samples!r}: it has to be between 1 and {total}, as many as there are.")
+    return container.draws(num_samples)
 
 
 def _loaded(module: str, name: str) -> Any:
@@ -186,43 +301,13 @@ def _loaded(module: str, name: str) -> Any:
     return getattr(sys.modules.get(module), name, ())
 
 
-def _is_tree(samples: Any) -> bool:
-    return isinstance(samples, _loaded("xarray", "DataTree"))
-
-
-def _group_names(samples: Any) -> list[str]:
-    return list(samples.children if _is_tree(samples) else samples)
-
-
-def _dataset(samples: Any, group: str) -> Any:
-    """The ``xarray.Dataset`` with the entries; None for containers that have none."""
-    if isinstance(samples, _loaded("xarray", "Dataset")):
-        return samples
-    if has_groups(samples):
-        if group not in _group_names(samples):
-            raise OptionError(
-                f"The {type(samples).__name__} has no group {group!r}: its groups are "
-                f"{listing(_group_names(samples)) or 'none'}. Pass group=... to name one of them."
-            )
-        return samples.children[group].to_dataset() if _is_tree(samples) else samples[group]
-    return samples.to_dataset() if _is_tree(samples) else None
-
-
-def _sample_dims(dataset: Any) -> tuple[Hashable, ...]:
-    """Chain and draw, or what the attribute of ArviZ 1 says (netCDF makes one name of a list of one)."""
-    said = dataset.attrs.get("sample_dims", ())
-    for dims in ([said] if isinstance(said, str) else said, ("chain", "draw"), ("sample",)):
-        if found := tuple(dim for dim in dims if dim in dataset.dims):
-            return found
-    raise SamplesTypeError(
-        f"The {type(dataset).__name__} has dimensions {listing(map(str, dataset.dims)) or 'none'}, and none of them is "
-        f"'chain', 'draw' or 'sample': set its attribute sample_dims to the names of the dimensions that are draws."
-    )
-
-
 def _draws_first(dims: Iterable[Hashable], leading: Collection[Hashable]) -> list[Hashable]:
     dims = list(dims)
     return [dim for dim in leading if dim in dims] + [dim for dim in dims if dim not in leading]
+
+
+def _only(dataset: Any, names: Collection[str]) -> Any:
+    return _without(dataset, [name for name in dataset.data_vars if name not in names])
 
 
 def _without(dataset: Any, names: Collection[str]) -> Any:
@@ -232,40 +317,6 @@ def _without(dataset: Any, names: Collection[str]) -> Any:
     unused = {dim for name in names for dim in dataset.variables[name].dims} - kept
     coords = [name for name in dataset.coords if unused.intersection(dataset.variables[name].dims)]
     return dataset.drop_vars([*names, *coords])
-
-
-def _mapping(samples: Any) -> Mapping[str, Any]:
-    """The entries of all other kinds: a fitted ``MCMC``, a named tuple, a mapping."""
-    entries = samples
-    if isinstance(samples, MCMC):
-        if samples.last_state is None:
-            raise SamplesTypeError("The MCMC holds no samples: call its run method first.")
-        entries = samples.get_samples()
-    if hasattr(entries, "_asdict"):  # a named tuple, as BlackJAX and some kernels have for positions
-        entries = entries._asdict()
-    if not isinstance(entries, Mapping):
-        raise SamplesTypeError(
-            f"The samples are a {type(samples).__name__}, not a mapping of names to arrays: pass what "
-            f"mcmc.get_samples() or guide.sample_posterior() returns, the MCMC itself, or ArviZ's InferenceData or "
-            f"DataTree, as the second argument after the model."
-        )
-    return entries
-
-
-def _keep_in_mapping(samples: Any, names: Collection[str]) -> Any:
-    entries = _mapping(samples)
-    kept = {name: entries[name] for name in entries if name in names}
-    if type(entries) is dict:
-        return kept
-    if isinstance(entries, dict):  # a defaultdict, say, cannot be made from its items
-        result = copy.copy(entries)
-        result.clear()
-        result.update(kept)
-        return result
-    try:
-        return type(entries)(kept)  # type: ignore[call-arg]
-    except Exception:  # an open file (`numpy.load`, h5py) is made from a path, if at all
-        return kept
 
 
 def _shape(name: Any, value: Any) -> Shape | None:

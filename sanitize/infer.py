@@ -15,9 +15,9 @@ from numpyro import infer as stock
 
 from . import containers
 from .errors import MissingLatentError, NoSharedSiteError, listing
-from .evidence import FitEvidence, fit_evidence
+from .model.call import Call, is_array
+from .model.inspection import Inspection
 from .review import Review, review_samples
-from .sites import Call, SiteTable, abstract, is_array, run
 from .strip import refuse_collisions
 
 # From import time: whoever replaces NumPyro's names by ours must not make us call ourselves.
@@ -79,10 +79,11 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
         **options: Any,
     ):
         batch_ndims = options.get("batch_ndims")
-        arrays = _arrays(posterior_samples, 1 if batch_ndims is None else batch_ndims)
+        # what is no dict may tell of the fit
+        self._samples = None if posterior_samples is None else containers.open(posterior_samples)
+        arrays = None if self._samples is None else self._samples.arrays(1 if batch_ndims is None else batch_ndims)
         super().__init__(model, arrays, **options)
         self.new_rows, self.redraw = new_rows, redraw
-        self._fit = None if isinstance(posterior_samples, dict) else posterior_samples  # may tell of the fit
         self._reviews: dict[Hashable, Review] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -106,27 +107,25 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
         review = self._reviews.get(key) if key is not None else None
         if review is None:
             # with infer_discrete, NumPyro runs the model without the mask
-            table = _inspect(call, masked=not self.infer_discrete)
+            inspection = _inspect(call, masked=not self.infer_discrete)
             samples, redraw = self.posterior_samples, self.redraw
             if conditions:
-                sites = table.run.sites
+                sites = inspection.run.sites
                 # what the deterministic values were computed from need not be there
-                redraw = (*redraw, *(n for n, site in sites.items() if site.kind == "latent" and n not in samples))
+                redraw = (*redraw, *(name for name in inspection.run.named("latent") if name not in samples))
                 samples = {n: v for n, v in samples.items() if n not in sites or sites[n].kind != "deterministic"}
-            evidence, compared = _watched(fit_evidence(table.call, samples if self._fit is None else self._fit))
             try:
                 review = review_samples(
-                    table,
-                    samples,
+                    inspection,
+                    containers.beside(self._samples, samples),
                     new_rows=self.new_rows,
                     redraw=redraw,
                     batch_ndims=len(self._batch_shape),
-                    evidence=evidence,
                 )
+                review.refuse()
             except NoSharedSiteError:  # NumPyro takes from such entries the number of draws, and so do we
                 return dict(self.posterior_samples)
-            # else the values of the arguments counted
-            if key is not None and table.call.mode == "abstract" and not (compared and self._fit is not None):
+            if key is not None and inspection.call.mode == "abstract" and not review.judgement.by_values:
                 if len(self._reviews) >= _MOST_REVIEWS:
                     self._reviews = {}
                 self._reviews[key] = review
@@ -198,24 +197,24 @@ def log_likelihood(
     >>> log_likelihood(model, samples, np.zeros(3), np.zeros(3))["y"].shape
     (50, 3)
     """
-    refuse_collisions(model)
-    containers.entry_shapes(posterior_samples)  # that these are no samples is the first thing to say
-    arrays = _arrays(posterior_samples, batch_ndims)
-    table = _inspect(Call.of(model, args, kwargs), masked=False)
-    stripped: frozenset[str] = frozenset()
-    missing = tuple(name for name in table.run.sites if _is_latent(table, name))
+    call = Call.of(model, args, kwargs)
+    refuse_collisions(call)
+    samples = containers.open(posterior_samples)
+    arrays = samples.arrays(batch_ndims)
+    inspection = _inspect(call, masked=False)
+    latents = inspection.run.named("latent")
+    stripped, missing = frozenset[str](), tuple(latents)
     if arrays:
-        evidence = fit_evidence(table.call, posterior_samples)
         ndims = len(np.shape(next(iter(arrays.values())))[:batch_ndims])
+        opened = containers.beside(samples, arrays)
         try:
-            review = review_samples(
-                table, arrays, new_rows=new_rows, redraw=redraw, batch_ndims=ndims, evidence=evidence
-            )
+            review = review_samples(inspection, opened, new_rows=new_rows, redraw=redraw, batch_ndims=ndims)
         except NoSharedSiteError:
             pass
         else:
+            review.refuse()
             stripped = review.stripped
-            missing = review.missing + tuple(n for n in review if n in stripped and _is_latent(table, n))
+            missing = review.missing + tuple(name for name in review if name in stripped and name in latents)
     clean = {name: value for name, value in arrays.items() if name not in stripped}
     if arrays and not clean:  # an entry that is no site carries the number of draws
         clean["_draws"] = np.zeros(np.shape(next(iter(arrays.values())))[:batch_ndims])
@@ -231,32 +230,9 @@ def log_likelihood(
         ) from error
 
 
-def _is_latent(table: SiteTable, name: str) -> bool:
-    site = table.run.sites.get(name)
-    return site is not None and site.kind == "latent"
-
-
-def _inspect(call: Call, masked: bool) -> SiteTable:
+def _inspect(call: Call, masked: bool) -> Inspection:
     """The sites under exactly these arguments, also where there are none."""
-    outcome, call = run(replace(call, bare=False, masked=masked), fall_back=True)
-    return SiteTable(call, outcome)
-
-
-def _watched(evidence: FitEvidence) -> tuple[FitEvidence, list[bool | None]]:
-    """The same evidence, and a list that is empty as long as nobody has asked for a comparison of the data."""
-    answers: list[bool | None] = []
-    same = evidence.same_rows
-
-    def same_rows() -> bool | None:
-        answers.append(same() if callable(same) else same)
-        return answers[-1]
-
-    return replace(evidence, same_rows=same_rows), answers
-
-
-def _arrays(samples: Any, batch_ndims: int) -> Any:
-    """The dict that NumPyro wants, chains and draws leading, as many batch dimensions as asked for."""
-    return samples if samples is None or isinstance(samples, dict) else containers.arrays(samples, batch_ndims)
+    return Inspection.of(replace(call, bare=False, masked=masked))
 
 
 def _conditions_on_deterministic(predictive: Predictive) -> bool:
@@ -270,7 +246,7 @@ def _conditions_on_deterministic(predictive: Predictive) -> bool:
 def _key(call: Call, *more: Hashable) -> Hashable | None:
     """What a review depends on: shapes and dtypes of arrays, all else by value; None where that cannot be told."""
     leaves = tuple(
-        (leaf.shape, leaf.dtype) if is_array(leaf) else (type(leaf), leaf) for leaf in map(_abstract, call.leaves)
+        (leaf.shape, leaf.dtype) if is_array(leaf) else (type(leaf), leaf) for leaf in call.without_data().leaves
     )
     key = (call.treedef, leaves, jax.config.jax_enable_x64, *more)  # type: ignore[attr-defined]
     try:
@@ -278,7 +254,3 @@ def _key(call: Call, *more: Hashable) -> Hashable | None:
     except TypeError:
         return None
     return key
-
-
-def _abstract(leaf: Any) -> Any:
-    return abstract(leaf) if is_array(leaf) else leaf

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
-from .assume import assumed_arguments
-from .containers import POSTERIOR, entry_shapes, has_groups
+from . import containers
+from .containers import Container
 from .errors import ModelArgumentsError, OptionError, listing
-from .evidence import fit_evidence, recorded_arguments
+from .fit import recorded_arguments
+from .model.call import Call, arguments_error
+from .model.inspection import Inspection
 from .review import review_samples
-from .sites import (
-    SiteTable,
-    arguments_error,
-    describe_model,
-    inspect_sites,
-    parameters_of,
-    refuse_other_than_model,
-)
 
 _OPTIONS = ("new_rows", "redraw")
 
@@ -30,7 +23,6 @@ def strip_deterministic(
     *args: Any,
     new_rows: bool | None = None,
     redraw: Sequence[str] = (),
-    group: Any = POSTERIOR,
     **kwargs: Any,
 ) -> Any:
     """Strip from posterior samples what is no latent draw, so that stock ``Predictive`` is right on other data.
@@ -57,9 +49,6 @@ def strip_deterministic(
         them, None (default) goes by evidence and warns where there is none.
     redraw : sequence of str
         Latents to strip although they were fitted: the model draws them from their prior.
-    group : str
-        The group to clean, where the samples have groups (and ``warmup_...`` of it). All else that is passed as
-        ``group`` is an argument of the model.
 
     Returns
     -------
@@ -112,75 +101,48 @@ def strip_deterministic(
     >>> list(strip_deterministic(model, samples, np.zeros(3)))  # with the arguments to predict with, it is certain
     ['slope']
     """
-    refuse_collisions(model)
-    group, kwargs = _whose_group(model, samples, group, kwargs)
-    entry_shapes(samples, group)  # that these are no samples is the first thing to say
-    table, arguments_of_fit = _inspect(model, samples, args, kwargs, group)
-    evidence = fit_evidence(table.call, samples)
-    if arguments_of_fit or table.call.assumed:
-        evidence = replace(evidence, same_rows=True if arguments_of_fit else None)
-    review = review_samples(table, samples, new_rows=new_rows, redraw=redraw, group=group, evidence=evidence)
-    return review.apply(samples)
+    call = Call.of(model, args, kwargs)
+    refuse_collisions(call)
+    if "group" in kwargs and (why := call.why_not_bound()):  # an option of ours in version 0.1
+        raise arguments_error(call, f"{why}. A group of the samples is passed itself, as in samples['prior']")
+    opened = containers.open(samples)
+    inspection = _inspect(call, opened)
+    return review_samples(inspection, opened, new_rows=new_rows, redraw=redraw).apply_to(opened)
 
 
-def _inspect(
-    model: Callable[..., Any], samples: Any, args: tuple[Any, ...], kwargs: dict[str, Any], group: str
-) -> tuple[SiteTable, bool]:
-    """The sites under the arguments passed, else under those of the fit (True), else under those worked out."""
-    if args or kwargs:
-        return inspect_sites(model, *args, **kwargs), False
+def _inspect(call: Call, samples: Container) -> Inspection:
+    """The model under the arguments passed, else under those of the fit, else under those worked out."""
+    if call.leaves:
+        return Inspection.of(call)
     failures: dict[str, Exception] = {}
-    for args, recorded in recorded_arguments(model, samples):
+    for args, recorded in recorded_arguments(call, samples):
         try:
-            return inspect_sites(model, *args, **recorded), True
+            return Inspection.of(call.with_arguments(args, recorded))
         except Exception as error:  # they may be other things of the same name
             failures.setdefault(listing(recorded) or "by position", error)
-    if parameters_of(model) == []:
-        return inspect_sites(model), False
+    if call.parameters == []:
+        return Inspection.of(call)
+    from .assume import assumed_arguments  # a call with arguments does not load it
+
     try:
-        table = assumed_arguments(model, samples, group)
+        inspection = assumed_arguments(call, samples)
     except ModelArgumentsError as error:
         for names, failure in failures.items():
             why = f"{error} Those recorded with the samples ({names}) do not do: {type(failure).__name__}: {failure}"
-            raise ModelArgumentsError(why, signature=describe_model(model)) from failure
+            raise ModelArgumentsError(why, signature=call.description) from failure
         raise
-    if table is not None:
-        return table, False
+    if inspection is not None:
+        return inspection
     try:
-        return inspect_sites(model), False
+        return Inspection.of(call)
     except Exception as error:
         why = f"{type(error).__name__}: {error}"
-        raise arguments_error(model, f"none were passed, and without them it fails ({why})") from error
+        raise arguments_error(call, f"none were passed, and without them it fails ({why})") from error
 
 
-def _whose_group(
-    model: Callable[..., Any], samples: Any, group: Any, kwargs: dict[str, Any]
-) -> tuple[str, dict[str, Any]]:
-    """Ours if it names a group of samples that have groups; else the model's, many of which have a group index."""
-    if isinstance(group, str) and group == POSTERIOR:
-        return group, kwargs
-    parameters = parameters_of(model)
-    models_own = parameters is not None and any(p.name == "group" for p in parameters)
-    if isinstance(group, str) and has_groups(samples):
-        if models_own:
-            raise OptionError(
-                f"group={group!r} may be meant for the samples, or for the model, which has a parameter of that name: "
-                f"call inspect_sites(model, ...).review(samples, group={group!r}).apply(samples) instead."
-            )
-        return group, kwargs
-    if models_own or parameters is None or any(p.kind is p.VAR_KEYWORD for p in parameters):
-        return POSTERIOR, {**kwargs, "group": group}
-    raise OptionError(
-        f"group is {group!r}, but the samples ({type(samples).__name__}) have no groups of which it could name one, "
-        f"and the model has no such parameter."
-        if not has_groups(samples)
-        else f"group is {group!r}: it has to be the name of a group of the samples."
-    )
-
-
-def refuse_collisions(model: Callable[..., Any]) -> None:
-    refuse_other_than_model(model)
-    taken = [p.name for p in parameters_of(model) or () if p.name in _OPTIONS]
+def refuse_collisions(call: Call) -> None:
+    """Options of ours that are parameters of the model's, too."""
+    taken = [p.name for p in call.parameters or () if p.name in _OPTIONS]
     if taken:
         raise OptionError(
             f"The model has a parameter of its own named {taken[0]!r}, an option of strip_deterministic: call "

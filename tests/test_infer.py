@@ -15,8 +15,9 @@ from numpyro.infer import MCMC, NUTS, SVI, Trace_ELBO
 from numpyro.infer.autoguide import AutoNormal
 
 import sanitize
-from sanitize import MissingLatentError, RedrawnSiteWarning, RowLevelSiteWarning, ShapeMismatchError, sites
+from sanitize import MissingLatentError, RedrawnSiteWarning, RowLevelSiteWarning, ShapeMismatchError
 from sanitize.behavior import HAZARDS, _density, _predict, _predict_obs, _score, posterior
+from sanitize.model import trace
 
 KEY = jax.random.PRNGKey(0)
 X = np.cos(np.arange(12, dtype=np.float32)).reshape(4, 3)
@@ -238,8 +239,8 @@ def test_other_samples_in_the_same_instance():
 @pytest.fixture
 def runs(monkeypatch):
     seen = []
-    original = sites._run_in_mode
-    monkeypatch.setattr(sites, "_run_in_mode", lambda *args: seen.append(args) or original(*args))
+    original = trace.run_in_mode
+    monkeypatch.setattr(trace, "run_in_mode", lambda *args: seen.append(args) or original(*args))
     return seen
 
 

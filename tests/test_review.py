@@ -8,6 +8,8 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
+import xarray as xr
+from containers_of import with_groups
 from numpyro import handlers
 from numpyro.infer import Predictive
 
@@ -21,8 +23,6 @@ from sanitize import (
     inspect_sites,
     strip_deterministic,
 )
-from sanitize.evidence import FitEvidence
-from sanitize.review import review_samples
 
 KEY = jax.random.PRNGKey(0)
 SIGMA = np.ones(8, np.float32)
@@ -61,8 +61,10 @@ def test_rows_that_do_not_fit_are_new_for_all():
 
 @pytest.mark.parametrize(("same", "action"), [(True, "kept"), (False, "stripped")])
 def test_known_data_of_the_fit_decide(same, action, recwarn):
-    table = inspect_sites(models.row_effects, x(6))
-    review = review_samples(table, row_effects(), evidence=FitEvidence(same_rows=same))
+    data = x(6) if same else x(6) + 1
+    posterior = {name: (("draw", "row")[: value.ndim], value) for name, value in row_effects().items()}
+    samples = with_groups(posterior=xr.Dataset(posterior), constant_data=xr.Dataset({"x": ("row", x(6))}))
+    review = inspect_sites(models.row_effects, data).review(samples)
     assert review["z"].action == action
     assert [w.category for w in recwarn] == ([] if same else [RedrawnSiteWarning])
 
@@ -102,8 +104,9 @@ def test_model_that_takes_no_arguments_is_its_own_data():
 def test_known_observed_sites_are_stripped():
     """A site that was observed in the fit is a target, though nothing in this call shows it."""
     entries = {"a": np.zeros(5), "z": np.zeros((5, 6)), "obs": np.zeros((5, 6))}
-    table = inspect_sites(lambda: models.closed_over())
-    review = review_samples(table, entries, new_rows=False, evidence=FitEvidence(observed=frozenset({"obs"})))
+    posterior = {name: (("draw", "row")[: value.ndim], value) for name, value in entries.items()}
+    samples = with_groups(posterior=xr.Dataset(posterior), observed_data=xr.Dataset({"obs": ("row", np.zeros(6))}))
+    review = inspect_sites(lambda: models.closed_over()).review(samples, new_rows=False)
     assert review["obs"].action == "stripped"
     assert "observed in the fit" in review["obs"].reason
 

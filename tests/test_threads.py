@@ -13,7 +13,8 @@ import numpyro.distributions as dist
 import pytest
 from numpyro.primitives import _PYRO_STACK
 
-from sanitize import inspect_sites, probes, sites, strip_deterministic
+from sanitize import inspect_sites, strip_deterministic
+from sanitize.model import trace
 
 THREADS, ROUNDS = 8, 4
 x = np.linspace(0.0, 1.0, 5, dtype=np.float32)
@@ -108,8 +109,8 @@ def test_failures_of_one_thread_are_not_those_of_another():
     results = together(work, list(range(THREADS)))
     assert results == [[alone if i % 2 else None] * ROUNDS for i in range(THREADS)]
     assert not _PYRO_STACK
-    assert sites.ONE_RUN_AT_A_TIME.acquire(blocking=False)
-    sites.ONE_RUN_AT_A_TIME.release()
+    assert trace.ONE_RUN_AT_A_TIME.acquire(blocking=False)
+    trace.ONE_RUN_AT_A_TIME.release()
 
 
 def test_the_filters_of_warnings_are_as_they_were(monkeypatch):
@@ -124,9 +125,9 @@ def test_the_filters_of_warnings_are_as_they_were(monkeypatch):
             first_is_out.wait(0.5)
         return None, call
 
-    monkeypatch.setattr(probes, "run", run)
+    monkeypatch.setattr(trace, "run_in_mode", run)
     before = list(warnings.filters)
-    threads = [threading.Thread(target=probes.try_run, args=(call,)) for call in ("first", "second")]
+    threads = [threading.Thread(target=trace.try_run, args=(call,)) for call in ("first", "second")]
     for thread in threads:
         thread.start()
         time.sleep(0.05)

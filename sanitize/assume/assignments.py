@@ -20,8 +20,9 @@ from numpyro.distributions import Distribution
 from numpyro.distributions.distribution import validation_enabled
 from numpyro.primitives import Messenger
 
-from .probes import try_run
-from .sites import ONE_RUN_AT_A_TIME, Call, Run, Shape, SiteTable, is_array, parameters_of
+from ..model.call import Call, Shape, is_array, parameters_of
+from ..model.inspection import Inspection
+from ..model.trace import ONE_RUN_AT_A_TIME, Run, try_run
 
 # Far enough apart that `n - 1` and `n + 2` of one are not those of another; small, because models loop over them.
 _PRIMES = (11, 17, 23, 29, 37, 43, 53, 59, 67, 73, 79, 89, 97, 103, 109, 127, 137, 149, 157, 163, 173, 179, 191, 197)
@@ -30,9 +31,6 @@ Path = tuple[Any, ...]  # ("X",) is a parameter, ("data", "x") the value of a ke
 Axis = tuple[Path, int]
 
 ROWS: Axis = ((), 0)  # the leading axes of arrays share one size unless they are split off
-
-# What JAX raises where a model asks an abstract value for its value.
-NEEDS_VALUES = (jax.errors.JAXTypeError, jax.errors.JAXIndexError)
 
 STRIPPED_KINDS = ("deterministic", "observed", "plate")
 
@@ -297,7 +295,7 @@ class Explanation:
     primes: Mapping[Axis, int]
     sizes: Mapping[Axis, int]  # those read off the samples; the others are free
     structure: Run  # with primes for sizes
-    table: SiteTable  # with the sizes of the samples
+    table: Inspection  # with the sizes of the samples
     entries: frozenset[str]
     batch_ndims: int
     optional: tuple[Path, ...]  # keys that were asked for and need not be there
@@ -309,7 +307,7 @@ class Explanation:
         Where no site is observed, a prediction may itself have an entry.
         """
         outcome = self.table.run
-        used = frozenset[str]().union(*outcome.ancestors.values())
+        used = frozenset[str]().union(*self.table.ancestors.values())
         observed = frozenset(name for name, site in outcome.sites.items() if site.kind == "observed")
         ends = {name for name, site in outcome.sites.items() if site.kind == "latent" and name not in used}
         return observed | (ends - self.entries if observed else ends)
@@ -360,7 +358,7 @@ class Explanation:
         sites = self.table.run.sites
         lost: dict[str, tuple[str, ...]] = {}
         for name in self.entries:
-            absent = [p for p in sites[name].parents if p not in self.entries and not sites[p].discrete]
+            absent = [p for p in self.table.parents(name) if p not in self.entries and not sites[p].discrete]
             if absent and sites[name].kind == "deterministic":
                 absent = [p for p in absent if p not in self.table.observable]
             if absent and sites[name].kind == "deterministic":
@@ -446,7 +444,7 @@ class Samples:
             outcome = try_run(call)
             if outcome is not None and _agrees(outcome, shapes):
                 optional = tuple(path for path, needed in asked.items() if not needed)
-                table, entries = SiteTable(call, outcome), frozenset(shapes)
+                table, entries = Inspection(call, outcome), frozenset(shapes)
                 return Explanation(assignment, primes, sizes, structure, table, entries, ndims, optional)
         self.failure = Mismatch("the sizes contradict each other")
         return None

@@ -19,8 +19,8 @@ import numpy as np
 import numpyro
 from numpyro import handlers
 
+from ..model.call import is_array
 from .assignments import INT, NUMBER, WHOLE, Reading
-from .sites import is_array
 
 ANOTHER = "another value"
 

@@ -12,17 +12,20 @@ import functools
 import heapq
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import Parameter
-from typing import Any
 
+from ..containers import Container
+from ..errors import AssumedArgumentsWarning, MissingLatentError, listing, warn
+from ..model.call import Call, arguments_error
+from ..model.inspection import Inspection
+from ..model.trace import NEEDS_VALUES
 from .assignments import (
     FALSE,
     INDEX,
     INT,
     MATRIX,
-    NEEDS_VALUES,
     NONE,
     NUMBER,
     OPTIONS,
@@ -38,9 +41,6 @@ from .assignments import (
     fixed,
 )
 from .constants import Constants, constants_of, unwrap
-from .containers import POSTERIOR, batch_ndims, entry_shapes, some_draws
-from .errors import AssumedArgumentsWarning, MissingLatentError, listing, warn
-from .sites import SiteTable, arguments_error, describe_model, parameters_of
 from .variations import Ambiguous, Proof
 
 MOST_SEARCHED = 4  # parameters; more cannot be told apart by shapes in a reasonable number of runs
@@ -48,24 +48,22 @@ MOST_SEARCHED = 4  # parameters; more cannot be told apart by shapes in a reason
 _MOST_RUNS = 250
 
 
-def assumed_arguments(model: Callable[..., Any], samples: Any, group: str = POSTERIOR) -> SiteTable | None:
+def assumed_arguments(call: Call, samples: Container) -> Inspection | None:
     """The sites of a model under arguments that explain the samples, if all that explain them agree on the kinds.
 
     The model's body runs many times, abstractly: dozens of times for a regression, hundreds for a model with flags.
 
     Parameters
     ----------
-    model : callable
-        The NumPyro model.
-    samples : mapping of arrays, xarray.Dataset, arviz.InferenceData or xarray.DataTree
+    call : Call
+        The NumPyro model, without arguments.
+    samples : Container
         The samples of its fit. A few draws are read.
-    group : str
-        Which group, where the samples have groups.
 
     Returns
     -------
-    SiteTable or None
-        Its ``call.assumed`` lists the arguments. None for a model that needs none, where none explain the samples.
+    Inspection or None
+        Its ``assumed`` lists the arguments. None for a model that needs none, where none explain the samples.
 
     Raises
     ------
@@ -79,13 +77,14 @@ def assumed_arguments(model: Callable[..., Any], samples: Any, group: str = POST
     AssumedArgumentsWarning
         Arguments were assumed.
     """
-    parameters = _parameters(model)
+    model = call.model
+    parameters = _parameters(call)
     if parameters is None:
         return None
     required = [p for p in parameters if p.default is p.empty]
-    shapes = entry_shapes(samples, group)
-    draws = functools.partial(some_draws, samples, group)
-    search = _Search(Samples(model, shapes, batch_ndims(samples, group)), parameters)
+    shapes = samples.shapes
+    draws = lambda ndims, names: samples.some_draws(names, ndims)  # noqa: E731
+    search = _Search(Samples(model, shapes, samples.batch_ndims), parameters)
     notes: dict[str, None] = {}
     recomputed: dict[str, tuple[str, ...]] = {}
     refuted: list[Explanation] = []
@@ -108,7 +107,7 @@ def assumed_arguments(model: Callable[..., Any], samples: Any, group: str = POST
                 proof.compare(found, other)
             proof.prove(found)
         except Ambiguous as ambiguity:
-            raise arguments_error(model, f"none were passed, and the samples do not tell: {ambiguity}") from None
+            raise arguments_error(call, f"none were passed, and the samples do not tell: {ambiguity}") from None
         return _announced(found)
     if required and recomputed:
         computed = "; ".join(f"{name!r} from {listing(latents)}" for name, latents in recomputed.items())
@@ -122,39 +121,39 @@ def assumed_arguments(model: Callable[..., Any], samples: Any, group: str = POST
         entries = ", ".join(f"{name!r} {shape}" for name, shape in itertools.islice(shapes.items(), 6))
         why = f" ({'; '.join(list(notes)[:2])})" if notes else ""
         tried = f"in {_MOST_RUNS - search.budget.left} runs with made-up ones"
-        raise arguments_error(model, f"none were passed, and nothing {tried} explains the entries {entries}{why}")
+        raise arguments_error(call, f"none were passed, and nothing {tried} explains the entries {entries}{why}")
     return None
 
 
-def _parameters(model: Callable[..., Any]) -> list[Parameter] | None:
+def _parameters(call: Call) -> list[Parameter] | None:
     """The parameters that may be searched; None where there are none, or nothing tells and nothing is required."""
-    parameters = parameters_of(model)
+    parameters = call.parameters
     required = [p for p in parameters or () if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     if not parameters or any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
         if required:
             raise arguments_error(
-                model, "none were passed, and with * or ** its signature does not tell which there are"
+                call, "none were passed, and with * or ** its signature does not tell which there are"
             )
         return None
     if len(required) > MOST_SEARCHED:
         raise arguments_error(
-            model,
+            call,
             f"none were passed, and it needs {len(required)}: at most {MOST_SEARCHED} are worked out from the samples",
         )
-    bound = {name for inner in unwrap(model) if isinstance(inner, functools.partial) for name in inner.keywords}
+    bound = {name for inner in unwrap(call.model) if isinstance(inner, functools.partial) for name in inner.keywords}
     return [p for p in parameters if p.name not in bound]
 
 
-def _announced(found: Explanation) -> SiteTable:
+def _announced(found: Explanation) -> Inspection:
     assumed = found.described()
     call, outcome = found.table.call, found.table.run
     if assumed:
         warn(
-            f"No arguments of {describe_model(call.model)} were passed; the samples are explained by "
+            f"No arguments of {call.description} were passed; the samples are explained by "
             f"{', '.join(assumed)}. Pass the arguments that you predict with to make it certain.",
             AssumedArgumentsWarning,
         )
-    return SiteTable(replace(call, assumed=tuple(assumed)), outcome)
+    return Inspection(call, outcome, tuple(assumed))
 
 
 # What names suggest, for the order of the trials only.

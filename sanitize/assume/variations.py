@@ -14,6 +14,10 @@ from dataclasses import replace
 from inspect import Parameter
 from typing import Any, NamedTuple
 
+from ..model.call import abstract, is_array
+from ..model.sizes import nothing_follows
+from ..model.trace import NEEDS_VALUES
+from ..model.values import contradiction
 from .assignments import (
     COUNTS,
     CUBE,
@@ -22,7 +26,6 @@ from .assignments import (
     INDEX,
     INT,
     MATRIX,
-    NEEDS_VALUES,
     NONE,
     NUMBER,
     OPTIONS,
@@ -41,9 +44,6 @@ from .assignments import (
 )
 from .constants import Constants
 from .options import StandIn, all_values, is_stand_in, without_its_value
-from .probes import nothing_follows
-from .recompute import contradiction
-from .sites import abstract, is_array
 
 _MOST_RUNS = 800
 

@@ -150,7 +150,7 @@ class Call:
         return jax.tree_util.tree_unflatten(self.treedef, self.leaves)
 
     def filled(self, arrays: Sequence[Any]) -> Arguments:
-        """``args, kwargs`` for a run: ``arrays`` in place of what is `traced`, the rest so that it cannot be changed."""
+        """``args, kwargs`` for a run: ``arrays`` in place of what is `traced`, all else out of the model's reach."""
         given = dict(zip(self.traced, arrays))
         leaves = [given[i] if i in given else _own(leaf) for i, leaf in enumerate(self.leaves)]
         return jax.tree_util.tree_unflatten(self.treedef, leaves)
@@ -227,9 +227,7 @@ def arguments_error(call: Call, what: str) -> ModelArgumentsError:
     """The signature, and the call to make."""
     kinds = inspect.Parameter
     forms: dict[Any, str] = {kinds.KEYWORD_ONLY: "{0}={0}", kinds.VAR_POSITIONAL: "*{0}", kinds.VAR_KEYWORD: "**{0}"}
-    needed = ", ".join(
-        forms.get(p.kind, "{0}").format(p.name) for p in call.parameters or () if p.default is p.empty
-    )
+    needed = ", ".join(forms.get(p.kind, "{0}").format(p.name) for p in call.parameters or () if p.default is p.empty)
     example = f"model, {needed}" if needed else "model"
     return ModelArgumentsError(
         f"{call.description} cannot be run with the arguments at hand: {what}. Pass the arguments that you predict "

@@ -134,7 +134,10 @@ class _Graph:
         given.update({v: frozenset({CLOSED_OVER}) for v in jaxpr.constvars})
         outputs = [(v, name) for v, name in zip(jaxpr.outvars, owners) if not hasattr(v, "val")]
         found = flow(
-            jaxpr, given, {v: frozenset({name}) for v, name in outputs if name not in computed}, frozenset({CLOSED_OVER})
+            jaxpr,
+            given,
+            {v: frozenset({name}) for v, name in outputs if name not in computed},
+            frozenset({CLOSED_OVER}),
         )
         sources = dict.fromkeys(computed, NOTHING)
         for variable, name in zip(jaxpr.outvars, owners):

@@ -18,18 +18,19 @@ from hypothesis.extra import numpy as hnp
 from numpyro import handlers
 from numpyro.primitives import _PYRO_STACK
 
-from sanitize import ModelArgumentsError, Plate, Site, inspect_sites, sites
+from sanitize import ModelArgumentsError, Plate, Site, inspect_sites
+from sanitize.model import trace
 
 X = np.zeros((20, 3), np.float32)
 x = np.ones(20, np.float32)
 
 
 def kinds(table):
-    return {name: site.kind for name, site in table.run.sites.items()}
+    return {name: site.kind for name, site in table.inspection.run.sites.items()}
 
 
 def shapes(table):
-    return {name: site.shape for name, site in table.run.sites.items()}
+    return {name: site.shape for name, site in table.inspection.run.sites.items()}
 
 
 def test_every_fact_about_a_site():
@@ -129,7 +130,7 @@ def test_scan():
     assert kinds(table)["double"] == "deterministic"
     assert "level" in table["double"].parents
     assert "level" in table["last"].parents
-    assert table.run.scanned == {"level", "obs"}
+    assert table.inspection.run.scanned == {"level", "obs"}
 
 
 def test_cond():
@@ -266,7 +267,7 @@ def test_x64():
     ],
 )
 def test_falls_back_only_as_far_as_it_has_to(model, args, mode):
-    assert inspect_sites(model, *args).run.mode == mode
+    assert inspect_sites(model, *args).inspection.call.mode == mode
 
 
 def test_model_that_needs_the_values_of_an_argument():
@@ -494,8 +495,8 @@ def test_any_shape_is_told_as_the_model_draws_it(event, rows):
 def test_one_run(monkeypatch):
     """`inspect_sites` itself is one run of the model, not two."""
     runs = []
-    original = sites._run_in_mode
-    monkeypatch.setattr(sites, "_run_in_mode", lambda *a, **k: runs.append(1) or original(*a, **k))
+    original = trace.run_in_mode
+    monkeypatch.setattr(trace, "run_in_mode", lambda *a, **k: runs.append(1) or original(*a, **k))
     inspect_sites(models.regression, X)
     assert len(runs) == 1
 
@@ -507,7 +508,7 @@ def test_dict_keeps_the_order_in_which_it_was_written():
     """JAX sorts the keys of a dict: a model that unpacks one would get its columns exchanged."""
     table = inspect_sites(models.ordered_data, {"X": X, "A": x})
     assert shapes(table)["beta"] == (3,)
-    assert table.call.names == ("data['X']", "data['A']")
+    assert table.inspection.call.names == ("data['X']", "data['A']")
     assert list(inspect_sites(models.by_keyword, z=x, a=x)) == ["z", "a"]
 
 
@@ -599,9 +600,9 @@ def test_parents_through_numpyros_control_flow_and_reparam():
 def test_integers_and_masks_made_of_a_latent():
     """`int(z)` and `x[z == 1]` take an eager run."""
     table = inspect_sites(models.counted, 2)
-    assert (list(table), table.run.mode) == (["z", "a0", "a1"], "eager")
+    assert (list(table), table.inspection.call.mode) == (["z", "a0", "a1"], "eager")
     table = inspect_sites(models.selected, x)
-    assert (table["chosen"].parents, table.run.mode) == (("z",), "eager")
+    assert (table["chosen"].parents, table.inspection.call.mode) == (("z",), "eager")
 
 
 def test_memory_map_is_an_array(tmp_path):
@@ -614,7 +615,7 @@ def test_named_tuple_and_list_of_arrays():
     """Their parts are named in the words of the caller."""
     Data = collections.namedtuple("Data", ["x", "y"])
     table = inspect_sites(lambda data: models.line(data.x, data.y), Data(x, None))
-    assert table.call.names == ("data.x", "data.y")
+    assert table.inspection.call.names == ("data.x", "data.y")
     assert table["obs"].observable == "data.y"
     assert inspect_sites(lambda data: models.line(*data), [x, None])["obs"].observable == "data[1]"
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sanitize import inspect_sites, sites, strip_deterministic
+from sanitize import inspect_sites, strip_deterministic
+from sanitize.model import trace
 
 
 def x(rows):
@@ -178,7 +179,7 @@ def test_no_rows_or_no_columns(shape):
 def test_model_that_needs_values():
     """Data are lengthened by repeating rows, so that a group index stays valid and groups stay as many."""
     table = inspect_sites(models.concrete_groups, x(8), np.arange(8) % 8)
-    assert table.run.mode == "concrete"
+    assert table.inspection.call.mode == "concrete"
     assert table["effect"].row_dims == ()
     assert table["mu"].row_dims == (0,)
     table = inspect_sites(models.concrete_groups, jax.ShapeDtypeStruct((8,), np.float32), np.arange(8) % 8)
@@ -240,7 +241,7 @@ def test_a_latent_that_is_only_scored_with_data_is_no_target():
 def test_target_of_a_model_that_has_to_be_run():
     """Made-up data are values there."""
     table = inspect_sites(models.switching, x(4))
-    assert table.run.mode == "eager"
+    assert table.inspection.call.mode == "eager"
     assert (table["obs"].observable, table["obs"].row_dims) == ("y", (0,))
 
 
@@ -290,8 +291,8 @@ def test_several_targets():
 def runs(monkeypatch):
     """Counts runs of the model."""
     seen = []
-    original = sites._run_in_mode
-    monkeypatch.setattr(sites, "_run_in_mode", lambda *args: seen.append(args) or original(*args))
+    original = trace.run_in_mode
+    monkeypatch.setattr(trace, "run_in_mode", lambda *args: seen.append(args) or original(*args))
     return seen
 
 

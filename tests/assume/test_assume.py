@@ -24,15 +24,17 @@ from sanitize import (
     ModelArgumentsError,
     RedrawnSiteWarning,
     ShapeMismatchError,
+    containers,
     inspect_sites,
     strip_deterministic,
 )
-from sanitize import assume as assume_module
-from sanitize import variations as variations_module
 from sanitize.assume import assumed_arguments
-from sanitize.constants import constants_of
+from sanitize.assume import search as assume_module
+from sanitize.assume import variations as variations_module
+from sanitize.assume.constants import constants_of
+from sanitize.assume.options import StandIn
 from sanitize.errors import SanitizeError
-from sanitize.options import StandIn
+from sanitize.model.call import Call
 from sanitize.review import review_samples
 
 UNSOLVED = {"dawid_skene", "holt_winters", "imputation", "stacking"}  # sizes that are values, too many parameters
@@ -160,9 +162,10 @@ def test_the_review_says_on_which_arguments_it_rests():
     """As a tuple, as a line of its print-out, and in HTML; not where arguments were passed."""
     model, args = regression()
     samples = record_fit(model, args)
+    opened = containers.open(samples)
     with pytest.warns(AssumedArgumentsWarning):
-        table = assumed_arguments(model, samples)
-    review = review_samples(table, samples)
+        inspection = assumed_arguments(Call.of(model, (), {}), opened)
+    review = review_samples(inspection, opened)
     assert review.assumed[0] == "X: float32[20, 3]"
     assert "X: float32[20, 3]" in repr(review).splitlines()[-1]
     assert "X: float32[20, 3]" in review._repr_html_()

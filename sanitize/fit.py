@@ -1,67 +1,44 @@
-"""What a container tells of the fit, beside the entries: its arguments, and which sites were observed."""
+"""What is known of the fit, beside its draws: its arguments, compared with those of a call."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import jax
 import numpy as np
-from numpyro.infer import MCMC
 
-from .containers import data_group
-from .sites import Call, is_number_list, parameters_of
-
-Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
+from .containers import Container
+from .model.call import Arguments, Call, is_number_list
 
 
-@dataclass(frozen=True)
-class FitEvidence:
-    """What is known of the fit when entries are judged.
-
-    ``same_rows`` may be a function: comparing data takes reading them, which only some entries need.
-    """
-
-    observed: frozenset[str] = frozenset()  # names of sites that were observed
-    same_rows: bool | Callable[[], bool | None] | None = None  # whether the data passed are those of the fit
-
-
-def fit_evidence(call: Call, samples: Any) -> FitEvidence:
-    """What the samples tell of their fit, compared with the arguments of this call."""
-    return FitEvidence(frozenset(data_group(samples, "observed_data")), lambda: _same_rows(call, samples))
-
-
-def recorded_arguments(model: Callable[..., Any], samples: Any) -> Iterator[Arguments]:
+def recorded_arguments(call: Call, samples: Container) -> Iterator[Arguments]:
     """The arguments of the fit, if the samples hold them: an ``MCMC``'s own, else arrays named like parameters.
 
     ArviZ before 1.0 stores a number as an array of one element. So there are two readings, likelier first.
     """
-    if isinstance(samples, MCMC):
-        yield samples._args, samples._kwargs
+    if samples.arguments is not None:
+        yield samples.arguments
         return
-    recorded = _recorded_data(samples)
+    recorded = {**samples.constant_data, **samples.observed_data}
     named = {
         p.name: np.asarray(recorded[p.name])
-        for p in parameters_of(model) or ()
+        for p in call.parameters or ()
         if p.name in recorded and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     }
     for most_dims in (1, 0) if named else ():
         yield (), {name: x.item() if x.size == 1 and x.ndim <= most_dims else x for name, x in named.items()}
 
 
-def _recorded_data(samples: Any) -> dict[str, Any]:
-    return {**data_group(samples, "constant_data"), **data_group(samples, "observed_data")}
-
-
-def _same_rows(call: Call, samples: Any) -> bool | None:
+def same_rows(call: Call, samples: Container) -> bool | None:
     """Whether every array that was passed is that of the fit; None where one cannot be compared."""
-    if isinstance(samples, MCMC):
-        fit = Call.of(call.model, samples._args, samples._kwargs)
+    if samples.arguments is not None:
+        fit = call.with_arguments(*samples.arguments)
         recorded, observed = dict(zip(fit.names, fit.leaves)), []
     else:
         # data often come as an argument of another name than the site that they are observed at
-        recorded, observed = _recorded_data(samples), list(data_group(samples, "observed_data").values())
+        recorded = {**samples.constant_data, **samples.observed_data}
+        observed = list(samples.observed_data.values())
     answers = []
     for name, value in zip(call.names, call.leaves):
         if getattr(value, "shape", ()) or is_number_list(value):
