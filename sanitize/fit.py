@@ -35,6 +35,8 @@ def same_rows(call: Call, samples: Container) -> bool | None:
     if samples.arguments is not None:
         fit = call.with_arguments(*samples.arguments)
         recorded, observed = dict(zip(fit.names, fit.leaves)), []
+        if not (fit.leaves or call.leaves):  # it had none either
+            return True
     else:
         # data often come as an argument of another name than the site that they are observed at
         recorded = {**samples.constant_data, **samples.observed_data}
