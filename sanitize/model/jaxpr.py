@@ -80,6 +80,22 @@ def ancestors(run: Run) -> dict[str, Labels]:
     return result
 
 
+def drawn_from(run: Run) -> Labels:
+    """The latents that a sample site is drawn from: they have a part in its parameters."""
+    above = ancestors(run)
+    if run.jaxpr is None:
+        return NOTHING.union(*(above[name] for name in run.dist_shapes))
+    latents = {
+        v: frozenset({name})
+        for v, name in zip(run.jaxpr.outvars, run.owners)
+        if run.sites[name].kind == "latent" and not _is_literal(v)
+    }
+    found = flow(run.jaxpr, {}, latents)
+    parameters = zip(run.jaxpr.outvars[len(run.owners) :], run.drawn_with)
+    by_parameters = (found.of(v) - {name} for v, name in parameters)
+    return NOTHING.union(*by_parameters, *(above.get(name, NOTHING) for name in run.dist_shapes))
+
+
 def needed(jaxpr: Any, wanted: Iterable[Any]) -> tuple[list[Any], set[Any]]:
     """The equations that some variables take, in their order, and all variables that have a part in them."""
     variables = {v for v in wanted if not _is_literal(v)}
