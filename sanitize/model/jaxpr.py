@@ -96,6 +96,51 @@ def drawn_from(run: Run) -> Labels:
     return NOTHING.union(*by_parameters, *(above.get(name, NOTHING) for name in run.dist_shapes))
 
 
+# Primitives that compute each element from the same element of their operands.
+_ELEMENTWISE = frozenset(
+    "abs add add_any and atan2 cbrt ceil clamp convert_element_type copy copy_p cos cosh digamma div eq erf erf_inv erfc "
+    "exp exp2 expm1 floor ge gt integer_pow is_finite le lgamma log log1p logistic lt max min mul ne neg nextafter not "
+    "or polygamma pow reduce_precision rem round rsqrt select_n sign sin sinh sqrt square stop_gradient sub tan tanh "
+    "xor acos acosh asin asinh atan atanh mul_no_nan real imag device_put optimization_barrier".split()
+)
+GATHERED, ROW_BY_ROW, OTHERWISE = "gathered", "row by row", "otherwise"
+
+
+def only_gathered(run: Run, name: str, dim: int) -> bool:
+    """Whether values along a dimension of a latent are only picked by an index: then they are groups, not rows."""
+    return uses(run, name, dim) == {GATHERED}
+
+
+def uses(run: Run, name: str, dim: int) -> Labels:
+    """How a latent is used along one of its dimensions, also through elementwise operations and further latents.
+
+    `GATHERED`: picked by an index. `ROW_BY_ROW`: a parameter, at full length, of a site that nothing is drawn from.
+    `OTHERWISE`: in a matrix product, a sum, a cumulative sum, a loop, or what is not known. What is only recorded, as
+    a deterministic site is, is no use.
+    """
+    if run.jaxpr is None:
+        return frozenset({OTHERWISE})
+    found: set[str] = set()
+    todo, seen = [(name, dim)], set[tuple[str, int]]()
+    ends = drawn_from(run)
+    while todo:
+        site, dim = todo.pop()
+        if (site, dim) in seen:
+            continue
+        seen.add((site, dim))
+        start = {v: dim for v, n in zip(run.jaxpr.outvars, run.owners) if n == site and not _is_literal(v)}
+        reached = _follow_dim(run.jaxpr, start, found)
+        n = (run.sites[name].shape or ())[-1 if dim is None else dim] if False else None
+        for variable, owner in zip(run.jaxpr.outvars[len(run.owners) :], run.drawn_with):
+            if not _is_literal(variable) and variable in reached and owner != site:
+                at = len(run.sites[owner].shape or ()) - (variable.aval.ndim - reached[variable])
+                if owner in ends and run.sites[owner].kind == "latent" and at >= 0:
+                    todo.append((owner, at))
+                else:
+                    found.add(ROW_BY_ROW)
+    return frozenset(found)
+
+
 def needed(jaxpr: Any, wanted: Iterable[Any]) -> tuple[list[Any], set[Any]]:
     """The equations that some variables take, in their order, and all variables that have a part in them."""
     variables = {v for v in wanted if not _is_literal(v)}

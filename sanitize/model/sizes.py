@@ -74,17 +74,21 @@ class Sizes:
     event_dims: Mapping[str, int]  # of each site
 
     def rows(self, targets: Collection[str]) -> tuple[Size, ...]:
-        """The sizes that a target follows.
+        """The sizes that targets follow: those that all of them follow, if there are such.
 
         Of a target with batch dimensions these alone: several outcomes of one event (``MultivariateNormal``) are one
-        row. Where only the event follows a size (a Gaussian process), its elements are the rows.
+        row. Where only the event follows a size (a Gaussian process), its elements are the rows. Where covariates are
+        observed as well (``X`` beside ``y``), what both follow are rows, and the columns of ``X`` are not.
         """
-        found: set[Size] = set()
+        each: list[frozenset[Size]] = []
         for name in self.of.keys() & set(targets):
             dims = self.of[name]
             batch = dims[: len(dims) - self.event_dims[name]]
-            found |= frozenset[Size]().union(*batch, self.loops.get(name, ())) or frozenset[Size]().union(*dims)
-        return tuple(size for size in self.sizes if size in found)
+            each.append(frozenset().union(*batch, self.loops.get(name, ())) or frozenset().union(*dims))
+        each = [follows for follows in each if follows]
+        found = frozenset[Size]().union(*each)
+        common = found.intersection(*each)
+        return tuple(size for size in self.sizes if size in (common or found))
 
 
 def find_sizes(call: Call, base: Run, targets: Collection[str], budget: int = _MOST_RUNS) -> Sizes:
