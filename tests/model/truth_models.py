@@ -123,9 +123,10 @@ def three_categories(x, y=None):
 
 
 @truth(
-    np.ones((30, 3), np.int32), follows={"theta": ("counts[1]",), "counts": ("counts[0]", "counts[1]")},
+    np.ones((30, 3), np.int32),
+    follows={"theta": ("counts[1]",), "counts": ("counts[0]", "counts[1]")},
     rows=("counts[0]",),
-)  # fmt: skip
+)
 def multinomial(counts):
     theta = sample("theta", dist.Dirichlet(jnp.ones(counts.shape[1])))
     sample("counts", dist.Multinomial(total_count=counts.sum(-1), probs=theta), obs=counts)
@@ -186,16 +187,37 @@ def factor_analysis(X, k=3):
 # ------------------------------------------------------------------------------------------------- two-way tables
 
 
-@truth(12, 5, follows={"a": ("n_students",), "b": ("n_items",), "y": ("n_students", "n_items")}, rows=("n_students", "n_items"))  # fmt: skip
-@truth(7, 7, follows={"a": ("n_students",), "b": ("n_items",), "y": ("n_students", "n_items")}, rows=("n_students", "n_items"))  # fmt: skip
-@truth(12, 5, f(12, 5), follows={"a": ("n_students y[0]",), "b": ("n_items y[1]",)}, rows=("n_students y[0]", "n_items y[1]"))  # fmt: skip
+@truth(
+    12,
+    5,
+    follows={"a": ("n_students",), "b": ("n_items",), "y": ("n_students", "n_items")},
+    rows=("n_students", "n_items"),
+)
+@truth(
+    7,
+    7,
+    follows={"a": ("n_students",), "b": ("n_items",), "y": ("n_students", "n_items")},
+    rows=("n_students", "n_items"),
+)
+@truth(
+    12,
+    5,
+    f(12, 5),
+    follows={"a": ("n_students y[0]",), "b": ("n_items y[1]",)},
+    rows=("n_students y[0]", "n_items y[1]"),
+)
 def rasch(n_students, n_items, y=None):
     a = sample("a", Normal().expand([n_students]))
     b = sample("b", Normal().expand([n_items]))
     sample("y", dist.Bernoulli(logits=a[:, None] - b), obs=y)
 
 
-@truth(f(12, 5), f(12, 5), follows={"a": ("x[0] y[0]",), "t": ("x[1] y[1]",), "y": ("x[0] y[0]", "x[1] y[1]")}, rows=("x[0] y[0]", "x[1] y[1]"))  # fmt: skip
+@truth(
+    f(12, 5),
+    f(12, 5),
+    follows={"a": ("x[0] y[0]",), "t": ("x[1] y[1]",), "y": ("x[0] y[0]", "x[1] y[1]")},
+    rows=("x[0] y[0]", "x[1] y[1]"),
+)
 def subjects_by_visits(x, y=None):
     with plate("subject", x.shape[0], dim=-2):
         a = sample("a_", Normal())
@@ -205,18 +227,29 @@ def subjects_by_visits(x, y=None):
     sample("y", Normal(a[:, None] + t + x, 1.0), obs=y)
 
 
-@truth(f(3, 20, 2), f(3, 20), follows={"beta": ("X[0] y[0]", "X[2]"), "y": ("X[0] y[0]", "X[1] y[1]")}, rows=("X[0] y[0]", "X[1] y[1]"))  # fmt: skip
-@truth(f(20, 20, 20), f(20, 20), follows={"beta": ("X[0] y[0]", "X[2]"), "y": ("X[0] y[0]", "X[1] y[1]")}, rows=("X[0] y[0]", "X[1] y[1]"))  # fmt: skip
+@truth(
+    f(3, 20, 2),
+    f(3, 20),
+    follows={"beta": ("X[0] y[0]", "X[2]"), "y": ("X[0] y[0]", "X[1] y[1]")},
+    rows=("X[0] y[0]", "X[1] y[1]"),
+)
+@truth(
+    f(20, 20, 20),
+    f(20, 20),
+    follows={"beta": ("X[0] y[0]", "X[2]"), "y": ("X[0] y[0]", "X[1] y[1]")},
+    rows=("X[0] y[0]", "X[1] y[1]"),
+)
 def seemingly_unrelated(X, y):
     beta = sample("beta", Normal().expand([X.shape[0], X.shape[2]]))
     sample("y", Normal(jnp.einsum("erf,ef->er", X, beta), 1.0), obs=y)
 
 
 @truth(
-    f(4, 10, 3), f(10, 2),
+    f(4, 10, 3),
+    f(10, 2),
     follows={"beta": ("y[0]", "x[1]"), "z": ("y[0]", "y[1] x[0]"), "y": ("y[0]", "y[1] x[0]", "y[2]")},
     rows=("y[0]", "y[1] x[0]", "y[2]"),
-)  # fmt: skip
+)
 def occupancy(y, x):
     species, sites, visits = y.shape
     beta = sample("beta", Normal().expand([species, x.shape[1]]))
@@ -244,7 +277,9 @@ def outer_sizes_observed(n, m, y):
 
 @truth(codes(5, 30), f(30), 5, f(30), follows={"a": ("n_groups",), "y": ("g[0] x[0] y[0]",)}, rows=("g[0] x[0] y[0]",))
 @truth(codes(5, 30), f(30), 5, follows={"a": ("n_groups",), "y": ("g[0] x[0]",)}, rows=("g[0] x[0]",))
-@truth(codes(30, 30), f(30), 30, f(30), follows={"a": ("n_groups",), "y": ("g[0] x[0] y[0]",)}, rows=("g[0] x[0] y[0]",))  # fmt: skip
+@truth(
+    codes(30, 30), f(30), 30, f(30), follows={"a": ("n_groups",), "y": ("g[0] x[0] y[0]",)}, rows=("g[0] x[0] y[0]",)
+)
 def groups_by_number(g, x, n_groups, y=None):
     a = sample("a", Normal().expand([n_groups]))
     sample("y", Normal(a[g] + x, 1.0), obs=y)
@@ -274,7 +309,11 @@ def groups_by_labels(labels, g, y=None):
     sample("y", Normal(a[g], 1.0), obs=y)
 
 
-@truth(["a", "b", "c", "a", "b", "c"] * 4, follows={"a": ("levels of school",), "y": ("len(school)",)}, rows=("len(school)",))  # fmt: skip
+@truth(
+    ["a", "b", "c", "a", "b", "c"] * 4,
+    follows={"a": ("levels of school",), "y": ("len(school)",)},
+    rows=("len(school)",),
+)
 def labels_a_row(school, y=None):
     levels, index = np.unique(school, return_inverse=True)
     a = sample("a", Normal().expand([len(levels)]))
@@ -295,15 +334,33 @@ def one_row_a_group_by_unique(county, uranium, y=None):
     sample("y", Normal(a[county], 1.0), obs=y)
 
 
-@truth(codes(6, 30), codes(3, 6), 3, follows={"b": ("n_regions",), "a": ("region_of[0]",), "y": ("g[0]",)}, rows=("g[0]",))  # fmt: skip
+@truth(
+    codes(6, 30), codes(3, 6), 3, follows={"b": ("n_regions",), "a": ("region_of[0]",), "y": ("g[0]",)}, rows=("g[0]",)
+)
 def nested_groups(g, region_of, n_regions, y=None):
     b = sample("b", Normal().expand([n_regions]))
     a = sample("a", Normal(b[region_of], 1.0))
     sample("y", Normal(a[g], 1.0), obs=y)
 
 
-@truth(codes(6, 30), codes(5, 30), 6, 5, f(30), follows={"a": ("I",), "b": ("J",), "ab": ("I", "J")}, rows=("g[0] h[0] y[0]",))  # fmt: skip
-@truth(codes(6, 30), codes(6, 30), 6, 6, f(30), follows={"a": ("I",), "b": ("J",), "ab": ("I", "J")}, rows=("g[0] h[0] y[0]",))  # fmt: skip
+@truth(
+    codes(6, 30),
+    codes(5, 30),
+    6,
+    5,
+    f(30),
+    follows={"a": ("I",), "b": ("J",), "ab": ("I", "J")},
+    rows=("g[0] h[0] y[0]",),
+)
+@truth(
+    codes(6, 30),
+    codes(6, 30),
+    6,
+    6,
+    f(30),
+    follows={"a": ("I",), "b": ("J",), "ab": ("I", "J")},
+    rows=("g[0] h[0] y[0]",),
+)
 def crossed_groups(g, h, I, J, y=None):  # noqa: E741 - as people call them
     a, b = sample("a", Normal().expand([I])), sample("b", Normal().expand([J]))
     ab = sample("ab", Normal().expand([I, J]))
@@ -330,20 +387,30 @@ FRAME = pd.DataFrame({"age": f(24), "school": list("abc") * 8, "y": f(24)})
 
 
 @truth(FRAME, follows={"a": ("levels of df['school']",), "y": ("len(df)",)}, rows=("len(df)",))
-@truth(FRAME.assign(school=codes(3, 24)), follows={"a": ("levels of df['school']",), "y": ("len(df)",)}, rows=("len(df)",))  # fmt: skip
+@truth(
+    FRAME.assign(school=codes(3, 24)), follows={"a": ("levels of df['school']",), "y": ("len(df)",)}, rows=("len(df)",)
+)
 def frame_of_text(df):
     a = sample("a", Normal().expand([df["school"].nunique()]))
     index = pd.factorize(df["school"])[0]
     sample("y", Normal(a[index] + df["age"].to_numpy(), 1.0), obs=df["y"].to_numpy())
 
 
-@truth(FRAME.assign(school=FRAME.school.astype("category")), follows={"a": ("levels of df['school']",), "y": ("len(df)",)}, rows=("len(df)",))  # fmt: skip
+@truth(
+    FRAME.assign(school=FRAME.school.astype("category")),
+    follows={"a": ("levels of df['school']",), "y": ("len(df)",)},
+    rows=("len(df)",),
+)
 def frame_with_categories(df):
     a = sample("a", Normal().expand([len(df["school"].cat.categories)]))
     sample("y", Normal(a[df["school"].cat.codes.to_numpy()], 1.0), obs=df["y"].to_numpy())
 
 
-@truth(pd.DataFrame(f(20, 3), columns=["a", "b", "c"]), follows={"beta": ("X.columns",), "y": ("len(X)",)}, rows=("len(X)",))  # fmt: skip
+@truth(
+    pd.DataFrame(f(20, 3), columns=["a", "b", "c"]),
+    follows={"beta": ("X.columns",), "y": ("len(X)",)},
+    rows=("len(X)",),
+)
 def frame_as_matrix(X, y=None):
     beta = sample("beta", Normal().expand([X.shape[1]]))
     sample("y", Normal(X.to_numpy() @ beta, 1.0), obs=y)
@@ -355,7 +422,11 @@ def series_of_text(s, y=None):
     sample("y", Normal(a[pd.factorize(s)[0]], 1.0), obs=y)
 
 
-@truth({"x": f(20), "g": codes(4, 20), "J": 4}, follows={"a": ("data['J']",), "y": ("data['x'][0] data['g'][0]",)}, rows=("data['x'][0] data['g'][0]",))  # fmt: skip
+@truth(
+    {"x": f(20), "g": codes(4, 20), "J": 4},
+    follows={"a": ("data['J']",), "y": ("data['x'][0] data['g'][0]",)},
+    rows=("data['x'][0] data['g'][0]",),
+)
 def data_in_a_dict(data):
     a = sample("a", Normal().expand([data["J"]]))
     sample("y", Normal(a[data["g"]] + data["x"], 1.0), obs=data.get("y"))
@@ -372,7 +443,11 @@ def xarray_dataset(ds, y=None):
     sample("y", Normal(a[ds["g"].values] + ds["x"].values @ b, 1.0), obs=y)
 
 
-@truth(xr.DataArray(f(20, 3), dims=("obs", "feature")), follows={"b": ("X.sizes['feature']",), "y": ("X.sizes['obs']",)}, rows=("X.sizes['obs']",))  # fmt: skip
+@truth(
+    xr.DataArray(f(20, 3), dims=("obs", "feature")),
+    follows={"b": ("X.sizes['feature']",), "y": ("X.sizes['obs']",)},
+    rows=("X.sizes['obs']",),
+)
 def xarray_array(X, y=None):
     b = sample("b", Normal().expand([X.sizes["feature"]]))
     sample("y", Normal(X.values @ b, 1.0), obs=y)
@@ -558,7 +633,13 @@ def target_with_data_only(x, y=None):
         sample("y", Normal(mu, 1.0), obs=y)
 
 
-@truth(f(20), np.ones(15, np.int32), f(15, 3), follows={"z": ("x[0]",), "w": ("u[1]",), "y": ("x[0]",), "v": ("v[0] u[0]",)}, rows=("x[0]", "v[0] u[0]"))  # fmt: skip
+@truth(
+    f(20),
+    np.ones(15, np.int32),
+    f(15, 3),
+    follows={"z": ("x[0]",), "w": ("u[1]",), "y": ("x[0]",), "v": ("v[0] u[0]",)},
+    rows=("x[0]", "v[0] u[0]"),
+)
 def two_likelihoods(x, v, u, y=None):
     z = sample("z", Normal().expand([len(x)]))
     w = sample("w", Normal().expand([u.shape[1]]))
