@@ -18,6 +18,7 @@ import jax
 import numpy as np
 from numpyro import handlers
 from numpyro.distributions import Distribution
+from numpyro.distributions.transforms import Transform
 from numpyro.infer import init_to_uniform
 from numpyro.primitives import Messenger
 
@@ -29,6 +30,19 @@ ONE_RUN_AT_A_TIME = threading.RLock()
 
 # What JAX raises where Python code asks a tracer for its value (`int(x)`, `if z:`, `x[mask]`, `np.unique(x)`).
 NEEDS_VALUES = (jax.errors.JAXTypeError, jax.errors.JAXIndexError)
+
+
+class Dim(NamedTuple):
+    """One dimension of a site: how long it is, and what it follows.
+
+    ``follows`` is in words (``("X[0]", "len(labels)")``), empty where the model fixes the length; ``known`` is False
+    where neither could be told.
+    """
+
+    size: int
+    follows: tuple[str, ...] = ()
+    plate: str | None = None
+    known: bool = True
 
 
 class Plate(NamedTuple):
@@ -61,6 +75,8 @@ class Site:
         The plates around the site, innermost first.
     parents : tuple of str
         Names of the latents that a deterministic (or observed) value is computed from.
+    dims : tuple of Dim
+        What each dimension of ``shape`` follows; the run does not tell, `Inspection` does.
     row_dims : tuple of int
         The dimensions of ``shape`` that follow the rows of the data.
     observable : str, or None
@@ -74,6 +90,7 @@ class Site:
     event_dim: int = 0
     plates: tuple[Plate, ...] = ()
     parents: tuple[str, ...] = ()
+    dims: tuple[Dim, ...] = ()
     row_dims: tuple[int, ...] = ()
     observable: str | None = None
 
@@ -91,7 +108,8 @@ class Run:
     dist_shapes: Mapping[str, Shape]  # of sample sites: the shape that their distribution draws
     scanned: frozenset[str]  # sites inside `control_flow.scan`
     jaxpr: Any  # of the run; None where it was eager
-    owners: tuple[str, ...]  # of the jaxpr's outputs: which site each is a value of
+    owners: tuple[str, ...]  # of the jaxpr's first outputs: which site each is a value of
+    drawn_with: tuple[str, ...] = ()  # of the outputs after them: of which site each is a parameter
 
     def named(self, kind: str) -> list[str]:
         """The sites of a kind, in the order of the run."""
@@ -144,14 +162,36 @@ def run_in_mode(call: Call) -> Run:
             for value in jax.tree_util.tree_leaves(message["value"])
             if isinstance(value, jax.Array)
         ]
-        found.update(_plain(trace), owners=tuple(name for name, _ in values))
-        return [value for _, value in values]
+        # a value that is only a parameter of what is observed goes into no equation
+        parameters = [
+            (name, value)
+            for name, message in trace.items()
+            if message["type"] == "sample"
+            for value in _parameters(message["fn"])
+        ]
+        found.update(_plain(trace), owners=_names(values), drawn_with=_names(parameters))
+        return [value for _, value in values + parameters]
 
     with ONE_RUN_AT_A_TIME:
         if call.mode == "eager":
             record([])
             return Run(jaxpr=None, **found)
         return Run(jaxpr=jax.make_jaxpr(record)(call.shapes).jaxpr, **found)
+
+
+def _names(pairs: Sequence[tuple[str, Any]]) -> tuple[str, ...]:
+    return tuple(name for name, _ in pairs)
+
+
+def _parameters(fn: Any) -> Iterator[jax.Array]:
+    """The arrays that a distribution is made of, its own and those of the distributions and transforms inside it."""
+    if isinstance(fn, jax.Array):
+        yield fn
+    elif isinstance(fn, (list, tuple)):
+        for part in fn:
+            yield from _parameters(part)
+    elif isinstance(fn, (Distribution, Transform)):
+        yield from _parameters([*vars(fn).values()])
 
 
 def trace_model(
