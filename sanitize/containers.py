@@ -39,6 +39,7 @@ class Entries:
     arguments: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None  # that the fit had, if it tells
     constant_data: Mapping[str, Any] = {}  # arrays recorded beside the draws, not loaded
     observed_data: Mapping[str, Any] = {}
+    dims: Mapping[str, tuple[Hashable, ...]] = {}  # names of the dimensions of an entry, if it has any
 
     def __init__(self, samples: Any):
         entries = samples._asdict() if hasattr(samples, "_asdict") else samples
@@ -107,6 +108,7 @@ class Labelled:
     def __init__(self, dataset: Any):
         self.dataset = dataset
         self.sample_dims = _sample_dims(dataset)
+        self.dims = {name: dataset.variables[name].dims for name in dataset.data_vars}
         self.shapes: dict[str, Shape | None] = {}  # as those of `Entries`: nothing is loaded or copied
         for name in dataset.data_vars:
             variable = dataset.variables[name]
@@ -228,6 +230,7 @@ def beside(samples: Container | None, arrays: Mapping[str, Any]) -> Entries:
     if samples is not None:
         entries.arguments = samples.arguments
         entries.constant_data, entries.observed_data = samples.constant_data, samples.observed_data
+        entries.dims = samples.dims
     return entries
 
 

@@ -13,7 +13,7 @@ from .model.call import Call, arguments_error
 from .model.inspection import Inspection
 from .review import review_samples
 
-_OPTIONS = ("new_rows", "redraw")
+_OPTIONS = ("new_rows", "keep", "redraw")
 
 
 def strip_deterministic(
@@ -22,7 +22,8 @@ def strip_deterministic(
     /,
     *args: Any,
     new_rows: bool | None = None,
-    redraw: Sequence[str] = (),
+    keep: str | Sequence[str] = (),
+    redraw: str | Sequence[str] = (),
     **kwargs: Any,
 ) -> Any:
     """Strip from posterior samples what is no latent draw, so that stock ``Predictive`` is right on other data.
@@ -107,7 +108,7 @@ def strip_deterministic(
         raise arguments_error(call, f"{why}. A group of the samples is passed itself, as in samples['prior']")
     opened = containers.open(samples)
     inspection = _inspect(call, opened)
-    return review_samples(inspection, opened, new_rows=new_rows, redraw=redraw).apply_to(opened)
+    return review_samples(inspection, opened, new_rows=new_rows, keep=keep, redraw=redraw).apply_to(opened)
 
 
 def _inspect(call: Call, samples: Container) -> Inspection:

@@ -192,7 +192,7 @@ class Assignment:
         given = {path[0]: value(path) for path in self.readings if len(path) == 1}
         args = tuple(given.pop(name) for name in positional if name in given)
         concrete = {VALUES, *OTHER_VALUES}.intersection(self.readings.values())
-        return replace(Call.of(model, args, given), bare=True, mode="concrete" if concrete else "abstract")
+        return replace(Call.of(model, args, given), mode="concrete" if concrete else "abstract")
 
 
 # ------------------------------------------------------------------------------------------------ one light run

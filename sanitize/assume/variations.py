@@ -15,7 +15,6 @@ from inspect import Parameter
 from typing import Any, NamedTuple
 
 from ..model.call import abstract, is_array
-from ..model.sizes import nothing_follows
 from ..model.trace import NEEDS_VALUES
 from ..model.values import contradiction
 from .assignments import (
@@ -57,6 +56,10 @@ _ANYTHING = (NUMBER, VECTOR, MATRIX, CUBE, INDEX, FLAGS, COUNTS, INT, NONE, TRUE
 
 # Some draws of the named entries, given how many leading dimensions are chains and draws.
 Draws = Callable[[int, Sequence[str]], Mapping[str, Any]]
+
+
+def nothing_follows(*_):
+    return False
 
 
 class Ambiguous(Exception):

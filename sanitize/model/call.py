@@ -105,7 +105,6 @@ class Call:
     leaves: tuple[Any, ...] = ()
     names: tuple[str, ...] = ()  # "X", "data['x']"
     treedef: Any = None
-    bare: bool = False  # no arguments, though the model takes some
     mode: str = "abstract"  # what the first run found that the model needs
     masked: bool = True  # run as `Predictive` runs it; False: as `log_likelihood` does
 
@@ -128,15 +127,14 @@ class Call:
             names.append(f"{key}{jax.tree_util.keystr(path[2:])}")
             # a tracer of the caller's must not outlive the run
             leaves.append(abstract(leaf) if isinstance(leaf, jax.core.Tracer) else leaf)
-        bare = not args and not kwargs and bool(parameters is None or parameters)
-        return replace(self, leaves=tuple(leaves), names=tuple(names), treedef=treedef, bare=bare)
+        return replace(self, leaves=tuple(leaves), names=tuple(names), treedef=treedef)
 
     def with_leaves(self, changes: Mapping[int, Any]) -> Call:
         return replace(self, leaves=tuple(changes.get(i, leaf) for i, leaf in enumerate(self.leaves)))
 
     def with_keyword(self, name: str, value: Any) -> Call:
         args, kwargs = self.arguments()
-        return replace(self.with_arguments(args, {**kwargs, name: value}), bare=self.bare)
+        return self.with_arguments(args, {**kwargs, name: value})
 
     def without_data(self) -> Call:
         """With shapes in place of arrays, if the model runs with them: it can be kept for long."""

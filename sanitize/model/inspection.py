@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from .call import Call
-from .jaxpr import Labels, ancestors, drawn_from
+from .jaxpr import Labels, ancestors, drawn_from, only_gathered
 from .sizes import Size, Sizes, find_sizes
 from .targets import Observation, observable_sites, observations, targets_of, with_its_data
 from .trace import Dim, Run, Site, run
@@ -102,6 +102,10 @@ class Inspection:
             words = dict.fromkeys(word for size in self.sizes.sizes if size in follows for word in size.words)
             found.append(Dim(n, tuple(words), plates.get(i), known=i not in untold))
         return tuple(found)
+
+    def only_gathered(self, name: str, dim: int) -> bool:
+        """Whether values along a dimension of a latent are only picked by an index: then they are groups, not rows."""
+        return only_gathered(self.run, name, dim)
 
     @functools.cached_property
     def unmasked(self) -> Mapping[str, Site]:

@@ -100,9 +100,7 @@ def _arguments_to_give(call: Call) -> dict[str, Give]:
         return lambda value: call.with_keyword(name, value)
 
     def by_key(path: _Path, key: Any) -> Give:
-        return lambda value: replace(
-            call.with_arguments(*_with_key(call.arguments(), path, key, value)), bare=call.bare
-        )
+        return lambda value: call.with_arguments(*_with_key(call.arguments(), path, key, value))
 
     found = {name: by_leaf(i) for i, (name, leaf) in enumerate(zip(call.names, call.leaves)) if leaf is None}
     found.update({name: by_keyword(name) for name, default in _defaults(call) if default is None})

@@ -17,7 +17,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from numpyro import handlers
-from numpyro.distributions import Distribution
+from numpyro.distributions import (
+    Distribution,
+    ExpandedDistribution,
+    Independent,
+    MaskedDistribution,
+    TransformedDistribution,
+)
 from numpyro.distributions.transforms import Transform
 from numpyro.infer import init_to_uniform
 from numpyro.primitives import Messenger
@@ -106,6 +112,7 @@ class Run:
 
     sites: Mapping[str, Site]
     dist_shapes: Mapping[str, Shape]  # of sample sites: the shape that their distribution draws
+    joint: Mapping[str, int]  # of sample sites: how many rightmost dimensions are drawn jointly (a walk, a Dirichlet)
     scanned: frozenset[str]  # sites inside `control_flow.scan`
     jaxpr: Any  # of the run; None where it was eager
     owners: tuple[str, ...]  # of the jaxpr's first outputs: which site each is a value of
@@ -167,7 +174,7 @@ def run_in_mode(call: Call) -> Run:
             (name, value)
             for name, message in trace.items()
             if message["type"] == "sample"
-            for value in _parameters(message["fn"])
+            for value in parameters(message["fn"])
         ]
         found.update(_plain(trace), owners=_names(values), drawn_with=_names(parameters))
         return [value for _, value in values + parameters]
@@ -183,15 +190,15 @@ def _names(pairs: Sequence[tuple[str, Any]]) -> tuple[str, ...]:
     return tuple(name for name, _ in pairs)
 
 
-def _parameters(fn: Any) -> Iterator[jax.Array]:
+def parameters(fn: Any) -> Iterator[jax.Array]:
     """The arrays that a distribution is made of, its own and those of the distributions and transforms inside it."""
     if isinstance(fn, jax.Array):
         yield fn
     elif isinstance(fn, (list, tuple)):
         for part in fn:
-            yield from _parameters(part)
+            yield from parameters(part)
     elif isinstance(fn, (Distribution, Transform)):
-        yield from _parameters([*vars(fn).values()])
+        yield from parameters([*vars(fn).values()])
 
 
 def trace_model(
@@ -249,6 +256,7 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
     """What the trace says, in plain Python: nothing of a tracer may outlive the run."""
     sites: dict[str, Site] = {}
     dist_shapes: dict[str, Shape] = {}
+    joint: dict[str, int] = {}
     scanned: list[str] = []
     for name, message in trace.items():
         kind = message["type"]
@@ -258,6 +266,7 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
             fn = message["fn"]
             event_dim = int(fn.event_dim)
             dist_shapes[name] = tuple(int(n) for n in fn.shape())
+            joint[name] = _joint_dims(fn)
             if "_scan_current_index" in message["infer"]:  # which `scan` leaves at each of its sites
                 scanned.append(name)
         shape, dtype = _shape_and_dtype(message["value"])
@@ -265,7 +274,16 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
             Plate(frame.name, int(frame.dim), int(frame.size)) for frame in message.get("cond_indep_stack") or ()
         )
         sites[name] = Site(name, kind, shape, dtype, event_dim, plates)
-    return {"sites": sites, "dist_shapes": dist_shapes, "scanned": frozenset(scanned)}
+    return {"sites": sites, "dist_shapes": dist_shapes, "joint": joint, "scanned": frozenset(scanned)}
+
+
+def _joint_dims(fn: Any) -> int:
+    """Event dimensions without those that ``to_event`` only counts as such."""
+    while isinstance(fn, (Independent, ExpandedDistribution, MaskedDistribution, TransformedDistribution)):
+        if isinstance(fn, TransformedDistribution) and any(t.domain.event_dim for t in fn.transforms):
+            break
+        fn = fn.base_dist
+    return int(fn.event_dim)
 
 
 def _shape_and_dtype(value: Any) -> tuple[Shape | None, Any]:
