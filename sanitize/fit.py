@@ -125,8 +125,10 @@ class Fit:
 
     @functools.cached_property
     def _other_options(self) -> bool:
-        """Whether a number, a text or another argument without an axis is not that of the fit."""
-        lengths = {axis.leaf for size in self.inspection.sizes.sizes for axis in size.axes}
+        """Whether a number, a text or another argument that is no length of any site is not that of the fit."""
+        sizes = self.inspection.sizes
+        followed = frozenset[Size]().union(*(f for dims in sizes.of.values() for f in dims), *sizes.loops.values())
+        lengths = {axis.leaf for size in followed for axis in size.axes}
         return any(self._compared(leaf) is False for leaf in range(len(self.call.leaves)) if leaf not in lengths)
 
     # ---------------------------------------------------------------------------------------------- checksums

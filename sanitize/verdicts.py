@@ -200,7 +200,9 @@ class _Table:
             return verdict(STRIPPED, f"observed {entry.target}: predicted anew, or scored from the data passed")
         if not entry.shape_holds_values:
             return verdict(STRIPPED, "latent: holds no value in this model, so that nothing is drawn")
-        if entry.continues and entry.verb != "keep" and not (self.new_rows and self.rows_of(name)):
+        if entry.verb is None and name in self.inspection.reversed_series:
+            return verdict(REFUSED, "latent: of a scan in reverse, where NumPyro puts recorded values back in reverse")
+        if self.is_continued(entry) and entry.verb is None and not self.new_rows:
             return verdict(KEPT, "latent: the first steps of a series, which NumPyro continues")
         rows = self.row_dims(name)
         if entry.mismatch is None or not rows.issuperset(entry.mismatch):
@@ -273,18 +275,32 @@ class _Table:
 
     def guess(self, name: str) -> str:
         """Why a latent that fits is kept on a guess; empty: it is none."""
-        if self.new_rows is False or self.verbs.get(name) or self.changed_rows or self.fit.had_no_arguments:
+        if self.new_rows is False or self.verbs.get(name) or self.fit.had_no_arguments:
             return ""
-        leading = [size for size in self.rows_of(name) if size in self._first_rows]
+        leading = [size for size in self.rows_of(name) if size in self._first_rows and not self._is_crossed(size)]
         if any(self.fit.same(size) is None for size in leading):
             return "nothing tells whether these are the rows of the fit"
         if not self._quiet and self._is_untold_row_by_row(name):
             return "it could not be told whether it has values for rows"
         return ""
 
+    def is_continued(self, entry: Entry) -> bool:
+        """A series recorded for other steps: in a ``scan``, or latents that a loop names, each drawn from the last."""
+        loop = self.inspection.loop_of(entry.name)
+        drawn = frozenset().union(*(self.inspection.ancestors.get(name, ()) for name in loop))
+        grown = any(size in self.fit.changed for size in self.rows_of(entry.name)) and not drawn.isdisjoint(loop)
+        return entry.continues or (entry.mismatch == () and grown)
+
+    def _is_crossed(self, size: Size) -> bool:
+        """Whether a target has these rows along one dimension and rows of another number along another one: then it
+        is the others that are new, and these are taken for the fit's."""
+        of = self.inspection.sizes.of
+        follow = (frozenset[Size]().union(*of[name]) for name in self.inspection.targets if name in of)
+        return any(size in rows and not rows.isdisjoint(self.changed_rows) for rows in follow)
+
     @functools.cached_property
     def changed_rows(self) -> list[Size]:
-        """Rows of another number than the fit had. What else follows other rows is then taken for the fit's."""
+        """Rows of another number than the fit had."""
         return [size for size in self.inspection.rows if size in self.fit.changed]
 
     @functools.cached_property
@@ -336,7 +352,7 @@ class _Table:
         if not (new_rows is None or isinstance(new_rows, bool)):
             raise OptionError(f"new_rows is {new_rows!r}: it has to be True, False or None.")
         if new_rows is False:
-            grown = {size for e in self.latents if e.continues for size in self.inspection.sizes.of[e.name][0]}
+            grown = {size for e in self.latents if self.is_continued(e) for size in self.rows_of(e.name)}
             if changed := [size for size in self.changed_rows if size not in grown]:
                 raise OptionError(
                     f"new_rows=False says that the rows are those of the fit, but {self.fit.changed[changed[0]]}. "
@@ -506,6 +522,12 @@ def _refusals(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Refusa
 
 
 def _way_out(table: _Table, names: Collection[str]) -> str:
+    if backwards := [name for name in names if name in table.inspection.reversed_series]:
+        return (
+            f"The scan of {listing(backwards)} runs in reverse, and NumPyro puts recorded values back in the order in "
+            f"which it runs: turn them round along their first axis and pass keep={tuple(backwards)!r}, for the steps of "
+            f"the fit, or redraw={tuple(backwards)!r} to draw from the prior."
+        )
     latents = [entry for entry in table.latents if entry.recorded is not None and entry.shape is not None]
     by_chain = [e for e in latents if len(e.recorded or ()) == len(e.shape or ()) + 1]
     if latents == by_chain:

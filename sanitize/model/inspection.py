@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from .call import Call
-from .jaxpr import Labels, ancestors, drawn_from, only_gathered
+from .jaxpr import Labels, ancestors, drawn_from, only_gathered, reversed_series
 from .sizes import Size, Sizes, find_sizes
 from .targets import Observation, observable_sites, observations, targets_of, with_its_data
 from .trace import Dim, Run, Site, run
@@ -102,6 +102,15 @@ class Inspection:
             words = dict.fromkeys(word for size in self.sizes.sizes if size in follows for word in size.words)
             found.append(Dim(n, tuple(words), plates.get(i), known=i not in untold))
         return tuple(found)
+
+    def loop_of(self, name: str) -> list[str]:
+        """The latents that a loop names with this one (``level_0``, ``level_1``, ...)."""
+        return next((names for names in numbered(self.run.named("latent")).values() if name in names), [])
+
+    @functools.cached_property
+    def reversed_series(self) -> frozenset[str]:
+        """Latents in a ``scan(reverse=True)``."""
+        return reversed_series(self.run)
 
     def only_gathered(self, name: str, dim: int) -> bool:
         """Whether values along a dimension of a latent are only picked by an index: then they are groups, not rows."""

@@ -98,6 +98,15 @@ def drawn_from(run: Run) -> Labels:
     return NOTHING.union(*by_parameters, *(above.get(name, NOTHING) for name in run.dist_shapes))
 
 
+def reversed_series(run: Run) -> Labels:
+    """Latents of a scan that runs from the last step to the first."""
+    if run.jaxpr is None or not run.scanned:
+        return NOTHING
+    backwards = {v for e in run.jaxpr.eqns if e.params.get("reverse") for v in e.outvars}
+    values = zip(run.jaxpr.outvars, run.owners)
+    return frozenset(name for v, name in values if name in run.scanned and not _is_literal(v) and v in backwards)
+
+
 # ------------------------------------------------------------------------------------ along one dimension
 
 GATHERED, ROW_BY_ROW, OTHERWISE = "gathered", "row by row", "otherwise"

@@ -170,14 +170,14 @@ def run_in_mode(call: Call) -> Run:
             if isinstance(value, jax.Array)
         ]
         # a value that is only a parameter of what is observed goes into no equation
-        parameters = [
+        drawn_with = [
             (name, value)
             for name, message in trace.items()
             if message["type"] == "sample"
             for value in parameters(message["fn"])
         ]
-        found.update(_plain(trace), owners=_names(values), drawn_with=_names(parameters))
-        return [value for _, value in values + parameters]
+        found.update(_plain(trace), owners=_names(values), drawn_with=_names(drawn_with))
+        return [value for _, value in values + drawn_with]
 
     with ONE_RUN_AT_A_TIME:
         if call.mode == "eager":
