@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from .call import Call
 from .jaxpr import Labels, ancestors, drawn_from
-from .sizes import Size, Sizes, find_sizes
+from .sizes import Size, Sizes, cut, find_sizes
 from .targets import Observation, observable_sites, observations, targets_of, with_its_data
 from .trace import Dim, Run, Site, run
 
@@ -45,7 +45,8 @@ class Inspection:
     @functools.cached_property
     def observations(self) -> tuple[Observation, ...]:
         """What arguments that are not given would observe."""
-        return observations(self.call, self.run)
+        short_call, short, _ = cut(self.call, self.run)
+        return observations(short_call, short)
 
     @functools.cached_property
     def observable(self) -> Mapping[str, str]:

@@ -103,16 +103,16 @@ def drawn_from(run: Run) -> Labels:
 GATHERED, ROW_BY_ROW, OTHERWISE = "gathered", "row by row", "otherwise"
 
 # Primitives that compute each element from the same elements of their operands.
-_ELEMENTWISE = frozenset(
-    "abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type copy copy_p cos "
-    "cosh digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt imag integer_pow is_finite le lgamma log log1p "
-    "logistic lt max min mul ne neg nextafter not or pow real reduce_precision rem round rsqrt select_n sign sin sinh "
-    "sqrt square stop_gradient sub tan tanh xor".split()
-)
+_ELEMENTWISE = """
+    abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type copy copy_p cos
+    cosh digamma div eq erf erf_inv erfc exp exp2 expm1 floor ge gt imag integer_pow is_finite le lgamma log log1p
+    logistic lt max min mul ne neg nextafter not or pow real reduce_precision rem round rsqrt select_n sign sin sinh
+    sqrt square stop_gradient sub tan tanh xor
+"""
 # Primitives that are but a jaxpr of their own.
-_CALLS = frozenset(
-    "pjit jit closed_call core_call remat checkpoint custom_jvp_call custom_vjp_call custom_vjp_call_jaxpr".split()
-)
+_CALLS = """
+    pjit jit closed_call core_call remat remat2 checkpoint custom_jvp_call custom_vjp_call custom_vjp_call_jaxpr
+"""
 
 
 def only_gathered(run: Run, name: str, dim: int) -> bool:
@@ -167,7 +167,7 @@ def _follow_dim(jaxpr: Any, start: Mapping[Any, int], found: set[str]) -> dict[A
     for equation in jaxpr.eqns:
         has = [(i, v, reached[v]) for i, v in enumerate(equation.invars) if not _is_literal(v) and v in reached]
         for i, variable, dim in has:
-            if equation.primitive.name in _CALLS:
+            if equation.primitive.name in _CALLS.split():
                 inner = _inner_jaxpr(equation.params)
                 inside = _follow_dim(inner, {inner.invars[i]: dim}, found)
                 outputs = {v: inside[w] for v, w in zip(equation.outvars, inner.outvars) if _in(w, inside)}
@@ -194,7 +194,7 @@ def _dim_after(equation: Any, operand: int, shape: Shape, dim: int) -> int | str
     """Where the outputs have a dimension of an operand; a word where they have it no more."""
     name, params = equation.primitive.name, equation.params
     after = equation.outvars[0].aval.shape
-    if name in _ELEMENTWISE:
+    if name in _ELEMENTWISE.split():
         return dim if after == shape else OTHERWISE
     if name == "broadcast_in_dim":
         return int(params["broadcast_dimensions"][dim])

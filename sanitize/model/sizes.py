@@ -64,6 +64,10 @@ class Sizes:
         All that were found.
     runs : int
         How many changed runs that took.
+    event_dims : mapping
+        Site -> how many rightmost dimensions belong to one event.
+    shrinking : frozenset of Size
+        Sizes that make a target shorter: a lag, as of ``y[p:]``.
     """
 
     of: Mapping[str, tuple[frozenset[Size], ...]]
@@ -71,7 +75,8 @@ class Sizes:
     loops: Mapping[str, frozenset[Size]]
     sizes: tuple[Size, ...]
     runs: int
-    event_dims: Mapping[str, int]  # of each site
+    event_dims: Mapping[str, int]
+    shrinking: frozenset[Size]
 
     def rows(self, targets: Collection[str]) -> tuple[Size, ...]:
         """The sizes that targets follow: those that all of them follow, if there are such.
@@ -85,7 +90,7 @@ class Sizes:
             dims = self.of[name]
             batch = dims[: len(dims) - self.event_dims[name]]
             each.append(frozenset().union(*batch, self.loops.get(name, ())) or frozenset().union(*dims))
-        each = [follows for follows in each if follows]
+        each = [follows - self.shrinking for follows in each if follows - self.shrinking]
         found = frozenset[Size]().union(*each)
         common = found.intersection(*each)
         return tuple(size for size in self.sizes if size in (common or found))
@@ -93,7 +98,7 @@ class Sizes:
 
 def find_sizes(call: Call, base: Run, targets: Collection[str], budget: int = _MOST_RUNS) -> Sizes:
     """What each dimension of each site of ``base`` follows; it is the run of ``call``."""
-    short_call, short, cut_runs = _cut(with_defaults(call), base)
+    short_call, short, cut_runs = cut(with_defaults(call), base)
     search = _Search(short_call, short, targets, budget)
     search.explain()
     of, loops = search.follows, {}
@@ -104,7 +109,8 @@ def find_sizes(call: Call, base: Run, targets: Collection[str], budget: int = _M
         of[name] = of[alike[0]] if alike else [set() for _ in base.sites[name].shape or ()]
     # said with the lengths that the arguments really have
     whole = {(axis.leaf, axis.dim, axis.kind): axis for axis in lengths_of(with_defaults(call))} if cut_runs else {}
-    named = {s: Size(tuple(whole.get((a.leaf, a.dim, a.kind), a) for a in s.axes)) for s in search.sizes}
+    found = sorted(search.sizes, key=lambda size: search.axes.index(size.axes[0]))
+    named = {s: Size(tuple(whole.get((a.leaf, a.dim, a.kind), a) for a in s.axes)) for s in found}
     return Sizes(
         {name: tuple(frozenset(named[s] for s in dim) for dim in of[name]) for name in base.sites},
         search.untold(),
@@ -112,6 +118,7 @@ def find_sizes(call: Call, base: Run, targets: Collection[str], budget: int = _M
         tuple(named.values()),
         search.runs + cut_runs,
         {name: site.event_dim for name, site in base.sites.items()},
+        frozenset(named[s] for s in search.shrinking if s in named),
     )
 
 
@@ -128,7 +135,7 @@ def _pattern(name: str) -> str:
     return re.sub(r"\d+", "#", name)
 
 
-def _cut(call: Call, base: Run) -> tuple[Call, Run, int]:
+def cut(call: Call, base: Run) -> tuple[Call, Run, int]:
     """The same on few rows, if the model computes with the values of many: one run costs as much as the data."""
     axes = list(lengths_of(call))
     long = {
@@ -175,6 +182,7 @@ class _Search:
         self.sizes: list[Size] = []  # that could change
         self.stuck: list[Size] = []  # that could not
         self.doubtful: set[Size] = set()  # a latent's length was told by arithmetic
+        self.shrinking: set[Size] = set()  # a target is the shorter, the longer these are
         self.runs = 0
 
     def explain(self) -> None:
@@ -263,7 +271,7 @@ class _Search:
             for longer in (lambda n: 2 * n, lambda n: n + 7):
                 moved = self.run({one: longer(one.length), other: longer(other.length)})
                 if moved:
-                    self.note(moved, {both: 0})
+                    self.note(moved, {both: longer(one.length)})
                     self.sizes.append(both)
                     self.stuck = [size for size in self.stuck if size not in (one, other)]
                     break
@@ -278,7 +286,8 @@ class _Search:
                 if change and (moved := self.run(change)):
                     self.sizes.remove(size)
                     self.forget(size)
-                    self.told(moved, change, [])
+                    for part in self.told(moved, change, []):
+                        self.alone(part)
                     todo += [part for part in parts if self.would_be_rows(part)]
                     break
 
@@ -341,6 +350,10 @@ class _Search:
             sizes = _source(before, after, change)
             told = told and sizes is not None
             follows.update(sizes or ())
+            if name in self.targets:
+                steps = {size: change[size] - size.length for size in sizes or ()}
+                total = sum(steps.values())
+                self.shrinking.update(size for size, step in steps.items() if after - before == total - 2 * step)
             exact = any((before, after) == (size.length, change[size]) for size in sizes or ())
             if len(change) > 1 and not exact and self.is_parameter(name):
                 self.doubtful.update(sizes or ())

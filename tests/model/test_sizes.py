@@ -64,7 +64,7 @@ def test_what_is_no_row_by_hand_is_never_called_row_level(truth):
     case, inspection = truth
     rows = {*map(right, case.rows)}
     for name, answer in case.follows.items():
-        called = {i for i in inspection.row_dims.get(name, ())}
+        called = set(inspection.row_dims.get(name, ()))
         assert called <= {i for i, dim in enumerate(answer) if rows & {*right(dim).split(" * ")}}
 
 
@@ -193,7 +193,7 @@ def y_in_a_dict(data):
 
 def y_in_a_dict_if_there(data):
     mu = data["x"] * sample("b", Normal())
-    sample("y", Normal(mu, 1.0), obs=data["y"] if "y" in data else None)
+    sample("y", Normal(mu, 1.0), obs=data["y"] if "y" in data else None)  # noqa: SIM401 - asked otherwise
 
 
 def y_in_an_inner_dict(data):
