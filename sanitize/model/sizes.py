@@ -22,6 +22,9 @@ _MOST_RUNS = 64
 # Axes longer than this are cut first, where the model computes with the values of an argument.
 _LONG, _CUT = 256, 64
 
+# A new length is at most so much longer, where it is no multiple; more sizes have no different lengths in this room.
+_MOST_STEPS, _MOST_AT_ONCE = 400, 50
+
 _PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71)
 
 
@@ -186,8 +189,7 @@ class _Search:
         self.runs = 0
 
     def explain(self) -> None:
-        for size in self.all_but_few_at_once():
-            self.alone(size)
+        self.few_by_few(self.all_but_few_at_once())
         self.two_by_two()
         self.split()
         self.confirm()
@@ -214,7 +216,7 @@ class _Search:
                         left = _restricted(tied, lambda size, axis: not some(size, axis))  # noqa: B023 - used at once
                         return self.told(moved, change, left)
         change = self.by_small_steps(tied)  # what depends on the order: more rows than columns, sorted bounds
-        if len(tied) > 1 and (moved := self.run(change)):
+        if len(change) > 1 and (moved := self.run(change)):
             return self.told(moved, change, [])
         return tied
 
@@ -231,6 +233,20 @@ class _Search:
             own = axis.length not in lengths or (axis.kind == "levels" and not levels)
             groups.setdefault(axis if own else axis.length, []).append(axis)
         return [Size(tuple(axes)) for axes in groups.values()]
+
+    def few_by_few(self, sizes: list[Size]) -> None:
+        """One by one, but for many, of which most move nothing (the columns of a frame): as many as move nothing."""
+        if len(sizes) <= 3:
+            for size in sizes:
+                self.alone(size)
+            return
+        longer = {size: next(n for n in itertools.count(size.length + 1) if n not in self.used) for size in sizes}
+        moved = self.run(longer)
+        if moved and not moved.loops and all(n == new for pairs in moved.dims.values() for n, new in pairs):
+            self.sizes += [size for size in sizes if size not in self.sizes]
+        else:
+            self.few_by_few(sizes[: len(sizes) // 2])
+            self.few_by_few(sizes[len(sizes) // 2 :])
 
     def alone(self, size: Size) -> None:
         """One size; where it cannot change, its parts."""
@@ -286,8 +302,7 @@ class _Search:
                 if change and (moved := self.run(change)):
                     self.sizes.remove(size)
                     self.forget(size)
-                    for part in self.told(moved, change, []):
-                        self.alone(part)
+                    self.few_by_few(self.told(moved, change, []))
                     todo += [part for part in parts if self.would_be_rows(part)]
                     break
 
@@ -391,20 +406,23 @@ class _Search:
 
         No new length, difference, or sum of two differences is that of others. Empty where there is no such choice.
         """
+        if len(sizes) > _MOST_AT_ONCE:
+            return {}
         change: dict[Size, int] = {}
-        factors, steps = set[int](), set[int]()
+        factors, steps, pairs = set[int](), set[int](), set[int]()
         for size in sorted(sizes, key=lambda size: -size.length):
             n = size.length
             few = n == 0 or size.axes[0].kind == "levels"  # each new level takes a value
-            for new in range(n + 2, n + 40) if few else (n * k for k in _PRIMES if k not in factors):
+            multiples = (n * k for k in _PRIMES if k not in factors and not few)
+            for new in itertools.chain(multiples, range(n + 2, n + _MOST_STEPS)):
                 step = new - n
                 sums = {abs(step + sign * a) for a in steps for sign in (1, -1)}
-                pairs = {abs(a + sign * b) for a, b in itertools.combinations(steps, 2) for sign in (1, -1)}
                 unused = new not in self.used and new not in change.values()
                 if unused and step not in steps | pairs and not sums & steps:
                     change[size] = new
                     steps.add(step)
-                    factors.update(() if few else (new // n,))
+                    pairs |= sums
+                    factors.add(new // n if n else 0)
                     break
             else:
                 return {}
@@ -417,8 +435,10 @@ class _Search:
         for size in sorted(sizes, key=lambda size: size.length):
             pairs = {a + b for a in steps for b in steps}
             taken = {*steps, *pairs, *(a + b for a in pairs for b in steps)}
-            free = (step for step in itertools.count(max(steps) + 1) if step not in taken)
-            step = next(s for s in free if size.length + s not in self.used and size.length + s not in change.values())
+            taken |= {n - size.length for n in (*self.used, *change.values())}
+            step = next((step for step in range(steps[-1] + 1, _MOST_STEPS) if step not in taken), None)
+            if step is None:
+                return {}
             change[size] = size.length + step
             steps.append(step)
         return change
