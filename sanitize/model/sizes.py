@@ -321,7 +321,8 @@ class _Search:
         return any(name in self.targets for name in self.moved_by(size))
 
     def moved_by(self, size: Size) -> list[str]:
-        return [name for name, dims in self.follows.items() if any(size in dim for dim in dims)]
+        named = [numbered(self.base.sites)[pattern] for pattern, sizes in self.loops.items() if size in sizes]
+        return [*itertools.chain(*named), *(n for n, dims in self.follows.items() if any(size in dim for dim in dims))]
 
     def is_parameter(self, name: str) -> bool:
         return self.base.sites[name].kind == "latent" and name not in self.targets

@@ -302,3 +302,17 @@ def test_arguments_are_left_as_they_were():
     inspect(y_in_a_dict, data).sizes  # noqa: B018
     assert list(data) == ["x", "labels"]
     assert data["labels"] == ["a", "b"]
+
+
+def test_a_loop_over_the_rows_names_row_level_latents_and_other_loops_do_not():
+    def by_row(y):
+        z = jnp.stack([sample(f"z_{i}", Normal()) for i in range(len(y))])
+        sample("y", Normal(z, 1.0), obs=y)
+
+    def by_number(y, n):
+        z = jnp.stack([sample(f"z_{i}", Normal()) for i in range(n)])
+        sample("y", Normal(z.sum(), 1.0).expand(y.shape), obs=y)
+
+    assert inspect(by_row, f(6)).named_by_row == {f"z_{i}" for i in range(6)}
+    assert inspect(by_number, f(30), 6).named_by_row == set()
+    assert inspect(by_number, f(6), 6).named_by_row == set()  # as many as rows by accident
