@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from .call import Call
-from .jaxpr import Labels, ancestors, drawn_from, only_gathered, reversed_series
-from .sizes import Size, Sizes, find_sizes
+from .jaxpr import ROW_BY_ROW, Labels, ancestors, drawn_from, reversed_series, uses
+from .sizes import Size, Sizes, find_sizes, cut, numbered
 from .targets import Observation, observable_sites, observations, targets_of, with_its_data
 from .trace import Dim, Run, Site, run
 
@@ -45,7 +45,8 @@ class Inspection:
     @functools.cached_property
     def observations(self) -> tuple[Observation, ...]:
         """What arguments that are not given would observe."""
-        return observations(self.call, self.run)
+        short_call, short, _ = cut(self.call, self.run)
+        return observations(short_call, short)
 
     @functools.cached_property
     def observable(self) -> Mapping[str, str]:

@@ -22,6 +22,9 @@ _MOST_RUNS = 64
 # Axes longer than this are cut first, where the model computes with the values of an argument.
 _LONG, _CUT = 256, 64
 
+# A new length is at most so much longer, where it is no multiple; more sizes have no different lengths in this room.
+_MOST_STEPS, _MOST_AT_ONCE = 400, 50
+
 _PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71)
 
 
@@ -64,6 +67,10 @@ class Sizes:
         All that were found.
     runs : int
         How many changed runs that took.
+    event_dims : mapping
+        Site -> how many rightmost dimensions belong to one event.
+    shrinking : frozenset of Size
+        Sizes that make a target shorter: a lag, as of ``y[p:]``.
     """
 
     of: Mapping[str, tuple[frozenset[Size], ...]]
@@ -71,7 +78,8 @@ class Sizes:
     loops: Mapping[str, frozenset[Size]]
     sizes: tuple[Size, ...]
     runs: int
-    event_dims: Mapping[str, int]  # of each site
+    event_dims: Mapping[str, int]
+    shrinking: frozenset[Size]
 
     def rows(self, targets: Collection[str]) -> tuple[Size, ...]:
         """The sizes that targets follow: those that all of them follow, if there are such.
@@ -85,7 +93,7 @@ class Sizes:
             dims = self.of[name]
             batch = dims[: len(dims) - self.event_dims[name]]
             each.append(frozenset().union(*batch, self.loops.get(name, ())) or frozenset().union(*dims))
-        each = [follows for follows in each if follows]
+        each = [follows - self.shrinking for follows in each if follows - self.shrinking]
         found = frozenset[Size]().union(*each)
         common = found.intersection(*each)
         return tuple(size for size in self.sizes if size in (common or found))
@@ -93,7 +101,7 @@ class Sizes:
 
 def find_sizes(call: Call, base: Run, targets: Collection[str], budget: int = _MOST_RUNS) -> Sizes:
     """What each dimension of each site of ``base`` follows; it is the run of ``call``."""
-    short_call, short, cut_runs = _cut(with_defaults(call), base)
+    short_call, short, cut_runs = cut(with_defaults(call), base)
     search = _Search(short_call, short, targets, budget)
     search.explain()
     of, loops = search.follows, {}
@@ -104,7 +112,8 @@ def find_sizes(call: Call, base: Run, targets: Collection[str], budget: int = _M
         of[name] = of[alike[0]] if alike else [set() for _ in base.sites[name].shape or ()]
     # said with the lengths that the arguments really have
     whole = {(axis.leaf, axis.dim, axis.kind): axis for axis in lengths_of(with_defaults(call))} if cut_runs else {}
-    named = {s: Size(tuple(whole.get((a.leaf, a.dim, a.kind), a) for a in s.axes)) for s in search.sizes}
+    found = sorted(search.sizes, key=lambda size: search.axes.index(size.axes[0]))
+    named = {s: Size(tuple(whole.get((a.leaf, a.dim, a.kind), a) for a in s.axes)) for s in found}
     return Sizes(
         {name: tuple(frozenset(named[s] for s in dim) for dim in of[name]) for name in base.sites},
         search.untold(),
@@ -112,6 +121,7 @@ def find_sizes(call: Call, base: Run, targets: Collection[str], budget: int = _M
         tuple(named.values()),
         search.runs + cut_runs,
         {name: site.event_dim for name, site in base.sites.items()},
+        frozenset(named[s] for s in search.shrinking if s in named),
     )
 
 
@@ -128,7 +138,7 @@ def _pattern(name: str) -> str:
     return re.sub(r"\d+", "#", name)
 
 
-def _cut(call: Call, base: Run) -> tuple[Call, Run, int]:
+def cut(call: Call, base: Run) -> tuple[Call, Run, int]:
     """The same on few rows, if the model computes with the values of many: one run costs as much as the data."""
     axes = list(lengths_of(call))
     long = {
@@ -175,11 +185,11 @@ class _Search:
         self.sizes: list[Size] = []  # that could change
         self.stuck: list[Size] = []  # that could not
         self.doubtful: set[Size] = set()  # a latent's length was told by arithmetic
+        self.shrinking: set[Size] = set()  # a target is the shorter, the longer these are
         self.runs = 0
 
     def explain(self) -> None:
-        for size in self.all_but_few_at_once():
-            self.alone(size)
+        self.few_by_few(self.all_but_few_at_once())
         self.two_by_two()
         self.split()
         self.confirm()
@@ -206,7 +216,7 @@ class _Search:
                         left = _restricted(tied, lambda size, axis: not some(size, axis))  # noqa: B023 - used at once
                         return self.told(moved, change, left)
         change = self.by_small_steps(tied)  # what depends on the order: more rows than columns, sorted bounds
-        if len(tied) > 1 and (moved := self.run(change)):
+        if len(change) > 1 and (moved := self.run(change)):
             return self.told(moved, change, [])
         return tied
 
@@ -223,6 +233,20 @@ class _Search:
             own = axis.length not in lengths or (axis.kind == "levels" and not levels)
             groups.setdefault(axis if own else axis.length, []).append(axis)
         return [Size(tuple(axes)) for axes in groups.values()]
+
+    def few_by_few(self, sizes: list[Size]) -> None:
+        """One by one, but for many, of which most move nothing (the columns of a frame): as many as move nothing."""
+        if len(sizes) <= 3:
+            for size in sizes:
+                self.alone(size)
+            return
+        longer = {size: next(n for n in itertools.count(size.length + 1) if n not in self.used) for size in sizes}
+        moved = self.run(longer)
+        if moved and not moved.loops and all(n == new for pairs in moved.dims.values() for n, new in pairs):
+            self.sizes += [size for size in sizes if size not in self.sizes]
+        else:
+            self.few_by_few(sizes[: len(sizes) // 2])
+            self.few_by_few(sizes[len(sizes) // 2 :])
 
     def alone(self, size: Size) -> None:
         """One size; where it cannot change, its parts."""
@@ -263,7 +287,7 @@ class _Search:
             for longer in (lambda n: 2 * n, lambda n: n + 7):
                 moved = self.run({one: longer(one.length), other: longer(other.length)})
                 if moved:
-                    self.note(moved, {both: 0})
+                    self.note(moved, {both: longer(one.length)})
                     self.sizes.append(both)
                     self.stuck = [size for size in self.stuck if size not in (one, other)]
                     break
@@ -278,7 +302,7 @@ class _Search:
                 if change and (moved := self.run(change)):
                     self.sizes.remove(size)
                     self.forget(size)
-                    self.told(moved, change, [])
+                    self.few_by_few(self.told(moved, change, []))
                     todo += [part for part in parts if self.would_be_rows(part)]
                     break
 
@@ -297,7 +321,8 @@ class _Search:
         return any(name in self.targets for name in self.moved_by(size))
 
     def moved_by(self, size: Size) -> list[str]:
-        return [name for name, dims in self.follows.items() if any(size in dim for dim in dims)]
+        named = [numbered(self.base.sites)[pattern] for pattern, sizes in self.loops.items() if size in sizes]
+        return [*itertools.chain(*named), *(n for n, dims in self.follows.items() if any(size in dim for dim in dims))]
 
     def is_parameter(self, name: str) -> bool:
         return self.base.sites[name].kind == "latent" and name not in self.targets
@@ -341,6 +366,10 @@ class _Search:
             sizes = _source(before, after, change)
             told = told and sizes is not None
             follows.update(sizes or ())
+            if name in self.targets:
+                steps = {size: change[size] - size.length for size in sizes or ()}
+                total = sum(steps.values())
+                self.shrinking.update(size for size, step in steps.items() if after - before == total - 2 * step)
             exact = any((before, after) == (size.length, change[size]) for size in sizes or ())
             if len(change) > 1 and not exact and self.is_parameter(name):
                 self.doubtful.update(sizes or ())
@@ -378,20 +407,23 @@ class _Search:
 
         No new length, difference, or sum of two differences is that of others. Empty where there is no such choice.
         """
+        if len(sizes) > _MOST_AT_ONCE:
+            return {}
         change: dict[Size, int] = {}
-        factors, steps = set[int](), set[int]()
+        factors, steps, pairs = set[int](), set[int](), set[int]()
         for size in sorted(sizes, key=lambda size: -size.length):
             n = size.length
             few = n == 0 or size.axes[0].kind == "levels"  # each new level takes a value
-            for new in range(n + 2, n + 40) if few else (n * k for k in _PRIMES if k not in factors):
+            multiples = (n * k for k in _PRIMES if k not in factors and not few)
+            for new in itertools.chain(multiples, range(n + 2, n + _MOST_STEPS)):
                 step = new - n
                 sums = {abs(step + sign * a) for a in steps for sign in (1, -1)}
-                pairs = {abs(a + sign * b) for a, b in itertools.combinations(steps, 2) for sign in (1, -1)}
                 unused = new not in self.used and new not in change.values()
                 if unused and step not in steps | pairs and not sums & steps:
                     change[size] = new
                     steps.add(step)
-                    factors.update(() if few else (new // n,))
+                    pairs |= sums
+                    factors.add(new // n if n else 0)
                     break
             else:
                 return {}
@@ -404,8 +436,10 @@ class _Search:
         for size in sorted(sizes, key=lambda size: size.length):
             pairs = {a + b for a in steps for b in steps}
             taken = {*steps, *pairs, *(a + b for a in pairs for b in steps)}
-            free = (step for step in itertools.count(max(steps) + 1) if step not in taken)
-            step = next(s for s in free if size.length + s not in self.used and size.length + s not in change.values())
+            taken |= {n - size.length for n in (*self.used, *change.values())}
+            step = next((step for step in range(steps[-1] + 1, _MOST_STEPS) if step not in taken), None)
+            if step is None:
+                return {}
             change[size] = size.length + step
             steps.append(step)
         return change

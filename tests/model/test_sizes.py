@@ -64,7 +64,7 @@ def test_what_is_no_row_by_hand_is_never_called_row_level(truth):
     case, inspection = truth
     rows = {*map(right, case.rows)}
     for name, answer in case.follows.items():
-        called = {i for i in inspection.row_dims.get(name, ())}
+        called = set(inspection.row_dims.get(name, ()))
         assert called <= {i for i, dim in enumerate(answer) if rows & {*right(dim).split(" * ")}}
 
 
@@ -193,7 +193,7 @@ def y_in_a_dict(data):
 
 def y_in_a_dict_if_there(data):
     mu = data["x"] * sample("b", Normal())
-    sample("y", Normal(mu, 1.0), obs=data["y"] if "y" in data else None)
+    sample("y", Normal(mu, 1.0), obs=data["y"] if "y" in data else None)  # noqa: SIM401 - asked otherwise
 
 
 def y_in_an_inner_dict(data):
@@ -302,3 +302,17 @@ def test_arguments_are_left_as_they_were():
     inspect(y_in_a_dict, data).sizes  # noqa: B018
     assert list(data) == ["x", "labels"]
     assert data["labels"] == ["a", "b"]
+
+
+def test_a_loop_over_the_rows_names_row_level_latents_and_other_loops_do_not():
+    def by_row(y):
+        z = jnp.stack([sample(f"z_{i}", Normal()) for i in range(len(y))])
+        sample("y", Normal(z, 1.0), obs=y)
+
+    def by_number(y, n):
+        z = jnp.stack([sample(f"z_{i}", Normal()) for i in range(n)])
+        sample("y", Normal(z.sum(), 1.0).expand(y.shape), obs=y)
+
+    assert inspect(by_row, f(6)).named_by_row == {f"z_{i}" for i in range(6)}
+    assert inspect(by_number, f(30), 6).named_by_row == set()
+    assert inspect(by_number, f(6), 6).named_by_row == set()  # as many as rows by accident

@@ -513,6 +513,13 @@ def autoregression(y):
     sample("y", Normal(c[0] + c[1] * y[:-1], 1.0), obs=y[1:])
 
 
+@truth(f(50), 2, follows={"phi": ("p",), "y": ("p * y[0]",)}, rows=("y[0]",))
+def lags_by_number(y, p):
+    phi = sample("phi", Normal().expand([p]))
+    lagged = jnp.stack([y[p - i - 1 : len(y) - i - 1] for i in range(p)], -1)
+    sample("y", Normal(lagged @ phi, 1.0), obs=y[p:])
+
+
 @truth(f(20), f(20, 2), follows={"z": ("y[0] x[0]",), "y": ("y[0] x[0]",), "b": ("x[1]",)}, rows=("y[0] x[0]",))
 def scan_over_rows(y, x):
     b = sample("b", Normal().expand([x.shape[1]]))
