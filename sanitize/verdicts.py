@@ -311,7 +311,7 @@ class _Table:
 
     def _is_untold_row_by_row(self, name: str) -> bool:
         untold = self.inspection.sizes.untold.get(name, ())
-        return any(not self.inspection.only_gathered(name, dim) for dim in untold)
+        return any(self.inspection.is_used_row_by_row(name, dim) for dim in untold)
 
     @functools.cached_property
     def _meant(self) -> list[Size]:
@@ -525,8 +525,8 @@ def _way_out(table: _Table, names: Collection[str]) -> str:
     if backwards := [name for name in names if name in table.inspection.reversed_series]:
         return (
             f"The scan of {listing(backwards)} runs in reverse, and NumPyro puts recorded values back in the order in "
-            f"which it runs: turn them round along their first axis and pass keep={tuple(backwards)!r}, for the steps of "
-            f"the fit, or redraw={tuple(backwards)!r} to draw from the prior."
+            f"which it runs. For the steps of the fit, turn them round along their first axis and pass "
+            f"keep={tuple(backwards)!r}; or pass redraw={tuple(backwards)!r} to draw from the prior."
         )
     latents = [entry for entry in table.latents if entry.recorded is not None and entry.shape is not None]
     by_chain = [e for e in latents if len(e.recorded or ()) == len(e.shape or ()) + 1]

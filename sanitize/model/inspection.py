@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from .call import Call
 from .jaxpr import ROW_BY_ROW, Labels, ancestors, drawn_from, reversed_series, uses
-from .sizes import Size, Sizes, find_sizes, cut, numbered
+from .sizes import Size, Sizes, cut, find_sizes, numbered
 from .targets import Observation, observable_sites, observations, targets_of, with_its_data
 from .trace import Dim, Run, Site, run
 
@@ -113,9 +113,9 @@ class Inspection:
         """Latents in a ``scan(reverse=True)``."""
         return reversed_series(self.run)
 
-    def only_gathered(self, name: str, dim: int) -> bool:
-        """Whether values along a dimension of a latent are only picked by an index: then they are groups, not rows."""
-        return only_gathered(self.run, name, dim)
+    def is_used_row_by_row(self, name: str, dim: int) -> bool:
+        """Whether a latent's values along a dimension are parameters of what is predicted, one for each element."""
+        return ROW_BY_ROW in uses(self.run, name, dim)
 
     @functools.cached_property
     def unmasked(self) -> Mapping[str, Site]:

@@ -411,10 +411,12 @@ class _Search:
             return {}
         change: dict[Size, int] = {}
         factors, steps, pairs = set[int](), set[int](), set[int]()
+        # among the new rows there has to be room for new levels
+        primes = _PRIMES[2:] if any(size.axes[0].kind == "levels" for size in sizes) else _PRIMES
         for size in sorted(sizes, key=lambda size: -size.length):
             n = size.length
             few = n == 0 or size.axes[0].kind == "levels"  # each new level takes a value
-            multiples = (n * k for k in _PRIMES if k not in factors and not few)
+            multiples = (n * k for k in primes if k not in factors and not few)
             for new in itertools.chain(multiples, range(n + 2, n + _MOST_STEPS)):
                 step = new - n
                 sums = {abs(step + sign * a) for a in steps for sign in (1, -1)}
