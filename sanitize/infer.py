@@ -14,7 +14,8 @@ from numpyro import handlers
 from numpyro import infer as stock
 
 from . import containers
-from .errors import MissingLatentError, NoSharedSiteError, listing
+from .errors import MissingLatentError, listing
+from .missing import Use
 from .model.call import Call, is_array
 from .model.inspection import Inspection
 from .review import Review, review_samples
@@ -105,15 +106,13 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
         inspection = _inspect(Call.of(model, args, kwargs), masked=not self.infer_discrete)
         conditions = _conditions_on_deterministic(self)
         # the model is run anew at each call, since what it reads may have changed; what that run tells is remembered
-        key = _key(inspection, self.new_rows, repr(self.keep), repr(self.redraw), conditions, *self._shapes())
+        said = (self.new_rows, repr(self.keep), repr(self.redraw), repr(self.return_sites), conditions)
+        key = _key(inspection, *said, *self._shapes())
         if key is not None and (known := self._reviews.get(key)) and known[0] == _told(inspection):
             review = known[1]
             review.warn()
         else:
-            try:
-                review = self._review(inspection, conditions)
-            except NoSharedSiteError:  # NumPyro takes from such entries the number of draws, and so do we
-                return dict(self.posterior_samples)
+            review = self._review(inspection, conditions)
             if key is not None and not review.judgement.by_values:
                 if len(self._reviews) >= _MOST_REVIEWS:
                     self._reviews = {}
@@ -127,7 +126,8 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
         if conditions:
             sites = inspection.run.sites
             # what the deterministic values were computed from need not be there
-            absent = (name for name in inspection.run.named("latent") if name not in samples)
+            recorded = [n for n in samples if n in sites and sites[n].kind == "deterministic"]
+            absent = (p for name in recorded for p in inspection.parents(name) if p not in samples)
             redraw = (*((redraw,) if isinstance(redraw, str) else redraw), *absent)
             samples = {n: v for n, v in samples.items() if n not in sites or sites[n].kind != "deterministic"}
         return review_samples(
@@ -137,6 +137,7 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
             keep=self.keep,
             redraw=redraw,
             batch_ndims=len(self._batch_shape),
+            use=Use(at_once=True, returned=None if self.return_sites is None else tuple(self.return_sites)),
         )
 
     def _shapes(self) -> list[Hashable]:
@@ -213,14 +214,13 @@ def log_likelihood(
     if arrays:
         ndims = len(np.shape(next(iter(arrays.values())))[:batch_ndims])
         opened = containers.beside(samples, arrays)
-        try:
-            review = review_samples(inspection, opened, new_rows=new_rows, keep=keep, redraw=redraw, batch_ndims=ndims)
-        except NoSharedSiteError:
-            pass
-        else:
-            review.refuse()
-            stripped = review.stripped
-            missing = review.missing + tuple(name for name in review if name in stripped and name in latents)
+        use = Use(at_once=True, draws=False)
+        review = review_samples(
+            inspection, opened, new_rows=new_rows, keep=keep, redraw=redraw, batch_ndims=ndims, use=use
+        )
+        review.refuse()
+        stripped = review.stripped
+        missing = review.missing + tuple(name for name in review if name in stripped and name in latents)
     clean = {name: value for name, value in arrays.items() if name not in stripped}
     if arrays and not clean:  # an entry that is no site carries the number of draws
         clean["_draws"] = np.zeros(np.shape(next(iter(arrays.values())))[:batch_ndims])
