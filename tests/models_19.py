@@ -1,4 +1,4 @@
-"""What stands for a fit in the tests of missing latents and of other arguments: draws from the prior, no MCMC."""
+"""What stands for a fit in the tests of missing latents and of other arguments: names and shapes, without MCMC."""
 
 import jax
 import numpy as np
@@ -10,25 +10,23 @@ DRAWS = 3
 
 
 def draws(model, *args, without=(), named=None, **kwargs):
-    """Samples as a fit with these arguments records them: latents and deterministic sites, some lost, some renamed."""
-    traces = [
-        handlers.trace(handlers.seed(model, jax.random.PRNGKey(i))).get_trace(*args, **kwargs) for i in range(DRAWS)
-    ]
-    recorded = [
-        name
-        for name, site in traces[0].items()
-        if site["type"] == "deterministic" or (site["type"] == "sample" and not site["is_observed"])
-    ]
+    """Samples as a fit with these arguments records them, by name and shape; some lost, some renamed."""
+
+    def recorded():
+        trace = handlers.trace(handlers.seed(model, KEY)).get_trace(*args, **kwargs)
+        kinds = {name: "observed" if site.get("is_observed") else site["type"] for name, site in trace.items()}
+        return {name: trace[name]["value"] for name, kind in kinds.items() if kind in ("sample", "deterministic")}
+
     named = named or {}
     return {
-        named.get(name, name): np.stack([np.asarray(trace[name]["value"]) for trace in traces])
-        for name in recorded
+        named.get(name, name): np.full((DRAWS, *site.shape), 0.5).astype(site.dtype)
+        for name, site in jax.eval_shape(recorded).items()
         if name not in without
     }
 
 
 class Fitted(MCMC):
-    """An ``MCMC`` that has run, by prior draws."""
+    """An ``MCMC`` that has run, all but the work."""
 
     def __init__(self, model, *args, without=(), **kwargs):
         self._args, self._kwargs = args, kwargs
