@@ -16,7 +16,7 @@ from numpyro import infer as stock
 from . import containers
 from .errors import MissingLatentError, listing
 from .missing import Use
-from .model.call import Call, is_array
+from .model.call import Call, arguments_error, is_array
 from .model.inspection import Inspection
 from .review import Review, review_samples
 from .strip import refuse_collisions
@@ -170,7 +170,8 @@ def log_likelihood(
     Parameters
     ----------
     model : callable
-        The NumPyro model.
+        The NumPyro model. One with params (``flax_module``, ``numpyro.param``) is given their values with it:
+        ``numpyro.handlers.substitute(model, params)``.
     posterior_samples : mapping of arrays, MCMC, xarray.Dataset, arviz.InferenceData or xarray.DataTree
         Entries of shape ``(*batch, *per-draw shape)`` with ``batch_ndims`` batch dimensions.
     *args, **kwargs
@@ -183,7 +184,8 @@ def log_likelihood(
     Returns
     -------
     dict of arrays
-        Of shape ``(*batch, *batch shape of the site)`` for each observed site.
+        Of shape ``(*batch, *batch shape of the site)`` for each observed site. An outcome whose data are not passed
+        is left out, unless one that is scored depends on it.
 
     Raises
     ------
@@ -206,6 +208,11 @@ def log_likelihood(
     """
     call = Call.of(model, args, kwargs)
     refuse_collisions(call)
+    if "params" in kwargs and (why := call.why_not_bound()):
+        what = (
+            f"{why}. Params are given with the model: log_likelihood(numpyro.handlers.substitute(model, params), ...)"
+        )
+        raise arguments_error(call, what)
     samples = containers.open(posterior_samples)
     arrays = samples.arrays(batch_ndims)
     inspection = _inspect(call, masked=False)
@@ -224,16 +231,35 @@ def log_likelihood(
     clean = {name: value for name, value in arrays.items() if name not in stripped}
     if arrays and not clean:  # an entry that is no site carries the number of draws
         clean["_draws"] = np.zeros(np.shape(next(iter(arrays.values())))[:batch_ndims])
+    if missing and (scored := inspection.run.named("observed")):  # what none of them depends on may be left out
+        needed, sites = inspection.used([name for name in clean if name in latents], scored), inspection.run.sites
+        spare = {n: np.zeros(sites[n].shape or (), sites[n].dtype) for n in missing if n not in needed}
+        model, missing = handlers.substitute(model, spare), tuple(name for name in missing if name in needed)
     try:
         return _stock_log_likelihood(model, clean, *args, parallel=parallel, batch_ndims=batch_ndims, **kwargs)
     except Exception as error:
         if not missing:
             raise
-        raise MissingLatentError(
-            f"The samples hold no values of the latents {listing(missing)}, which log_likelihood needs and cannot "
-            f"draw: add their entries, for the rows that are scored, or marginalize them in the model.",
-            missing=dict.fromkeys(missing, ()),
-        ) from error
+        raise _cannot_score(inspection, missing) from error
+
+
+def _cannot_score(inspection: Inspection, missing: Sequence[str]) -> MissingLatentError:
+    given = {name: inspection.observable[name] for name in missing if name in inspection.observable}
+    others = [name for name in missing if name not in given]
+    params = [name for name in inspection.run.named("param") if name not in inspection.given]
+    ways = []
+    if given:
+        arguments = dict.fromkeys(given.values())
+        ways.append(f"pass {' and '.join(arguments)}, the data of {listing(given)}, which log_likelihood is to score")
+    if others:
+        ways.append("add their entries, for the rows that are scored, or marginalize them in the model")
+    if params:
+        ways.append(f"give the params {listing(params)} their values by numpyro.handlers.substitute(model, params)")
+    return MissingLatentError(
+        f"The samples hold no values of {listing(missing)}, which log_likelihood needs and cannot draw: "
+        f"{'; '.join(ways)}.",
+        missing=dict.fromkeys(missing, ()),
+    )
 
 
 def _inspect(call: Call, masked: bool) -> Inspection:

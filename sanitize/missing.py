@@ -28,7 +28,7 @@ _ALIKE = 0.75  # from which ratio on two names differ by a slip of the pen
 def entries_for(name: str, shape: Shape | None, unclaimed: Mapping[str, Shape | None]) -> tuple[str, ...]:
     """The entries that no site claims, which a latent may be under another name."""
     return tuple(
-        entry for entry, was in unclaimed.items() if _is_guides(name, entry) or was == shape and _alike(name, entry)
+        entry for entry, was in unclaimed.items() if _is_guides(name, entry) or (was == shape and _alike(name, entry))
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from .compare import other_arguments
 from .containers import Container
 from .errors import (
     BatchShapeError,
@@ -15,6 +16,7 @@ from .errors import (
     MissingLatentWarning,
     NoSharedSiteError,
     OptionError,
+    OtherArgumentsWarning,
     RedrawnSiteWarning,
     RowLevelSiteWarning,
     SamplesTypeError,
@@ -496,6 +498,8 @@ def _refuse_other_model(inspection: Inspection, shapes: Mapping[str, Shape | Non
     trees = [name for name, shape in shapes.items() if shape is None]
     if inspect.isclass(call.model):
         way_out = "It is a class: pass an instance that can be called"
+    elif any("auto_" in name for name in shapes):
+        way_out = "They are params of a guide: pass guide.sample_posterior(rng_key, params, sample_shape=(1000,))"
     elif trees:
         way_out = f"Entry {listing(trees)} is no array: if the draws are in it, pass it alone"
     else:
@@ -656,6 +660,15 @@ def _notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Notice]
     if missing := table.missing(verdicts):
         said = message(table.inspection, missing, table.unclaimed, table.use)
         yield Notice(MissingLatentWarning, said, {"missing": missing})
+    kept = [e.name for e in table.latents if verdicts[e.name].action == KEPT and e.verb is None]
+    if differences := other_arguments(table.inspection, table.samples, table.fit, kept):
+        said = "; ".join(f"{argument}: {words}" for argument, words in differences.items())
+        yield Notice(
+            OtherArgumentsWarning,
+            f"This call is not given what the fit was: {said}. What was fitted is used for what is given here. Pass what "
+            f"the fit was given; keep={tuple(kept)!r} says that this is meant.",
+            {"differences": differences},
+        )
 
 
 def _row_notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Notice]:

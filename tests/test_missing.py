@@ -1,7 +1,6 @@
 """A latent (or param) without an entry is said where its prior (or initial value) would be used, and only there."""
 
 import functools
-import pickle
 import warnings
 
 import jax
@@ -14,20 +13,12 @@ from models_19 import KEY, Fitted, draws
 from numpyro import handlers
 from numpyro.contrib.control_flow import scan
 from numpyro.infer import SVI, Trace_ELBO
-from numpyro.infer import Predictive as StockPredictive
 from numpyro.infer.autoguide import AutoDelta, AutoMultivariateNormal, AutoNormal
 from numpyro.infer.reparam import LocScaleReparam, TransformReparam
 
 import sanitize
 from sanitize import (
-    MissingLatentError,
     MissingLatentWarning,
-    ModelArgumentsError,
-    NoSharedSiteError,
-    SamplesTypeError,
-    SanitizeWarning,
-    inspect_sites,
-    log_likelihood,
     strip_deterministic,
 )
 
@@ -224,7 +215,7 @@ def levels(y=None, n=4):
 def subsampled(x, y=None):
     b = numpyro.sample("b", dist.Normal())
     with numpyro.plate("n", len(x), subsample_size=5) as i:
-        numpyro.sample("y", dist.Normal(b * x[i], 1.0), obs=None if y is None else y[i])
+        numpyro.sample("y", dist.Normal(b * jnp.asarray(x)[i], 1.0), obs=None if y is None else jnp.asarray(y)[i])
 
 
 def flax_model(x, y=None):

@@ -7,9 +7,8 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
-from models_19 import KEY, Fitted, draws
+from models_19 import Fitted, draws
 
-import sanitize
 from sanitize import OtherArgumentsWarning, strip_deterministic
 
 pd = pytest.importorskip("pandas")
@@ -175,7 +174,7 @@ def numbered(x, n, y=None):
 def subsampled(x, y=None, batch=None):
     b = numpyro.sample("b", dist.Normal())
     with numpyro.plate("rows", len(x), subsample_size=batch) as i:
-        numpyro.sample("y", dist.Normal(b * x[i], 1.0), obs=None if y is None else y[i])
+        numpyro.sample("y", dist.Normal(b * jnp.asarray(x)[i], 1.0), obs=None if y is None else jnp.asarray(y)[i])
 
 
 def forecast(x, y=None, future=0):

@@ -39,7 +39,7 @@ class _Marking(Messenger):
 
 def _marked(value: Any) -> Any:
     leaves = jax.tree_util.tree_leaves(value)
-    if all(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+    if isinstance(value, dict) and any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
         return value  # the same tree: `flax_module` goes on with its own, `random_flax_module` takes leaves out of it
     return jax.tree_util.tree_map(lambda x: jnp.squeeze(jnp.expand_dims(x, 0), 0), value)
 
