@@ -80,8 +80,12 @@ class _Search:
                 continue
             if one is None or other is None or was is p.default or equal(was, p.default):
                 continue
-            if self.matters(one, other):
+            if self.matters(one, other) and not self.is_outcome(p.name):
                 yield Difference(p.name, f"{_short(was)} in the fit, and left to its default {_short(p.default)} here")
+
+    def is_outcome(self, name: str) -> bool:
+        """Whether latents are observed when it is given: then it is what is predicted, and left out by right."""
+        return any(seen.words == name and seen.latents for seen in self.inspection.observations)
 
     def fitted_with(self, signature: inspect.Signature, name: str, value: Any) -> Call | None:
         assert self.fitted is not None

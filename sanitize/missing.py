@@ -1,4 +1,4 @@
-"""Latents (or params) without an entry that are used all the same, and the entries that they may be under another name."""
+"""Latents (or params) without an entry that are used all the same, and entries that may be theirs by another name."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def message(
         )
     if params:
         parts.append(
-            f"The param{'s' * (len(params) > 1)} {listing(params)} {'have' if len(params) > 1 else 'has'} no value: the "
-            f"model starts from the initial value, as if there had been no fit. Pass "
+            f"Nothing gives a value to the param{'s' * (len(params) > 1)} {listing(params)}: the initial value is taken, "
+            f"as if there had been no fit. Pass "
             f"{'params= to Predictive' if use.draws else 'numpyro.handlers.substitute(model, params) as the model'}"
         )
     hints = {name: [e for e in entries if not _is_guides(name, e)] for name, entries in missing.items()}

@@ -665,8 +665,8 @@ def _notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Notice]
         said = "; ".join(f"{argument}: {words}" for argument, words in differences.items())
         yield Notice(
             OtherArgumentsWarning,
-            f"This call is not given what the fit was: {said}. What was fitted is used for what is given here. Pass what "
-            f"the fit was given; keep={tuple(kept)!r} says that this is meant.",
+            f"This call is not given what the fit was: {said}. The fitted values are used all the same. Pass what the "
+            f"fit was given; keep={tuple(kept)!r} says that this is meant.",
             {"differences": differences},
         )
 

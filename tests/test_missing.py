@@ -469,3 +469,94 @@ def test_a_missing_latent_is_said(case):
 @pytest.mark.parametrize("case", SILENT)
 def test_routine_calls_are_silent(case):
     assert said(SILENT[case]) == (set(), "")
+
+
+# ------------------------------------------------------------------------------------------- what goes with it
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_warning_carries_what_was_seen_and_pickles():
+    with pytest.warns(MissingLatentWarning) as caught:
+        strip(regions, draws(regions, X, named={"a_south": "a_South"}), X)
+    warning = pickle.loads(pickle.dumps(caught[0].message))
+    assert isinstance(warning, SanitizeWarning)
+    assert warning.missing == {"a_south": ("a_South",)}
+
+
+def test_the_only_carrier_of_what_was_fitted_is_no_warning_but_an_error():
+    with pytest.raises(MissingLatentError, match="latents \\(or params\\) that have no entry"):
+        strip(line, draws(line, X, without=["b"]), X)
+
+
+def test_a_recorded_value_computed_from_params_is_an_error_where_they_have_no_value():
+    def model(x, y=None):
+        scale = numpyro.param("scale", 1.0)
+        b = numpyro.sample("b", dist.Normal())
+        mu = numpyro.deterministic("mu", scale * b * x)
+        numpyro.sample("y", dist.Normal(mu, 1.0), obs=y)
+
+    with pytest.raises(MissingLatentError, match="pass params="):
+        predict(model, draws(model, X), X)
+    predict(model, draws(model, X), X, params={"scale": 2.0})
+    assert list(strip(model, draws(model, X), X)) == ["b"]  # params may be given to NumPyro later
+
+
+def test_a_repeated_call_says_it_again():
+    predictive = sanitize.Predictive(line, draws(line, X, without=["sigma"]))
+    for _ in range(2):
+        with pytest.warns(MissingLatentWarning, match="sigma"):
+            predictive(KEY, X)
+    predictive.return_sites = ("mu",)
+    predictive(KEY, X)  # nothing that is returned depends on it
+
+
+@pytest.mark.parametrize("guide", [AutoNormal(line), AutoMultivariateNormal(line)])
+def test_a_guide_in_place_of_the_model_is_refused_by_name_and_stays_unbroken(guide):
+    with pytest.raises(ModelArgumentsError, match=f"{type(guide).__name__} is a guide"):
+        inspect_sites(guide, X)
+    assert guide.prototype_trace is None
+    params_of(guide, line, X, Y)
+    with pytest.raises(ModelArgumentsError, match="is a guide"):
+        strip(guide, draws(line, X), X)
+
+
+def test_what_holds_no_draws_is_told_how_to_get_some():
+    guide = AutoNormal(line)
+    svi = SVI(line, guide, numpyro.optim.Adam(0.1), Trace_ELBO())
+    result = svi.run(KEY, 1, X, Y, progress_bar=False)
+    for samples in (result, guide):
+        with pytest.raises(SamplesTypeError, match="sample_posterior"):
+            strip(line, samples, X)
+    with pytest.raises(NoSharedSiteError, match="sample_posterior"):
+        strip(line, {name: value[None] for name, value in result.params.items()}, X)
+
+
+def test_log_likelihood_asks_for_the_data_to_score():
+    with pytest.raises(MissingLatentError, match="pass y"):
+        log_likelihood(line, draws(line, X), X)
+
+
+def test_log_likelihood_scores_the_outcome_that_is_given():
+    samples = draws(two_outcomes, X, Y, Y)
+    assert list(log_likelihood(two_outcomes, samples, X, Y)) == ["y"]
+    del samples["c"]  # which only the other one is drawn from
+    assert list(log_likelihood(two_outcomes, samples, X, Y)) == ["y"]
+    with pytest.raises(MissingLatentError, match="'c'"):
+        log_likelihood(two_outcomes, samples, X, Y, Y)
+
+
+def test_log_likelihood_with_params():
+    samples = draws(with_param, X)
+    with pytest.warns(MissingLatentWarning, match="substitute\\(model, params\\)"):
+        log_likelihood(with_param, samples, X, Y)
+    with pytest.raises(ModelArgumentsError, match="substitute\\(model, params\\)"):
+        log_likelihood(with_param, samples, X, Y, params={"sigma": 2.0})
+    found = log_likelihood(handlers.substitute(with_param, {"sigma": 2.0}), samples, X, Y)["y"]
+    assert np.allclose(found[0], dist.Normal(0.5 * X, 2.0).log_prob(Y), atol=1e-5)
+
+
+def test_hand_picked_latents_give_what_stock_gives():
+    samples = draws(line, X)
+    latents = {name: samples[name] for name in ("a", "b", "sigma")}
+    ours, theirs = (kind(line, latents)(KEY, X) for kind in (sanitize.Predictive, StockPredictive))
+    assert all((ours[name] == theirs[name]).all() for name in theirs)

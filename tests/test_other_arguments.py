@@ -307,7 +307,7 @@ SPEAKS = {
     "lag": (call(lagged, fit(lagged, X, Y, lag=2), X), "lag"),
     "unit": (call(measured, fit(measured, X, Y, 1000.0), X), "unit"),
     "activation": (call(activated, fit(activated, X, Y, activation=jnp.sin), X), "activation"),
-    "knots": (call(spline, fit(spline, X, np.arange(5.0), Y), X[:6], np.arange(5.0) ** 2), "knots"),
+    "knots": (call(spline, fit(spline, X, np.linspace(-1, 1, 5), Y), X[:6], np.linspace(-1, 1, 5) ** 3), "knots"),
     "centring": (call(centred_option, fit(centred_option, X, Y, centred=True), X[:3]), "centred"),
     "option in constant_data": (
         call(power, labelled(power, X, Y, p=2.0, constant_data={"x": X, "p": 2.0}), X[:4]),
@@ -423,3 +423,24 @@ def test_other_arguments_are_said(case):
 @pytest.mark.parametrize("case", SILENT)
 def test_routine_calls_are_silent(case):
     assert said(SILENT[case]) == ""
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_warning_carries_what_was_seen():
+    with pytest.warns(OtherArgumentsWarning) as caught:
+        call(linked, fit(linked, X, G > 0, link="cauchit"), X[:5])()
+    warning = next(w.message for w in caught if isinstance(w.message, OtherArgumentsWarning))
+    assert list(warning.differences) == ["link"]
+    assert "'cauchit'" in str(warning)
+
+
+def test_keep_says_that_it_is_meant():
+    call(linked, fit(linked, X, G > 0, link="cauchit"), X[:5], keep=("b",))()  # warnings are errors here
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_drop_in_says_it_at_every_call():
+    predictive = sanitize.Predictive(linked, Fitted(linked, X, G > 0, link="cauchit"))
+    for _ in range(2):
+        with pytest.warns(OtherArgumentsWarning, match="link"):
+            predictive(KEY, X[:5])

@@ -18,7 +18,7 @@ from .trace import Run, try_run
 _KINDS = ("latent", "param")
 
 
-class _Marking(Messenger):
+class _Marking(Messenger):  # type: ignore[misc]
     """Notes which sites handlers inside of it gave a value, and makes new variables of the initial values of params.
 
     Such a value is often a constant, which a jaxpr does not tell from others.

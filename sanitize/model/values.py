@@ -150,10 +150,13 @@ def computes_alike(one: Call, other: Call, kept: Collection[str]) -> bool | None
         with ONE_RUN_AT_A_TIME, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             first = trace_model(one.model, one.masked, *one.arguments(), jax.random.PRNGKey(0))
-            given = {k: m["value"] for k, m in first.items() if m["type"] == "sample"}
-            model = handlers.substitute(
-                other.model, substitute_fn=lambda m: None if m["is_observed"] else given.get(m["name"])
-            )
+            given = {k: m["value"] for k, m in first.items() if m["type"] in ("sample", "plate")}
+
+            def latents(message: dict[str, Any]) -> Any:
+                is_drawn = message["type"] in ("sample", "plate") and not message.get("is_observed")
+                return given.get(message["name"]) if is_drawn else None
+
+            model = handlers.substitute(other.model, substitute_fn=latents)
             second = trace_model(model, other.masked, *other.arguments(), jax.random.PRNGKey(0))
             for name in (name for name in first if name in second and name not in kept):
                 before, now = _made(first[name]), _made(second[name])
