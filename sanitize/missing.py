@@ -58,8 +58,8 @@ def message(
         )
     if params:
         parts.append(
-            f"Nothing gives a value to the param{'s' * (len(params) > 1)} {listing(params)}: the initial value is taken, "
-            f"as if there had been no fit. Pass "
+            f"Nothing gives a value to the param{'s' * (len(params) > 1)} {listing(params)}: the initial value is "
+            f"taken, as if there had been no fit. Pass "
             f"{'params= to Predictive' if use.draws else 'numpyro.handlers.substitute(model, params) as the model'}"
         )
     hints = {name: [e for e in entries if not _is_guides(name, e)] for name, entries in missing.items()}

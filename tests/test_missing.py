@@ -1,6 +1,7 @@
 """A latent (or param) without an entry is said where its prior (or initial value) would be used, and only there."""
 
 import functools
+import pickle
 import warnings
 
 import jax
@@ -13,12 +14,20 @@ from models_19 import KEY, Fitted, draws
 from numpyro import handlers
 from numpyro.contrib.control_flow import scan
 from numpyro.infer import SVI, Trace_ELBO
+from numpyro.infer import Predictive as StockPredictive
 from numpyro.infer.autoguide import AutoDelta, AutoMultivariateNormal, AutoNormal
 from numpyro.infer.reparam import LocScaleReparam, TransformReparam
 
 import sanitize
 from sanitize import (
+    MissingLatentError,
     MissingLatentWarning,
+    ModelArgumentsError,
+    NoSharedSiteError,
+    SamplesTypeError,
+    SanitizeWarning,
+    inspect_sites,
+    log_likelihood,
     strip_deterministic,
 )
 

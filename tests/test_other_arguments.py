@@ -7,8 +7,9 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
-from models_19 import Fitted, draws
+from models_19 import KEY, Fitted, draws
 
+import sanitize
 from sanitize import OtherArgumentsWarning, strip_deterministic
 
 pd = pytest.importorskip("pandas")
@@ -142,11 +143,6 @@ def power(x, y=None, p=1.0):
     numpyro.sample("y", dist.Normal(b * jnp.abs(x) ** p, 1.0), obs=y)
 
 
-def in_config(x, config, y=None):
-    b = numpyro.sample("b", dist.Normal())
-    numpyro.sample("y", dist.Normal(b * x * config.get("scale", 1.0), 1.0), obs=y)
-
-
 def verbose(x, y=None, debug=False, name="model"):
     b = numpyro.sample("b", dist.Normal())
     if debug:
@@ -212,10 +208,6 @@ def frame(**columns):
 DF = frame(x=X, z=X**2)
 CATEGORIES = frame(x=X, g=pd.Categorical(SCHOOLS, categories=["A", "B", "C"]))
 COSTS = {"bus": X, "car": X**2, "train": X + 1}
-
-
-class Idata(dict):
-    """Groups, as ArviZ has them, in a container of today's xarray or ArviZ."""
 
 
 def idata(model, *args, dims=None, coords=None, constant_data=None, without=(), **kwargs):
