@@ -15,9 +15,9 @@ import numpy as np
 
 from .containers import Container
 from .model.axes import with_defaults
-from .model.call import Arguments, Call, Shape, shape_of
+from .model.call import Arguments, Call, Shape, is_array, shape_of
 from .model.inspection import Inspection
-from .model.sizes import Size
+from .model.sizes import Size, numbered
 from .model.values import recomputed
 
 
@@ -58,6 +58,12 @@ class Fit:
             for follows, was, now in zip(self.inspection.sizes.of[name], shape, site.shape):
                 if was != now and len(follows) == 1:
                     found.setdefault(next(iter(follows)), f"{name!r} was recorded for {was}, here it has {now}")
+        for pattern, names in numbered(self.inspection.run.named("latent")).items():
+            recorded = numbered(self.recorded).get(pattern, names)
+            for size in self.inspection.sizes.loops.get(names[0], ()):
+                if len(names) != len(recorded):
+                    text = f"{len(recorded)} latents like {names[0]!r} were recorded, here it has {len(names)}"
+                    found.setdefault(size, text)
         for size in self.inspection.sizes.sizes:
             for axis in size.axes:
                 was = self._fits_leaf(axis.leaf)
@@ -78,6 +84,17 @@ class Fit:
         if self._other_options:
             return None
         return True if set(answers) == {True} or size in self._proven else None
+
+    def begins_otherwise(self, size: Size) -> bool:
+        """Whether the data, which are longer than the fit's, do not begin with them: then it is another series."""
+        for axis in size.axes:
+            now, was = self.call.leaves[axis.leaf], self._fits_leaf(axis.leaf)
+            if axis.is_of_array and is_array(now) and was is not None and np.ndim(was) == np.ndim(now):
+                steps = np.shape(was)[axis.dim]
+                if steps < axis.length and _equal(now[(slice(None),) * axis.dim + (slice(steps),)], was) is False:
+                    self.by_values = True
+                    return True
+        return False
 
     @functools.cached_property
     def had_no_arguments(self) -> bool:

@@ -22,6 +22,7 @@ from .errors import (
     listing,
 )
 from .fit import Fit
+from .model.axes import with_defaults
 from .model.call import Shape, is_integer, shape_of
 from .model.inspection import Inspection
 from .model.sizes import Size
@@ -286,6 +287,8 @@ class _Table:
 
     def is_continued(self, entry: Entry) -> bool:
         """A series recorded for other steps: in a ``scan``, or latents that a loop names, each drawn from the last."""
+        if not self._quiet and any(map(self.fit.begins_otherwise, self.rows_of(entry.name))):
+            return False
         loop = self.inspection.loop_of(entry.name)
         drawn = frozenset().union(*(self.inspection.ancestors.get(name, ()) for name in loop))
         grown = any(size in self.fit.changed for size in self.rows_of(entry.name)) and not drawn.isdisjoint(loop)
@@ -561,13 +564,14 @@ def _likely_sources(inspection: Inspection, entry: Entry, dim: int) -> str:
     """Every argument that may have brought a size: what the dimension follows, else all that are as long."""
     if entry.name not in inspection.run.sites:
         return ""
-    call, size = inspection.call, (entry.shape or ())[dim]
-    follows = inspection.dims(entry.name)[dim].follows
-    leaves = list(zip(call.names, call.leaves))
-    found = [f"argument {name!r} has shape {shape_of(leaf)}" for name, leaf in leaves if size in shape_of(leaf)]
-    found += [f"argument {name!r} is {leaf}" for name, leaf in leaves if is_integer(leaf) and int(leaf) == size]
-    if follows:
-        return f" (it follows {' and '.join(follows)})"
+    call, length = with_defaults(inspection.call), (entry.shape or ())[dim]
+    told = {axis.leaf for size in inspection.sizes.of[entry.name][dim] for axis in size.axes}
+    found = []
+    for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
+        if is_integer(leaf) and (i in told or (not told and int(leaf) == length)):
+            found.append(f"argument {name!r} is {leaf}")
+        elif shape_of(leaf) and (i in told or (not told and length in shape_of(leaf))):
+            found.append(f"argument {name!r} has shape {shape_of(leaf)}")
     return f" ({', '.join(found)})" if found else ""
 
 
