@@ -114,12 +114,14 @@ class Fit:
 
     def _fits_leaf(self, leaf: int) -> Any:
         """What the fit had for an argument: by its name, or by the key (``data['x']``) that it has in a dict."""
-        name = self.call.names[leaf]
-        if name in self._leaves:
-            return self._leaves[name]
+        name, value = self.call.names[leaf], self.call.leaves[leaf]
         if self.samples.arguments is not None:
-            return None
-        value, key = self.call.leaves[leaf], name.rpartition("['")[2].removesuffix("']")
+            return self._leaves.get(name)
+        if name in self._leaves:
+            was = self._leaves[name]
+            # ArviZ before 1.0 stores a number as an array of one element
+            return np.asarray(was).item() if np.size(was) == 1 and np.shape(value) == () else was
+        key = name.rpartition("['")[2].removesuffix("']")
         if key in self._leaves:
             return self._leaves[key]
         # data often come as an argument of another name than the site that they are observed at
@@ -175,8 +177,6 @@ def _equal(a: Any, b: Any) -> bool | None:
         return None
     try:
         a, b = np.asarray(a), np.asarray(b)
-        if a.size == b.size == 1:
-            a, b = a.reshape(()), b.reshape(())  # ArviZ before 1.0 stores a number as an array of one element
         if a.shape != b.shape:
             return False
         if a.dtype.kind == b.dtype.kind == "f":  # one of them may have been through JAX, in single precision

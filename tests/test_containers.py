@@ -492,7 +492,7 @@ def test_observed_data_names_the_observed_sites(container):
     )
     assert names(strip_deterministic(switched, known, np.zeros(3))) == ["a"]
     unknown = inspect_sites(switched, np.zeros(3)).review(container({"posterior": posterior}), new_rows=False)
-    assert unknown["obs"].action == "kept"
+    assert unknown["obs"].action == "stripped"
 
 
 def test_mcmc_gives_a_dict_for_its_own_arguments(fitted):
@@ -512,9 +512,11 @@ def test_mcmc_tells_whether_the_rows_are_new(row_fit):
         assert "z" in strip_deterministic(model, row_fit, x.copy())
         assert "z" in strip_deterministic(model, row_fit, x=jax.numpy.asarray(x), y=y.astype(np.float64))
         assert "z" not in strip_deterministic(model, row_fit, x + 1, new_rows=True)
-    for arguments in [(x + 1,), (x, y + 1), (x[:5],)]:
+    for arguments in [(x + 1,), (x + 1, y + 1), (x[:5],)]:
         with pytest.warns(RedrawnSiteWarning, match="'z'"):
             assert "z" not in strip_deterministic(model, row_fit, *arguments)
+    with pytest.warns(RowLevelSiteWarning):  # the same covariates, other outcomes: nothing is proven
+        assert "z" in strip_deterministic(model, row_fit, x, y + 1)
     with pytest.warns(RowLevelSiteWarning):  # the shape alone does not tell
         assert "z" in strip_deterministic(model, row_fit, jax.ShapeDtypeStruct(x.shape, x.dtype))
 
@@ -545,13 +547,13 @@ def test_data_within_arguments_are_compared(arguments):
 
 
 def test_data_of_other_shapes_differ_and_keys_do_not_compare():
-    """An argument of another shape tells of other data although the rows fit; of typed keys nothing is told."""
+    """An argument of another shape that no row follows leaves it open; of typed keys nothing is told."""
 
     def model(x, extra, y=None):
         models.row_effects(x, y)
 
     x = np.zeros(3, np.float32)
-    cases = [(x, x[:2], RedrawnSiteWarning)]
+    cases = [(x, x[:2], RowLevelSiteWarning)]
     keys = jax.random.split(jax.random.key(0), 3)
     try:
         np.asarray(keys)  # early versions of JAX make objects of them, which compare

@@ -50,7 +50,13 @@ def posterior(name):
     """Draws as a fit on `FITTED` rows records them: latents, and deterministic sites computed from them."""
     case = CASES[name]
     samples = draw(case.model, None, *case.args(FITTED), **case.kwargs(FITTED))
-    recorded = (*case.latents, *case.rows, *case.untold, *case.computed, case.target)  # not the rows observed under a mask
+    recorded = (
+        *case.latents,
+        *case.rows,
+        *case.untold,
+        *case.computed,
+        case.target,
+    )  # not the rows observed under a mask
     return {name: np.asarray(value) for name, value in samples.items() if name in recorded}
 
 
