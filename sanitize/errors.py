@@ -35,7 +35,7 @@ class SamplesTypeError(SanitizeError, TypeError):
 
 
 class OptionError(SanitizeError, ValueError):
-    """A keyword of this package (``new_rows``, ``redraw``, ``group``) cannot be understood."""
+    """A keyword of this package (``new_rows``, ``keep``, ``redraw``) cannot be understood."""
 
 
 class BatchShapeError(SanitizeError, ValueError):
@@ -63,7 +63,7 @@ class AssumedArgumentsWarning(UserWarning):
 
 
 class RedrawnSiteWarning(UserWarning):
-    """Row-level latents were stripped: the model draws them from their conditional prior."""
+    """Row-level latents were stripped: they are drawn from their prior, given the other draws."""
 
 
 class RowLevelSiteWarning(UserWarning):

@@ -46,10 +46,14 @@ def strip_deterministic(
         the samples, and the result fits data of any number of rows. Pass arguments where a call without them is
         refused, and where row-level latents are to be kept for the rows that you predict.
     new_rows : bool, optional
-        Whether the data rows are other rows than those of the fit. True strips row-level latents, False keeps
-        them, None (default) goes by evidence and warns where there is none.
-    redraw : sequence of str
-        Latents to strip although they were fitted: the model draws them from their prior.
+        Whether the data rows are other rows than those of the fit. True strips the row-level latents whose rows
+        changed in number, or those of the only rows there are; False keeps them; None (default) goes by evidence
+        (see Notes), and warns where there is none.
+    keep : str or sequence of str
+        What stays as it was fitted, whatever evidence says: latents, plates or labelled dims (all latents that have
+        them), and deterministic sites, whose fitted value then stands although the model would compute another.
+    redraw : str or sequence of str
+        Latents, plates or labelled dims that are stripped although they were fitted: drawn from their prior.
 
     Returns
     -------
@@ -64,7 +68,8 @@ def strip_deterministic(
         The model cannot be run with these arguments; or none were passed, and the samples do not tell for certain
         what follows from them.
     ShapeMismatchError
-        A latent does not fit in another dimension than rows: features or groups have changed.
+        A latent does not fit in another dimension than rows (features or groups have changed), or along its rows,
+        and its values depend on each other (a walk, a Gaussian process). The error carries the ``review``.
     MissingLatentError
         A stripped entry was the only carrier of what was fitted.
     BatchShapeError, NoSharedSiteError, NothingLeftError, SamplesTypeError, OptionError
@@ -75,13 +80,20 @@ def strip_deterministic(
     AssumedArgumentsWarning
         None were passed, and they were worked out from the samples: the warning says as what.
     RedrawnSiteWarning
-        Row-level latents were stripped: the model draws them from their conditional prior.
+        Row-level latents were stripped: the model draws them from their prior, given the other draws. None of their
+        fitted values is used.
     RowLevelSiteWarning
         Row-level latents were kept, and nothing tells whether the rows are those of the fit.
 
     Notes
     -----
     Automates the workaround of NumPyro issues 1772 and 1861.
+
+    *Rows* are what a prediction target has values for, along each of its dimensions (``X[0]``, a number ``J``); a
+    latent is *row-level* if one of its dimensions follows them. Whether they are the rows of the fit is told by the
+    lengths of the entries, by the arguments of the fit where the samples hold them, and by recorded deterministic
+    values that the model computes anew from the arguments passed. A latent of which it could not be told is kept
+    where it fits, and refused where it does not.
 
     To work out arguments, the model's body runs many times (abstractly, without data: dozens of times for a
     regression, hundreds of times for a model with options), and a few recorded draws are read and recomputed. Of

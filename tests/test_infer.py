@@ -9,14 +9,22 @@ import jax.numpy as jnp
 import models
 import numpy as np
 import numpyro
+import numpyro.distributions as dist
 import pytest
 from numpyro import infer as stock
 from numpyro.infer import MCMC, NUTS, SVI, Trace_ELBO
 from numpyro.infer.autoguide import AutoNormal
 
 import sanitize
-from sanitize import MissingLatentError, RedrawnSiteWarning, RowLevelSiteWarning, ShapeMismatchError
+from sanitize import (
+    MissingLatentError,
+    RedrawnSiteWarning,
+    RowLevelSiteWarning,
+    ShapeMismatchError,
+    strip_deterministic,
+)
 from sanitize.behavior import HAZARDS, _density, _predict, _predict_obs, _score, posterior
+from sanitize.infer import _substitutes_deterministic
 from sanitize.model import trace
 
 KEY = jax.random.PRNGKey(0)
@@ -423,3 +431,61 @@ def test_nuts_posterior_scores_like_its_latents():
     assert np.array_equal(sanitize.log_likelihood(models.regression, samples, X * 2, Y)["obs"], truth)
     if tuple(int(part) for part in numpyro.__version__.split(".")[:2]) >= (0, 14):
         assert not np.array_equal(stale, truth)
+
+
+# ----------------------------------------------------------------------------------------------------- verbs
+
+
+def centred(x, y=None):
+    """Centres its covariate by a mean that it records."""
+    x_mean = numpyro.deterministic("x_mean", x.mean())
+    slope = numpyro.sample("slope", dist.Normal())
+    numpyro.sample("y", dist.Normal(slope * (x - x_mean), 1e-6), obs=y)
+
+
+@pytest.mark.skipif(not _substitutes_deterministic(), reason="NumPyro recomputes deterministic sites before 0.14")
+def test_a_recorded_statistic_stands_if_it_is_kept():
+    """The fit's mean centres the new covariates."""
+    old, new = np.arange(6, dtype=np.float32), np.arange(10, 20, dtype=np.float32)
+    samples = {"slope": np.array([1.0, 2.0, 3.0], np.float32), "x_mean": np.full(3, old.mean(), np.float32)}
+    truth = samples["slope"][:, None] * (new - old.mean())
+    predicted = sanitize.Predictive(centred, samples, keep="x_mean", return_sites=["y"])(KEY, new)["y"]
+    assert np.allclose(predicted, truth, rtol=1e-5, atol=1e-4)
+    assert not np.allclose(sanitize.Predictive(centred, samples, return_sites=["y"])(KEY, new)["y"], truth, atol=1)
+    scores = sanitize.log_likelihood(centred, samples, new, truth[0], keep="x_mean")["y"]
+    assert (scores[0] > 10).all()
+    assert (scores[1:] < -10).all()
+    clean = strip_deterministic(centred, samples, new, keep="x_mean")
+    assert clean.keys() == samples.keys()
+    assert list(strip_deterministic(centred, samples, new)) == ["slope"]
+
+
+def test_a_recorded_value_of_other_rows_cannot_be_kept():
+    samples = {"sigma": np.ones(4), "z": np.zeros((4, 6)), "mu": np.zeros((4, 6))}
+    with pytest.raises(ShapeMismatchError, match=r"'mu' has recorded shape \(6,\) per draw, the model's is \(3,\)"):
+        strip_deterministic(models.row_effects, samples, np.ones(3, np.float32), keep="mu", redraw="z")
+
+
+def test_a_model_that_changes_between_two_calls_is_inspected_anew():
+    """A field, a global, a closure: what an instance remembers is not another model's verdict."""
+
+    class Regression:
+        groups = 3
+
+        def __call__(self, x, y=None):
+            effect = numpyro.sample("effect", dist.Normal().expand([self.groups]))
+            numpyro.sample("y", dist.Normal(x * effect.sum(), 1.0), obs=y)
+
+    model = Regression()
+    predictive = sanitize.Predictive(model, {"effect": np.zeros((4, 3))})
+    predictive(KEY, np.ones(5, np.float32))
+    model.groups = 4
+    with pytest.raises(ShapeMismatchError, match="'effect'"):
+        predictive(KEY, np.ones(5, np.float32))
+
+
+def test_draws_by_chain_without_batch_ndims_are_told():
+    samples = {"slope": np.zeros((2, 4)), "intercept": np.zeros((2, 4))}
+    with pytest.raises(ShapeMismatchError, match="batch_ndims=2") as caught:
+        sanitize.Predictive(models.line, samples)(KEY, np.ones(3, np.float32))
+    assert "redraw" not in str(caught.value)
