@@ -248,15 +248,18 @@ class _Table:
         loops = any(character.isdigit() for entry in self.latents for character in entry.name)
         return not loops and all(entry.mismatch == () and not entry.recorded for entry in self.latents)
 
+    def _may_be_rows(self, name: str) -> bool:
+        return not self._quiet and name in self.inspection.run.sites and self.inspection.may_be_rows(name)
+
     def row_dims(self, name: str) -> frozenset[int]:
         """The dimensions of a latent that follow rows."""
-        if self._quiet or name not in self.inspection.run.sites:
+        if not self._may_be_rows(name):
             return frozenset()
         return frozenset(self.inspection.row_dims.get(name, ()))
 
     def rows_of(self, name: str) -> list[Size]:
         """The rows that a latent has values for: along a dimension, or as one of many sites that a loop names."""
-        if self._quiet or name not in self.inspection.run.sites:
+        if not self._may_be_rows(name):
             return []
         sizes = self.inspection.sizes
         follows = frozenset[Size]().union(*sizes.of[name], sizes.loops.get(name, ()))
@@ -313,8 +316,9 @@ class _Table:
         return [size for size in rows if any(axis.kind == "leading" for axis in size.axes)] or list(rows)
 
     def _is_untold_row_by_row(self, name: str) -> bool:
-        untold = self.inspection.sizes.untold.get(name, ())
-        return any(self.inspection.is_used_row_by_row(name, dim) for dim in untold)
+        if name not in self.inspection.run.sites:
+            return False
+        return any(self.inspection.is_used_row_by_row(name, dim) for dim in self.inspection.untold(name))
 
     @functools.cached_property
     def _meant(self) -> list[Size]:

@@ -61,7 +61,26 @@ class Inspection:
     @functools.cached_property
     def sizes(self) -> Sizes:
         """What each dimension of each site follows."""
-        return find_sizes(self.call, self.run, self.targets)
+        return find_sizes(self.call, self.run, self.ends)
+
+    @functools.cached_property
+    def ends(self) -> frozenset[str]:
+        """What may be a target: it takes no further run to know that nothing is drawn from it."""
+        return frozenset(self.run.named("observed")) | frozenset(self.run.named("latent")).difference(self.drawn_from)
+
+    def untold(self, name: str) -> frozenset[int]:
+        """The dimensions of a site of which it could not be told whether they follow anything."""
+        site, sites = self.run.sites[name], self.run.sites
+        # which of the ends are targets takes further runs, and is asked only where it matters
+        return (
+            self.sizes.untold(site, sites, self.targets) if self.sizes.untold(site, sites, self.ends) else frozenset()
+        )
+
+    def may_be_rows(self, name: str) -> bool:
+        """Whether a site follows what an end follows; if not, it is not row-level, whatever the targets are."""
+        of, loops = self.sizes.of, self.sizes.loops
+        followed = frozenset[Size]().union(*(size for end in self.ends for size in (*of[end], loops.get(end, ()))))
+        return not followed.isdisjoint(frozenset[Size]().union(*of[name], loops.get(name, ())))
 
     @functools.cached_property
     def rows(self) -> tuple[Size, ...]:
@@ -97,7 +116,7 @@ class Inspection:
         site = self.run.sites[name]
         batch = len(site.shape or ()) - site.event_dim
         plates = {batch + plate.dim: plate.name for plate in site.plates}
-        untold = self.sizes.untold.get(name, ())
+        untold = self.untold(name)
         found = []
         for i, (n, follows) in enumerate(zip(site.shape or (), self.sizes.of[name])):
             words = dict.fromkeys(word for size in self.sizes.sizes if size in follows for word in size.words)

@@ -24,7 +24,7 @@ def inspect(model, *args, **kwargs):
 
 def in_words(inspection, name):
     """As the answers in `truth_models` have it, words of a size in the order of their letters."""
-    untold = inspection.sizes.untold.get(name, ())
+    untold = inspection.untold(name)
     dims = inspection.sizes.of[name]
     return tuple(
         "?" if i in untold else " * ".join(sorted(_words(size.words) for size in dim)) for i, dim in enumerate(dims)
