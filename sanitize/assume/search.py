@@ -1,10 +1,4 @@
-"""The arguments of a fit, worked out from its samples: what a call without arguments rests on.
-
-Parameters are read as arrays, numbers, flags, ... until an assignment explains the samples (`assignments`). That it
-explains them does not make it the fit's: deterministic entries have to be what the model computes from the recorded
-latents (`recompute`), and whatever else explains the samples has to give the same kinds (`variations`). Else the call
-is ambiguous: an error, never a guess.
-"""
+"""Propose, run, compare: trials in the order of their cost, until the sites of one are the recorded entries."""
 
 from __future__ import annotations
 
@@ -12,148 +6,166 @@ import functools
 import heapq
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import Parameter
 
-from ..containers import Container
-from ..errors import AssumedArgumentsWarning, MissingLatentError, listing, warn
-from ..model.call import Call, arguments_error
+import jax
+
+from ..model.call import Call, is_array
 from ..model.inspection import Inspection
-from ..model.trace import NEEDS_VALUES
-from .assignments import (
+from ..model.jaxpr import reaching
+from ..model.trace import NEEDS_VALUES, Run
+from .readings import (
+    COUNTS,
+    CUBE,
     FALSE,
+    FIELDS,
+    FLAGS,
     INDEX,
     INT,
     MATRIX,
     NONE,
+    NOT_GIVEN,
     NUMBER,
-    OPTIONS,
     TRUE,
     VALUES,
     VECTOR,
-    Assignment,
-    Budget,
-    Explanation,
+    Axis,
     Path,
     Reading,
-    Samples,
-    fixed,
 )
-from .constants import Constants, constants_of, unwrap
-from .variations import Ambiguous, Proof
-
-MOST_SEARCHED = 4  # parameters; more cannot be told apart by shapes in a reasonable number of runs
-
-_MOST_RUNS = 250
+from .runs import Answer, Lengths, Mismatch, Runner, blamed, said, source, ties
+from .trials import Trial, text_of
 
 
-def assumed_arguments(call: Call, samples: Container) -> Inspection | None:
-    """The sites of a model under arguments that explain the samples, if all that explain them agree on the kinds.
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """A trial whose sites agree with every entry."""
 
-    The model's body runs many times, abstractly: dozens of times for a regression, hundreds for a model with flags.
+    trial: Trial
+    primes: Lengths
+    sizes: Lengths  # read off the samples; the others are free
+    structure: Run  # with primes for sizes
+    inspection: Inspection  # with the sizes of the fit
+    recorded: frozenset[str]
+    settled: frozenset[str]  # entries that the user has settled
+    batch_ndims: int
+    optional: tuple[Path, ...]  # keys that were asked for, and need not be there
 
-    Parameters
-    ----------
-    call : Call
-        The NumPyro model, without arguments.
-    samples : Container
-        The samples of its fit. A few draws are read.
+    @property
+    def entries(self) -> frozenset[str]:
+        """What is to be told."""
+        return self.recorded - self.settled
 
-    Returns
-    -------
-    Inspection or None
-        Its ``assumed`` lists the arguments. None for a model that needs none, where none explain the samples.
+    def kind(self, name: str) -> str:
+        return self.inspection.run.sites[name].kind
 
-    Raises
-    ------
-    ModelArgumentsError
-        Nothing explains the samples, or arguments that explain them make different things of an entry.
-    MissingLatentError
-        What explains the samples recomputes an entry from a latent that has none.
+    def described(self, name: str) -> str:
+        return "latent, one for each row" if self.follows_rows(name) else self.kind(name)
 
-    Warns
-    -----
-    AssumedArgumentsWarning
-        Arguments were assumed.
-    """
-    model = call.model
-    parameters = _parameters(call)
-    if parameters is None:
-        return None
-    required = [p for p in parameters if p.default is p.empty]
-    shapes = samples.shapes
-    draws = lambda ndims, names: samples.some_draws(names, ndims)  # noqa: E731
-    search = _Search(Samples(model, shapes, samples.batch_ndims), parameters)
-    notes: dict[str, None] = {}
-    recomputed: dict[str, tuple[str, ...]] = {}
-    refuted: list[Explanation] = []
-    proof = Proof(search.samples, parameters, search.constants, draws)
-    for found in search.explanations():
-        if found.lost or found.lacking:
-            missing = dict.fromkeys([*found.lacking, *itertools.chain(*found.lost.values())])
-            notes[f"with {found}, the latents {listing(missing)} would have no entry"] = None
-            if found.lost and not found.assignment.readings:
-                return None  # the review says what is missing
-            recomputed = recomputed or found.lost
-            continue
-        try:
-            found = proof.finest(found)
-            if finding := proof.contradiction(found):
-                refuted.append(found)
-                notes[f"with {found}, {finding}"] = None
-                continue
-            for other in refuted:
-                proof.compare(found, other)
-            proof.prove(found)
-        except Ambiguous as ambiguity:
-            raise arguments_error(call, f"none were passed, and the samples do not tell: {ambiguity}") from None
-        return _announced(found)
-    if required and recomputed:
-        computed = "; ".join(f"{name!r} from {listing(latents)}" for name, latents in recomputed.items())
-        raise MissingLatentError(
-            f"No arguments were passed, and with those that would explain the samples entries are recomputed from "
-            f"latents that the samples do not hold ({computed}): stripped, the fitted values would be replaced by "
-            f"draws from the prior. Pass the model that was fitted, with its arguments, or add the missing entries.",
-            missing=recomputed,
-        )
-    if required or refuted:
-        entries = ", ".join(f"{name!r} {shape}" for name, shape in itertools.islice(shapes.items(), 6))
-        why = f" ({'; '.join(list(notes)[:2])})" if notes else ""
-        tried = f"in {_MOST_RUNS - search.budget.left} runs with made-up ones"
-        raise arguments_error(call, f"none were passed, and nothing {tried} explains the entries {entries}{why}")
-    return None
+    def follows_rows(self, name: str) -> bool:
+        return self.kind(name) == "latent" and bool(self.row_dims.get(name))
+
+    def is_stripped(self, name: str) -> bool:
+        """Whether an entry goes whatever the rows are."""
+        kind = self.kind(name)
+        return kind in ("deterministic", "observed", "plate") or (kind == "latent" and self.is_observable(name))
+
+    def is_observable(self, name: str) -> bool:
+        return name in self.inspection.observable
+
+    @functools.cached_property
+    def moved(self) -> Mapping[str, tuple[Axis | None, ...]]:
+        """The size that each dimension of each site is made of."""
+        sites = self.structure.sites.items()
+        return {name: tuple(source(n, self.primes)[0] for n in site.shape or ()) for name, site in sites}
+
+    @functools.cached_property
+    def used(self) -> frozenset[str]:
+        """The latents that something is computed or drawn from."""
+        return self.inspection.drawn_from.union(*self.inspection.ancestors.values())
+
+    @functools.cached_property
+    def rows(self) -> frozenset[Axis | None]:
+        """The sizes that what is predicted follows; those of arrays come before numbers."""
+        run = self.inspection.run
+        ends = set(run.named("latent")) - self.used
+        observed = set(run.named("observed"))
+        # where no site is observed, a prediction may itself have an entry
+        targets = observed | (ends - self.recorded if observed else ends)
+        shapes = (self.structure.dist_shapes.get(name, ()) for name in targets)
+        moving = {source(n, self.primes)[0] for shape in shapes for n in shape} - {None}
+        numbers = {self.trial.size_of((path, 0)) for path, r in self.trial.readings.items() if r is INT}
+        return frozenset(moving & self.trial.leading or moving & numbers)
+
+    @functools.cached_property
+    def row_dims(self) -> Mapping[str, tuple[int, ...]]:
+        """As `Inspection.row_dims`, but told by the primes."""
+        defaults = [p.default for p in self.inspection.call.parameters or () if (p.name,) not in self.trial.readings]
+        if any(map(is_array, defaults)):  # rows of a length that is no prime
+            return {name: self.inspection.row_dims.get(name, ()) for name in self.inspection.run.sites}
+        return {name: tuple(i for i, size in enumerate(s) if size in self.rows) for name, s in self.moved.items()}
+
+    def size(self, axis: Axis) -> int | None:
+        """How long an axis was in the fit, if the samples tell."""
+        size, more = self.trial.made_of(axis)
+        return more if size is None else self.sizes[size] + more if size in self.sizes else None
+
+    @functools.cached_property
+    def reached(self) -> Collection[str]:
+        """The arguments that reach a site. One that the model has the values of may have."""
+        call = self.inspection.call
+        reached = reaching(self.inspection.run)
+        traced = {i: place for place, i in enumerate(call.traced)}
+        return {name for i, name in enumerate(call.names) if i not in traced or traced[i] in reached}
+
+    @functools.cached_property
+    def lost(self) -> Mapping[str, tuple[str, ...]]:
+        """Entries that would be recomputed from latents without an entry."""
+        sites = self.inspection.run.sites
+        lost = {}
+        for name in sorted(self.entries):
+            absent = self._absent(self.inspection.parents(name) if sites[name].kind == "deterministic" else ())
+            if absent:
+                lost[name] = absent
+        return lost
+
+    @functools.cached_property
+    def lacking(self) -> tuple[str, ...]:
+        """Latents without an entry that others depend on: a fit records them."""
+        return self._absent(name for name in self.inspection.run.named("latent") if name in self.used)
+
+    def _absent(self, latents: Iterable[str]) -> tuple[str, ...]:
+        sites = self.inspection.run.sites
+        absent = [name for name in latents if name not in self.recorded | self.settled and not sites[name].discrete]
+        return tuple(name for name in absent if not self.is_observable(name))
+
+    def elsewhere(self) -> list[Call]:
+        """The call with other lengths where the samples tell none."""
+        other = {size: self.sizes.get(size, prime + 4) for size, prime in self.primes.items()}
+        return [self.trial.call(self.inspection.call, other)] if self.sizes.keys() < self.primes.keys() else []
 
 
-def _parameters(call: Call) -> list[Parameter] | None:
-    """The parameters that may be searched; None where there are none, or nothing tells and nothing is required."""
-    parameters = call.parameters
-    required = [p for p in parameters or () if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    if not parameters or any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
-        if required:
-            raise arguments_error(
-                call, "none were passed, and with * or ** its signature does not tell which there are"
-            )
-        return None
-    if len(required) > MOST_SEARCHED:
-        raise arguments_error(
-            call,
-            f"none were passed, and it needs {len(required)}: at most {MOST_SEARCHED} are worked out from the samples",
-        )
-    bound = {name for inner in unwrap(call.model) if isinstance(inner, functools.partial) for name in inner.keywords}
-    return [p for p in parameters if p.name not in bound]
+def assumptions(trial: Trial, sizes: Lengths) -> tuple[str, ...]:
+    """``X: float32[1000, 3]`` for each argument, with a question mark for a length that the samples do not tell."""
 
+    def length(axis: Axis) -> str:
+        size, more = trial.made_of(axis)
+        return str(more) if size is None else str(sizes[size] + more) if size in sizes else "?"
 
-def _announced(found: Explanation) -> Inspection:
-    assumed = found.described()
-    call, outcome = found.table.call, found.table.run
-    if assumed:
-        warn(
-            f"No arguments of {call.description} were passed; the samples are explained by "
-            f"{', '.join(assumed)}. Pass the arguments that you predict with to make it certain.",
-            AssumedArgumentsWarning,
-        )
-    return Inspection(call, outcome, tuple(assumed))
+    def text(path: Path, reading: Reading) -> str:
+        lengths = [length((path, i)) for i in range(reading.sizes)]
+        if reading is INT:
+            return "some int" if lengths == ["?"] else lengths[0]
+        if reading.kind == "value":
+            return reading.name
+        dtype = jax.dtypes.canonicalize_dtype(reading.make(*(1 for _ in lengths)).dtype)
+        if reading.kind == "values":
+            return f"{dtype}[{lengths[0]}] of {lengths[1].replace('?', 'some')} values"
+        return f"{dtype}[{', '.join(lengths)}]"
+
+    return tuple(f"{text_of(path)}: {text(path, r)}" for path, r in trial.readings.items() if r is not FIELDS)
 
 
 # What names suggest, for the order of the trials only.
@@ -163,102 +175,136 @@ _SUGGESTIONS: tuple[tuple[str, tuple[Reading, ...]], ...] = (
     (r"X(_\w+)?|Z|design\w*|features|covariates|basis|\w*matrix|\w*history", (MATRIX,)),
     (r"n|k|steps|future|degree|order|horizon|length|[A-W]|[DN]_[A-Z]", (INT,)),
     (r"(n|num|len|dim|size)_\w+|\w+_(dim|size|num)", (INT,)),
-    (r"\w*(idx|index|code|group|county|subject|actor|block|student|item|player|team|region|label)s?", (INDEX,)),
+    (r"\w*(idx|index|code|group|county|subject|actor|block|student|item|player|team|region|label|id)s?", (INDEX,)),
     (r"(is|use|has|with|include|do)_\w+|\w*cent(e)?red|flag", (TRUE,)),
-    (rf"hyper\w*|config|cfg|options|opts|params|settings|args|{_DATA}", (OPTIONS,)),
+    (rf"hyper\w*|config|cfg|options|opts|params|settings|args|{_DATA}", (FIELDS,)),
 )
-_ANNOTATIONS: Mapping[str, Reading] = {"int": INT, "bool": TRUE, "float": NUMBER, "dict": OPTIONS}
-
-_NOT_GIVEN = Reading("not given", lambda: None)
-
-
-@dataclass(frozen=True)
-class _State:
-    """A point of the search: how far down its list each parameter is, and which pattern of sizes."""
-
-    ranks: tuple[tuple[Path, int], ...]
-    pattern: int = 0
-    concrete: bool = False  # an index has values, for a model that asks for them
-
-    def next(self) -> Iterator[_State]:
-        for i, (path, rank) in enumerate(self.ranks):
-            yield replace(self, ranks=(*self.ranks[:i], (path, rank + 1), *self.ranks[i + 1 :]))
+_ANNOTATIONS = {"int": INT, "bool": TRUE, "float": NUMBER, "dict": FIELDS}
+_USUAL = (VECTOR, MATRIX, INDEX, INT, NUMBER, NONE, TRUE, FALSE, FIELDS, FLAGS, COUNTS, CUBE)
+_WITH_ONE_MORE_DIMENSION = {VECTOR: MATRIX, MATRIX: CUBE, INDEX: COUNTS}
 
 
-class _Search:
-    """Assignments in the order of their cost, the usual ones first."""
+class Search:
+    """Trials in the order of their cost; what a failure names is changed first."""
 
-    def __init__(self, samples: Samples, parameters: Sequence[Parameter]):
-        self.samples, self.parameters = samples, parameters
-        self.budget = Budget(_MOST_RUNS)
+    def __init__(self, runner: Runner, parameters: Sequence[Parameter], settled: Collection[str]):
+        self.runner, self.parameters, self.settled = runner, parameters, frozenset(settled)
         self._orders: dict[Path, list[Reading]] = {}
 
-    @functools.cached_property
-    def constants(self) -> Constants:
-        return constants_of(self.samples.model)
+    def first(self) -> Trial:
+        """The likeliest reading of each parameter that has to be given, or may be of another length."""
+        searched = [p for p in self.parameters if p.default in (p.empty, None) or type(p.default) is int]
+        return Trial({(p.name,): self.order((p.name,))[0] for p in searched})
 
-    def explanations(self) -> Iterator[Explanation]:
-        heap: list[tuple[float, int, _State]] = []
-        counter, seen = itertools.count(), set[_State]()
-
-        def push(cost: float, state: _State) -> None:
-            if state not in seen:
-                seen.add(state)
-                heapq.heappush(heap, (cost, next(counter), state))
-
-        push(0.0, _State(tuple(((p.name,), 0) for p in self._searched())))
-        while heap and self.budget.left > 0:
-            cost, _, state = heapq.heappop(heap)
-            if state.pattern == 0 and not state.concrete:
-                for successor in state.next():
-                    if all(rank < len(self._order(path)) for path, rank in successor.ranks):
-                        push(cost + 1, successor)
-            patterns = self._assignment(state).patterns()
-            found = self.samples.explain(patterns[state.pattern], self.budget)
-            if found is not None:
+    def explanations(self, first: Trial, most_runs: int, only_ties: bool = False) -> Iterator[Explanation]:
+        """What explains the samples, the likeliest first; with ``only_ties``, of the readings given."""
+        heap: list[tuple[float, int, Trial]] = [(0.0, 0, first)]
+        seen, runs = {first.identity}, self.runner.runs
+        while heap and self.runner.runs - runs < most_runs:
+            cost, _, trial = heapq.heappop(heap)
+            found = self.explain(trial)
+            if isinstance(found, Explanation):
                 yield found
                 continue
-            failure = self.samples.failure
-            for path, needed in self.samples.asked.items():
-                if needed:
-                    push(cost, _State((*state.ranks, (path, 0))))
-            if isinstance(failure, NEEDS_VALUES):
-                push(cost + 0.5, replace(state, concrete=True))
-            elif state.pattern == 0 and isinstance(failure, (ValueError, TypeError, AssertionError)):
-                for i in range(1, len(patterns)):
-                    push(cost + 2 + i / 4, replace(state, pattern=i))
+            assert found.failure is not None
+            ways = self._other_lengths(trial, found.failure)
+            for more, other in ways if only_ties else itertools.chain(ways, self._other_readings(trial, found)):
+                if other is not None and other.identity not in seen:
+                    seen.add(other.identity)
+                    heapq.heappush(heap, (cost + more, len(seen), other))
 
-    def _searched(self) -> list[Parameter]:
-        required = [p for p in self.parameters if p.default is p.empty]
-        optional = [p for p in self.parameters if p.default is None]
-        return required + optional if len(required) + len(optional) <= MOST_SEARCHED else required
+    def _other_lengths(self, trial: Trial, failure: Exception) -> Iterator[tuple[float, Trial | None]]:
+        primes = self.runner.primes(_given(trial))
+        tied = list(itertools.islice(ties(trial, primes, failure, self.runner.recorded_lengths), 4))
+        yield from ((0.1 + i / 5, way) for i, way in enumerate(tied))
+        if not tied or isinstance(failure, (AssertionError, ValueError)):
+            yield 0.4, trial.of_one_length()
 
-    def _assignment(self, state: _State) -> Assignment:
-        readings = {path: self._order(path)[rank] for path, rank in state.ranks}
-        if state.concrete:
-            readings = {path: VALUES if reading is INDEX else reading for path, reading in readings.items()}
-        return Assignment({path: reading for path, reading in readings.items() if reading is not _NOT_GIVEN})
+    def _other_readings(self, trial: Trial, answer: Answer) -> Iterator[tuple[float, Trial]]:
+        failure = answer.failure
+        assert failure is not None
+        text = said(failure)
+        for path in (path for path, needed in answer.asked.items() if needed):
+            yield 0.0, trial.given(path, self.order(path)[0])
+        guilty = blamed(trial, self.runner.primes(_given(trial)), failure)
+        vectors = [path for path, reading in trial.readings.items() if reading is VECTOR]
+        if "Indexer" in text and not guilty & set(vectors):  # integers serve as numbers, too
+            yield 0.2, functools.reduce(lambda t, path: t.given(path, INDEX), vectors, trial)
+        for path, reading in trial.readings.items():
+            is_guilty = path in guilty or not guilty
+            if reading is VECTOR and isinstance(failure, AttributeError):
+                yield 0.3, trial.given(path, FIELDS)
+            if reading is VECTOR and "bool" in text:
+                yield 0.3, trial.given(path, FLAGS)
+            if reading in _WITH_ONE_MORE_DIMENSION and (
+                isinstance(failure, IndexError) or re.search("einsum|subscript", text, re.IGNORECASE)
+            ):
+                yield 0.3, trial.given(path, _WITH_ONE_MORE_DIMENSION[reading])
+            asks_for_values = isinstance(failure, NEEDS_VALUES) and "integer type" not in text
+            if reading in (INDEX, VECTOR) and asks_for_values and is_guilty:
+                yield 0.3, trial.given(path, VALUES)
+            if path in guilty and "integer" in text:
+                yield from ((0.2, trial.given(path, other)) for other in (INDEX, INT))
+            order = self.order(path)
+            later = order[order.index(reading) + 1 :] if reading in order else []
+            if later:
+                yield 0.7 if is_guilty else 1.5, trial.given(path, later[0])
 
-    def _order(self, path: Path) -> list[Reading]:
-        """What a parameter is tried as, likeliest first."""
+    def explain(self, trial: Trial) -> Explanation | Answer:
+        """Whether a trial explains the samples, in two runs at most; else the answer that says why not."""
+        trial = _given(trial)
+        primes = self.runner.primes(trial)
+        if len(primes) < len(trial.sizes):
+            return Answer(None, Mismatch("too many sizes"))
+        answer = self.runner.run(trial, primes, primes)
+        if answer.failure is not None or answer.run is None:
+            return answer
+        sizes = self.runner.sizes(answer.run, answer.batch_ndims, primes)
+        if sizes is None:
+            return answer._replace(failure=Mismatch("the sizes contradict each other"))
+        lengths = {**primes, **sizes}
+        if any(reading.kind == "values" for reading in trial.readings.values()):  # longer than they have levels
+            longest = max([1, *sizes.values()])
+            free = trial.leading - sizes.keys()
+            lengths.update({size: primes[size] * (1 + longest // primes[size]) for size in free if size is not None})
+        confirmed = self.runner.run(trial, lengths, {}, drawn=True)
+        if confirmed.failure is not None or confirmed.run is None:
+            return confirmed
+        call = trial.call(self.runner.call, lengths)
+        return Explanation(
+            trial,
+            primes,
+            sizes,
+            answer.run,
+            Inspection(call, confirmed.run, assumptions(trial, sizes)),
+            frozenset(self.runner.shapes),
+            self.settled,
+            answer.batch_ndims,
+            tuple(answer.asked),
+        )
+
+    def order(self, path: Path) -> list[Reading]:
+        """What an argument is tried as, the likeliest first: by its default, its annotation, its name."""
         if path not in self._orders:
-            usual = [VECTOR, MATRIX, INDEX, INT, NUMBER, NONE, TRUE, FALSE, OPTIONS]
-            constants = (*self.constants.members, *self.constants.strings, *self.constants.numbers)
-            order = [*self._suggested(path), *usual, *map(fixed, constants)]
-            self._orders[path] = list({reading.name: reading for reading in order}.values())
+            self._orders[path] = list({reading.name: reading for reading in self._likely(path)}.values())
         return self._orders[path]
 
-    def _suggested(self, path: Path) -> list[Reading]:
-        """What a parameter's default, annotation and name suggest."""
+    def _likely(self, path: Path) -> Iterator[Reading]:
         parameter = next((p for p in self.parameters if path == (p.name,)), None)
-        suggested = [_NOT_GIVEN] if parameter is not None and parameter.default is None else []
-        annotation = Parameter.empty if parameter is None else parameter.annotation
+        if parameter is not None and parameter.default is not parameter.empty:
+            yield NOT_GIVEN
+            if type(parameter.default) is int:
+                yield INT
+                return
+        annotation = None if parameter is None else parameter.annotation
         annotated = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
         if annotated in _ANNOTATIONS:
-            suggested.append(_ANNOTATIONS[annotated])
-        if annotated == "str":
-            suggested += map(fixed, self.constants.strings)
-        suggested += next((r for pattern, r in _SUGGESTIONS if re.fullmatch(pattern, str(path[-1]))), ())
+            yield _ANNOTATIONS[annotated]
+        yield from next((r for pattern, r in _SUGGESTIONS if re.fullmatch(pattern, str(path[-1]))), ())
         if len(path) > 1 and not re.fullmatch(_DATA, str(path[-2])):
-            suggested.append(NUMBER)
-        return suggested
+            yield NUMBER
+        yield from _USUAL
+
+
+def _given(trial: Trial) -> Trial:
+    return replace(trial, readings={path: r for path, r in trial.readings.items() if r is not NOT_GIVEN})

@@ -91,6 +91,12 @@ def needed(jaxpr: Any, wanted: Iterable[Any]) -> tuple[list[Any], set[Any]]:
     return equations[::-1], variables
 
 
+def reaching(run: Run) -> set[int]:
+    """Which inputs of a run have a part in a site: in its value, or in its distribution."""
+    variables = needed(run.jaxpr, run.jaxpr.outvars)[1]
+    return {i for i, variable in enumerate(run.jaxpr.invars) if variable in variables}
+
+
 def computation(jaxpr: Any, wanted: Sequence[Any]) -> Hashable:
     """The equations that some variables take, their variables numbered: equal for equal computations."""
     numbers = {v: i for i, v in enumerate(jaxpr.invars)}

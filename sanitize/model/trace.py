@@ -18,6 +18,7 @@ import jax
 import numpy as np
 from numpyro import handlers
 from numpyro.distributions import Distribution
+from numpyro.distributions.transforms import Transform
 from numpyro.infer import init_to_uniform
 from numpyro.primitives import Messenger
 
@@ -91,7 +92,8 @@ class Run:
     dist_shapes: Mapping[str, Shape]  # of sample sites: the shape that their distribution draws
     scanned: frozenset[str]  # sites inside `control_flow.scan`
     jaxpr: Any  # of the run; None where it was eager
-    owners: tuple[str, ...]  # of the jaxpr's outputs: which site each is a value of
+    owners: tuple[str, ...]  # of the jaxpr's first outputs: which site each is a value of
+    drawn_with: tuple[str, ...] = ()  # of the outputs after them: of which site each is a parameter
 
     def named(self, kind: str) -> list[str]:
         """The sites of a kind, in the order of the run."""
@@ -144,14 +146,36 @@ def run_in_mode(call: Call) -> Run:
             for value in jax.tree_util.tree_leaves(message["value"])
             if isinstance(value, jax.Array)
         ]
-        found.update(_plain(trace), owners=tuple(name for name, _ in values))
-        return [value for _, value in values]
+        # a value that is only a parameter of what is observed goes into no equation
+        parameters = [
+            (name, value)
+            for name, message in trace.items()
+            if message["type"] == "sample"
+            for value in _parameters(message["fn"])
+        ]
+        found.update(_plain(trace), owners=_names(values), drawn_with=_names(parameters))
+        return [value for _, value in values + parameters]
 
     with ONE_RUN_AT_A_TIME:
         if call.mode == "eager":
             record([])
             return Run(jaxpr=None, **found)
         return Run(jaxpr=jax.make_jaxpr(record)(call.shapes).jaxpr, **found)
+
+
+def _names(pairs: Sequence[tuple[str, Any]]) -> tuple[str, ...]:
+    return tuple(name for name, _ in pairs)
+
+
+def _parameters(fn: Any) -> Iterator[jax.Array]:
+    """The arrays that a distribution is made of, its own and those of the distributions and transforms inside it."""
+    if isinstance(fn, jax.Array):
+        yield fn
+    elif isinstance(fn, (list, tuple)):
+        for part in fn:
+            yield from _parameters(part)
+    elif isinstance(fn, (Distribution, Transform)):
+        yield from _parameters([*vars(fn).values()])
 
 
 def trace_model(
