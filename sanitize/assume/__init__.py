@@ -65,12 +65,12 @@ def assumed_arguments(call: Call, samples: Container, settled: Collection[str] =
     parameters = _parameters(call)
     if parameters is None:
         return None
-    search = Search(Runner(call, samples), parameters, settled)
-    proof = Proof(search, samples)
+    search = Search(Runner(call, samples, settled), parameters)
+    proof = Proof(search, samples, settled)
     refuted: list[Explanation] = []
     why, lost = "", dict[str, tuple[str, ...]]()
     for found in search.explanations(search.first(), _MOST_RUNS):
-        missing = dict.fromkeys(itertools.chain(found.lacking, *found.lost.values()))
+        missing = found.lacking
         if missing:
             if found.lost and not found.trial.readings:
                 return None  # the review says what is missing

@@ -1,8 +1,10 @@
-"""What an argument may be: how many lengths it has, and how a value is made of them."""
+"""What an argument may be: how many lengths it has, how a value is made of them, and which is likelier by its name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from inspect import Parameter
 from typing import Any, NamedTuple
 
 import jax
@@ -26,8 +28,9 @@ class Reading(NamedTuple):
         return self.kind in ("array", "values")
 
 
-def _array(dtype: Any) -> Callable[..., Any]:
-    return lambda *shape: jax.ShapeDtypeStruct(shape, jnp.result_type(dtype))
+def _array(name: str, dtype: Any, dims: int) -> Reading:
+    kind = "array" if dims else "number"
+    return Reading(name, lambda *shape: jax.ShapeDtypeStruct(shape, jnp.result_type(dtype)), dims, kind)
 
 
 def _values(name: str, of: Callable[[Any, int], Any]) -> Reading:
@@ -39,15 +42,11 @@ def value(x: Any) -> Reading:
     return Reading(repr(x), lambda: x)
 
 
-VECTOR = Reading("vector", _array(float), 1, "array")
-MATRIX = Reading("matrix", _array(float), 2, "array")
-CUBE = Reading("three-dimensional array", _array(float), 3, "array")
-INDEX = Reading("index", _array(int), 1, "array")
-COUNTS = Reading("integer matrix", _array(int), 2, "array")
-FLAGS = Reading("flags", _array(bool), 1, "array")
-NUMBER = Reading("number", _array(float), 0, "number")
-WHOLE = Reading("whole number", _array(int), 0, "number")
-LIST = Reading("list", lambda: [_array(float)()])
+VECTOR, MATRIX, CUBE = (_array(f"{n}-dimensional", float, n) for n in (1, 2, 3))
+INDEX, COUNTS = (_array(f"integers, {n}-dimensional", int, n) for n in (1, 2))
+FLAGS = _array("flags", bool, 1)
+NUMBER, WHOLE = _array("number", float, 0), _array("whole number", int, 0)
+LIST = Reading("list", lambda: [NUMBER.make()])
 INT = Reading("int", lambda n: n, 1, "length")
 FIELDS = Reading("dict", lambda: None, 0, "fields")
 NONE, TRUE, FALSE = value(None), value(True), value(False)
@@ -64,12 +63,16 @@ OTHER_VALUES = (
     _values("numbers with a gap", lambda x, levels: np.where(x, x, np.nan).astype(np.float32)),
 )
 
+DATA = (VECTOR, INDEX, NUMBER, MATRIX, COUNTS, FLAGS)
+BY_DIMENSIONS = (VECTOR, MATRIX, CUBE)
+WITH_ONE_MORE_DIMENSION = {VECTOR: MATRIX, MATRIX: CUBE, INDEX: COUNTS}
+
 
 class Record(dict[Any, Any]):
     """A dict, a frame, an object: its keys are attributes, too, unless an array has one of that name."""
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or hasattr(jax.Array, name):
+        if name.startswith("__") or hasattr(jax.Array, name) or hasattr(np.ndarray, name):
             raise AttributeError(name)
         try:
             return self[name]
@@ -84,3 +87,34 @@ jax.tree_util.register_pytree_with_keys(
     lambda record: ([(jax.tree_util.DictKey(key), record[key]) for key in record], tuple(record)),
     lambda keys, values: Record(zip(keys, values)),
 )
+
+# What names suggest, for the order of the trials only.
+_DATA = "data|dataset|batch|d"
+_SUGGESTIONS: tuple[tuple[str, tuple[Reading, ...]], ...] = (
+    (r"y|Y|y_\w+|obs|labels?|outcomes?|targets?", (VECTOR, NONE)),
+    (r"X(_\w+)?|Z|design\w*|features|covariates|basis|\w*matrix|\w*history", (MATRIX,)),
+    (r"n|k|steps|future|degree|order|horizon|length|[A-W]|[DN]_[A-Z]", (INT,)),
+    (r"(n|num|len|dim|size)_\w+|\w+_(dim|size|num)", (INT,)),
+    (r"\w*(idx|index|code|group|county|subject|actor|block|student|item|player|team|region|label|id)s?", (INDEX,)),
+    (r"(is|use|has|with|include|do)_\w+|\w*cent(e)?red|flag", (TRUE,)),
+    (rf"hyper\w*|config|cfg|options|opts|params|settings|args|{_DATA}", (FIELDS,)),
+)
+_ANNOTATIONS = {"int": INT, "bool": TRUE, "float": NUMBER, "dict": FIELDS}
+_USUAL = (VECTOR, MATRIX, INDEX, INT, NUMBER, NONE, TRUE, FALSE, FIELDS, FLAGS, COUNTS, CUBE)
+
+
+def likely(path: Path, parameter: Parameter | None) -> Iterator[Reading]:
+    """What an argument is tried as, the likeliest first: by its default, its annotation, its name."""
+    if parameter is not None and parameter.default is not parameter.empty:
+        yield NOT_GIVEN
+        if type(parameter.default) is int:
+            yield INT
+            return
+    annotation = None if parameter is None else parameter.annotation
+    annotated = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    if annotated in _ANNOTATIONS:
+        yield _ANNOTATIONS[annotated]
+    yield from next((r for pattern, r in _SUGGESTIONS if re.fullmatch(pattern, str(path[-1]))), ())
+    if len(path) > 1 and not re.fullmatch(_DATA, str(path[-2])):
+        yield NUMBER
+    yield from _USUAL

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -23,12 +23,10 @@ from ..model.call import Call, Shape
 from ..model.sizes import numbered
 from ..model.trace import NEEDS_VALUES, ONE_RUN_AT_A_TIME, Run, try_run
 from .readings import FIELDS, Axis, Path, Record
-from .trials import Trial
+from .trials import Lengths, Trial
 
 # Far enough apart that `n - 1` and `n + 2` of one are not those of another; small, because models loop over them.
 _PRIMES = (11, 17, 23, 29, 37, 43, 53, 59, 67, 73, 79, 89, 97, 103, 109, 127, 137, 149, 157, 163, 173, 179, 191, 197)
-
-Lengths = Mapping[Axis, int]  # of the sizes
 
 
 class Mismatch(Exception):
@@ -51,8 +49,9 @@ class Answer(NamedTuple):
 class Runner:
     """The model and the recorded shapes: `run` answers what a trial makes of them."""
 
-    def __init__(self, call: Call, samples: Container):
+    def __init__(self, call: Call, samples: Container, settled: Collection[str]):
         self.call, self.shapes, self.runs = call, samples.shapes, 0
+        self.recorded = frozenset(samples.shapes).union(settled)
         arrays = [shape for shape in self.shapes.values() if shape is not None]
         shared = [n for n in (1, 2, 0) if len({s[:n] for s in arrays}) <= 1 and all(len(s) >= n for s in arrays)]
         # entries that share a dimension share the draws: these are no rows
@@ -119,7 +118,7 @@ class Runner:
         return read_off([*pairs, *by_count], primes)
 
 
-class _Watched(Messenger):
+class _Watched(Messenger):  # type: ignore[misc]
     """Sees each site as it comes, and spares the run the drawing of latents: only their shapes are wanted."""
 
     def __init__(self, see: Callable[[str, Shape], None], drawn: bool):
@@ -244,13 +243,13 @@ def _named_pairs(failure: Exception) -> Iterator[tuple[int, int]]:
     yield from itertools.combinations(dict.fromkeys(int(n) for n in re.findall(r"(?<![\w.])\d+", text)), 2)
 
 
-def blamed(trial: Trial, primes: Lengths, failure: Exception) -> set[Path]:
+def blamed(trial: Trial, primes: Lengths, text: str) -> set[Path]:
     """The arguments of which a failure names a length."""
-    numbers = {int(n) for n in re.findall(r"(?<![\w.])\d+|(?<=\[)\d+", said(failure))}
+    numbers = {int(n) for n in re.findall(r"(?<![\w.])\d+|(?<=\[)\d+", text)}
     sizes = {source(n, primes)[0] for n in numbers} - {None}
     return {axis[0] for axis in trial.axes if trial.size_of(axis) in sizes}
 
 
-def said(failure: Exception) -> str:
+def said(failure: Exception | None) -> str:
     """What a failure says, without JAX's advice."""
     return str(failure).split("The error occurred")[0].split("\n\nSee")[0][:600]

@@ -5,36 +5,39 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+import jax
+
 from ..model.call import Call
-from .readings import FIELDS, Axis, Path, Reading, Record
+from .readings import FIELDS, INT, Axis, Path, Reading, Record
+
+Lengths = Mapping[Axis, int]
+Group = Mapping["Axis | None", int]
 
 
 @dataclass(frozen=True)
 class Trial:
     """A reading of each argument that is given, and what is known of their lengths.
 
-    ``ties`` says of an axis that it is as long as another plus a number, or (None) just as a number.
+    ``groups`` are axes of one length, but for a number that each has on top; None among them stands for zero, so that
+    the others are just numbers. A *size* is the first axis of a group: it decides how long the others are.
     """
 
     readings: Mapping[Path, Reading]
-    ties: Mapping[Axis, tuple[Axis | None, int]] = field(default_factory=dict)
+    groups: tuple[Group, ...] = ()
+
+    def _group(self, axis: Axis) -> Group:
+        return next((group for group in self.groups if axis in group), {axis: 0})
 
     def made_of(self, axis: Axis) -> tuple[Axis | None, int]:
-        """The free axis that decides how long an axis is (None: a number does), and how much longer it is."""
-        more = 0
-        while axis in self.ties:
-            other, k = self.ties[axis]
-            more += k
-            if other is None:
-                return None, more
-            axis = other
-        return axis, more
+        """The size that decides how long an axis is (None: a number does), and how much longer it is."""
+        group = self._group(axis)
+        size = None if None in group else next(other for other in self.axes if other in group)
+        return size, group[axis] - group[size]
 
     def size_of(self, axis: Axis) -> Axis | None:
-        """The free axis that decides how long an axis is: such an axis is a *size*."""
         return self.made_of(axis)[0]
 
     @functools.cached_property
@@ -43,7 +46,7 @@ class Trial:
 
     @functools.cached_property
     def sizes(self) -> list[Axis]:
-        """The free axes, shorter ones first: an index has to be longer than it has levels."""
+        """Those that are free, shorter ones first: an index has to be longer than it has levels."""
         depth = dict.fromkeys([size for axis in self.axes if (size := self.size_of(axis)) is not None], 0)
         with_levels = [path for path, reading in self.readings.items() if reading.kind == "values"]
         for _, path in itertools.product(with_levels, with_levels):
@@ -53,9 +56,10 @@ class Trial:
         return sorted(depth, key=depth.__getitem__)
 
     @functools.cached_property
-    def leading(self) -> frozenset[Axis | None]:
+    def leading(self) -> frozenset[Axis]:
         """The sizes that are the first dimension of an array."""
-        return frozenset(self.size_of((path, 0)) for path, r in self.readings.items() if r.is_array) - {None}
+        arrays = [path for path, reading in self.readings.items() if reading.is_array]
+        return frozenset(size for path in arrays if (size := self.size_of((path, 0))) is not None)
 
     @functools.cached_property
     def identity(self) -> Any:
@@ -64,34 +68,26 @@ class Trial:
         return readings, frozenset((axis, self.made_of(axis)) for axis in self.axes)
 
     def given(self, path: Path, reading: Reading) -> Trial:
-        """With another reading of one argument; what was known of lengths stays, as far as it can."""
+        """With another reading of one argument; what was known of its own lengths stays, if it has as many."""
+        before = self.readings.get(path)
         readings = {p: r for p, r in self.readings.items() if p[: len(path)] != path or p == path}
-        before, readings[path] = readings.get(path), reading
-        if before is not None and before.is_array and reading.is_array and (
-            before.sizes == reading.sizes or (reading.kind == "values" and before.sizes == 1)
-        ):
-            return Trial(readings, self.ties)
-        ties: dict[Axis, tuple[Axis | None, int]] = {}
-        heirs: dict[Axis, tuple[Axis, int]] = {}  # the first axis tied to one of this argument's stands for it
-        for axis in self.axes:
-            if axis not in self.ties or axis[0] not in readings or axis[0] == path:
-                continue
-            size, more = self.made_of(axis)
-            if size is not None and size[0][: len(path)] == path:
-                if size not in heirs:
-                    heirs[size] = axis, more
-                    continue
-                size, more = heirs[size][0], more - heirs[size][1]
-            ties[axis] = size, more
-        return Trial(readings, ties)
+        readings[path] = reading
+        both = before is not None and before.is_array and reading.is_array
+        if both and (before.sizes == reading.sizes or (before.sizes, reading.kind) == (1, "values")):
+            return Trial(readings, self.groups)
+        left = ({a: k for a, k in g.items() if a is None or a[0][: len(path)] != path} for g in self.groups)
+        return Trial(readings, tuple(group for group in left if len(group) > 1))
 
     def tied(self, one: Axis, other: Axis | None, more: int) -> Trial | None:
         """With ``one`` as long as the other plus ``more``; None if that is no news, or impossible."""
-        size, k = self.made_of(one)
-        target, m = (None, 0) if other is None else self.made_of(other)
-        if size is None or size == target or (target is None and m + more < k):
+        zero: Group = {None: 0}
+        mine, theirs = self._group(one), zero if other is None else self._group(other)
+        if None in mine or one in theirs:
             return None
-        return replace(self, ties={**self.ties, size: (target, m + more - k)})
+        together = {**theirs, **{axis: k - mine[one] + theirs[other] + more for axis, k in mine.items()}}
+        if together[one] < together.get(None, together[one]):
+            return None
+        return replace(self, groups=(*(g for g in self.groups if g not in (mine, theirs)), together))
 
     def of_one_length(self) -> Trial | None:
         """With all arrays of one length, if that is news."""
@@ -101,18 +97,19 @@ class Trial:
             tied = tied.tied(axis, arrays[0], 0) or tied
         return tied if tied is not self else None
 
-    def call(self, bare: Call, lengths: Mapping[Axis, int]) -> Call:
-        """The call with these lengths of the sizes."""
+    def length(self, axis: Axis, lengths: Lengths) -> int | None:
+        """How long an axis is with these lengths of the sizes, if they tell."""
+        size, more = self.made_of(axis)
+        return more if size is None else lengths[size] + more if size in lengths else None
 
-        def length(axis: Axis) -> int:
-            size, more = self.made_of(axis)
-            return max(more + (0 if size is None else lengths[size]), 0)
+    def call(self, bare: Call, lengths: Lengths) -> Call:
+        """The call with these lengths of the sizes."""
 
         def make(path: Path) -> Any:
             reading = self.readings[path]
             if reading is FIELDS:
                 return Record((p[-1], make(p)) for p in self.readings if p[:-1] == path and len(p) > 1)
-            return reading.make(*(length((path, i)) for i in range(reading.sizes)))
+            return reading.make(*(max(self.length((path, i), lengths) or 0, 0) for i in range(reading.sizes)))
 
         given = {path[0]: make(path) for path in self.readings if len(path) == 1}
         positional = [p.name for p in bare.parameters or () if p.kind is p.POSITIONAL_ONLY]
@@ -120,7 +117,24 @@ class Trial:
         with_values = any(reading.kind == "values" for reading in self.readings.values())
         return replace(bare.with_arguments(args, given), bare=True, mode="concrete" if with_values else "abstract")
 
+    def described(self, sizes: Lengths) -> tuple[str, ...]:
+        """``X: float32[1000, 3]`` for each argument, with a question mark for a length that is not told."""
+
+        def text(path: Path, reading: Reading) -> str:
+            told = [self.length((path, i), sizes) for i in range(reading.sizes)]
+            lengths = ["?" if n is None else str(n) for n in told]
+            if reading is INT:
+                return lengths[0].replace("?", "some int")
+            if reading.kind == "value":
+                return reading.name
+            dtype = jax.dtypes.canonicalize_dtype(reading.make(*(1 for _ in lengths)).dtype)
+            if reading.kind == "values":
+                return f"{dtype}[{lengths[0]}] of {lengths[1].replace('?', 'some')} values"
+            return f"{dtype}[{', '.join(lengths)}]"
+
+        return tuple(f"{text_of(path)}: {text(path, r)}" for path, r in self.readings.items() if r is not FIELDS)
+
 
 def text_of(path: Path) -> str:
-    """``data['x']``"""
+    """``data['x']``, as `Call` names it."""
     return str(path[0]) + "".join(f"[{key!r}]" for key in path[1:])

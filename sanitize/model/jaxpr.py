@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .call import Call
 from .trace import Run
 
 Labels = frozenset[str]
@@ -91,10 +92,11 @@ def needed(jaxpr: Any, wanted: Iterable[Any]) -> tuple[list[Any], set[Any]]:
     return equations[::-1], variables
 
 
-def reaching(run: Run) -> set[int]:
-    """Which inputs of a run have a part in a site: in its value, or in its distribution."""
+def reaching(call: Call, run: Run) -> set[str]:
+    """The arguments that have a part in a site, its value or its distribution, or whose values the model has."""
     variables = needed(run.jaxpr, run.jaxpr.outvars)[1]
-    return {i for i, variable in enumerate(run.jaxpr.invars) if variable in variables}
+    unused = {i for i, variable in zip(call.traced, run.jaxpr.invars) if variable not in variables}
+    return {name for i, name in enumerate(call.names) if i not in unused}
 
 
 def computation(jaxpr: Any, wanted: Sequence[Any]) -> Hashable:
