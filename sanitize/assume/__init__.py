@@ -20,7 +20,7 @@ from inspect import Parameter
 from typing import Any
 
 from ..containers import Container
-from ..errors import AssumedArgumentsWarning, MissingLatentError, ModelArgumentsError, listing, warn
+from ..errors import AssumedArgumentsWarning, MissingLatentError, listing, warn
 from ..model.call import Call, arguments_error
 from ..model.inspection import Inspection
 from ..model.trace import try_run
@@ -36,31 +36,9 @@ _MOST_RUNS = 250
 def assumed_arguments(call: Call, samples: Container, settled: Collection[str] = ()) -> Inspection | None:
     """The sites of a model under arguments that explain the samples, if all that explain them agree on the entries.
 
-    Parameters
-    ----------
-    call : Call
-        The NumPyro model, without arguments.
-    samples : Container
-        The samples of its fit. A few draws are read.
-    settled : collection of str
-        Entries of which the user says what happens to them: these need not be told.
-
-    Returns
-    -------
-    Inspection or None
-        Its ``assumed`` lists the arguments. None for a model that needs none, where none explain the samples.
-
-    Raises
-    ------
-    ModelArgumentsError
-        Nothing explains the samples, or what does leaves open what to make of an entry.
-    MissingLatentError
-        What explains the samples recomputes an entry from a latent that has none.
-
-    Warns
-    -----
-    AssumedArgumentsWarning
-        Arguments were assumed.
+    Entries in ``settled`` need not be told: the user says what happens to them. None for a model that needs no
+    arguments, where none explain the samples. `ModelArgumentsError` where nothing does, or what does leaves open what
+    to make of an entry; `MissingLatentError` where an entry would be recomputed from a latent that has none.
     """
     parameters = _parameters(call)
     if parameters is None:
@@ -69,24 +47,24 @@ def assumed_arguments(call: Call, samples: Container, settled: Collection[str] =
     proof = Proof(search, samples, settled)
     refuted: list[Explanation] = []
     why, lost = "", dict[str, tuple[str, ...]]()
-    for found in search.explanations(search.first(), _MOST_RUNS):
-        missing = found.lacking
-        if missing:
+    try:
+        for found in search.explanations(search.first(), _MOST_RUNS):
             if found.lost and not found.trial.readings:
                 return None  # the review says what is missing
-            lost, why = lost or dict(found.lost), why or f": the latents {listing(missing)} have no entry"
-        elif finding := proof.contradiction(found):
-            refuted.append(found)
-            why = why or f": {finding}"
-        else:
-            try:
+            if found.lacking:
+                lost, why = lost or dict(found.lost), why or f": {listing(found.lacking)} would have no entry"
+            elif finding := proof.contradiction(found):
+                refuted.append(found)
+                why = why or f": {finding}"
+            else:
                 for other in refuted:
                     proof.compare(found, other)
                 proof.prove(found)
-            except Untold as untold:
-                raise _refusal(call, untold) from None
-            _announce(call, found)
-            return found.inspection
+                _announce(call, found)
+                return found.inspection
+    except Untold as untold:
+        settle = f" (or say it of {untold.entries!r} alone, by keep= or redraw=)" if untold.entries else ""
+        raise arguments_error(call, f"none were passed, and the samples do not tell {untold}{settle}") from None
     if not (refuted or any(p.default is p.empty for p in parameters)):
         outcome = try_run(call)
         others = strays(outcome, samples.shapes) if outcome else []
@@ -117,12 +95,6 @@ def _parameters(call: Call) -> list[Parameter] | None:
             bound |= set(inner.keywords)
         inner = getattr(inner, "func", None) or getattr(inner, "fn", None) or getattr(inner, "__wrapped__", None)
     return None if variadic or not parameters else [p for p in parameters if p.name not in bound]
-
-
-def _refusal(call: Call, untold: Untold) -> ModelArgumentsError:
-    names = untold.entries
-    settle = f" (keep={names!r} or redraw={names!r} settles it without)" if names else ""
-    return arguments_error(call, f"none were passed, and the samples do not tell {untold}{settle}")
 
 
 def _announce(call: Call, found: Explanation) -> None:

@@ -66,29 +66,26 @@ class Runner:
         """A prime for each size; fewer where there are too many sizes."""
         return dict(zip(trial.sizes, self._primes))
 
-    def run(self, trial: Trial, lengths: Lengths, primes: Lengths, drawn: bool = False) -> Answer:
-        """The sites with these lengths, of which ``primes`` are free: stopped where they contradict the samples."""
+    def run(self, trial: Trial, lengths: Lengths, free: bool) -> Answer:
+        """The sites with these lengths, primes if they are ``free``: stopped where they contradict the samples."""
         self.runs += 1
+        primes = lengths if free else {}
         possible, asked, failures = set(self.batch_ndims), dict[Path, bool](), list[Exception]()
         records = {path for path, reading in trial.readings.items() if reading is FIELDS}
 
         def see(name: str, shape: Shape) -> None:
-            recorded = self.shapes.get(name)
-            if recorded is None:
-                return
-            ndims = len(recorded) - len(shape)
-            possible.intersection_update({ndims})
-            if not possible or read_off([(shape, recorded[ndims:])], primes) is None:
-                raise Mismatch(f"the shape of {name!r}")
+            if (recorded := self.shapes.get(name)) is not None:
+                possible.intersection_update({ndims := len(recorded) - len(shape)})
+                if not possible or read_off([(shape, recorded[ndims:])], primes) is None:
+                    raise Mismatch(f"the shape of {name!r}")
 
         def watched(path: Path, value: Any) -> Any:
-            if path not in records:
-                return value
-            return _Asked({key: watched((*path, key), v) for key, v in value.items()}, path, asked)
+            inside = ((key, watched((*path, key), v)) for key, v in value.items()) if path in records else ()
+            return _Asked(inside, path, asked) if path in records else value
 
         def attempt(*args: Any, **kwargs: Any) -> None:  # the failure is caught before JAX takes time to report it
             try:
-                with _Watched(see, drawn):
+                with _Watched(see, not free):
                     self.call.model(*args, **{name: watched((name,), value) for name, value in kwargs.items()})
             except Exception as error:
                 failures.append(error)
@@ -98,10 +95,9 @@ class Runner:
         if outcome is None:
             failures.append(Mismatch("no run"))
         elif not failures:
-            used = {path[:-1] for path in [*trial.readings, *asked]}
-            if records - used:
+            if records - {path[:-1] for path in [*trial.readings, *asked]}:
                 failures.append(Mismatch("a dict that was asked for no key"))
-            elif self.shapes.keys() - outcome.sites.keys() - set(strays(outcome, self.shapes) if primes else ()):
+            elif self.shapes.keys() - outcome.sites.keys() - set(strays(outcome, self.shapes) if free else ()):
                 failures.append(Mismatch("an entry is no site"))
             elif pairs := list(_unfit(outcome)):
                 failures.append(Mismatch("data of another shape than their distribution", pairs))
@@ -142,7 +138,7 @@ class _Watched(Messenger):  # type: ignore[misc]
 class _Asked(Record):
     """A record that notes which keys it lacks."""
 
-    def __init__(self, inside: Mapping[Any, Any], path: Path, asked: dict[Path, bool]):
+    def __init__(self, inside: Iterable[tuple[Any, Any]], path: Path, asked: dict[Path, bool]):
         super().__init__(inside)
         vars(self).update(path=path, asked=asked)
 
@@ -169,8 +165,8 @@ class _Asked(Record):
 
 def strays(outcome: Run, names: Iterable[str]) -> list[str]:
     """The entries that would be sites but for their number: a loop was of another size."""
-    patterns = numbered(outcome.sites).keys()
-    return [name for name in names if name not in outcome.sites and patterns & numbered([name]).keys()]
+    loops = numbered(outcome.sites)
+    return [name for name in names if name not in outcome.sites and loops.keys() & numbered([name]).keys()]
 
 
 def _unfit(outcome: Run) -> Iterator[tuple[int, int]]:
@@ -221,10 +217,8 @@ def ties(trial: Trial, primes: Lengths, failure: Exception, known: Iterable[int]
         if one is None:
             one, times, k, other, m = other, others, j, None, n
         assert one is not None
-        if other is not None:
-            tied = trial.tied(one, other, j - k) if times == others == 1 else None
-        else:
-            tied = trial.tied(one, None, (m - k) // times) if (m - k) % times == 0 else None
+        more, rest = (j - k, times * others - 1) if other is not None else divmod(m - k, times)
+        tied = None if rest else trial.tied(one, other, more)
         if tied is not None and tied.identity not in seen:
             seen.add(tied.identity)
             yield tied

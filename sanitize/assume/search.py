@@ -124,7 +124,7 @@ class Search:
                     heapq.heappush(heap, (cost + more, len(seen), other))
 
     def _other_lengths(self, trial: Trial, failure: Exception) -> Iterator[tuple[float, Trial | None]]:
-        primes = self.runner.primes(_given(trial))
+        primes = self.runner.primes(trial)
         tied = list(itertools.islice(ties(trial, primes, failure, self.runner.recorded_lengths), 4))
         yield from ((0.1 + i / 5, way) for i, way in enumerate(tied))
         if not tied or isinstance(failure, (AssertionError, ValueError)):
@@ -133,7 +133,7 @@ class Search:
     def _other_readings(self, trial: Trial, answer: Answer) -> Iterator[tuple[float, Trial]]:
         failure, text = answer.failure, said(answer.failure)
         yield from ((0.0, trial.given(path, self.order(path)[0])) for path, needed in answer.asked.items() if needed)
-        guilty = blamed(trial, self.runner.primes(_given(trial)), text)
+        guilty = blamed(trial, self.runner.primes(trial), text)
         vectors = [path for path, reading in trial.readings.items() if reading is kinds.VECTOR]
         if "Indexer" in text and not guilty & set(vectors):  # integers serve as numbers, too
             yield 0.2, functools.reduce(lambda t, path: t.given(path, kinds.INDEX), vectors, trial)
@@ -157,11 +157,11 @@ class Search:
 
     def explain(self, trial: Trial) -> Explanation | Answer:
         """Whether a trial explains the samples, in two runs at most; else the answer that says why not."""
-        trial = _given(trial)
+        trial = replace(trial, readings={path: r for path, r in trial.readings.items() if r is not kinds.NOT_GIVEN})
         primes = self.runner.primes(trial)
         if len(primes) < len(trial.sizes):
             return Answer(None, Mismatch("too many sizes"))
-        answer = self.runner.run(trial, primes, primes)
+        answer = self.runner.run(trial, primes, free=True)
         if answer.run is None or answer.failure is not None:
             return answer
         sizes = self.runner.sizes(answer.run, answer.batch_ndims, primes)
@@ -171,12 +171,8 @@ class Search:
         if any(reading.kind == "values" for reading in trial.readings.values()):  # longer than they have levels
             longest = max([1, *sizes.values()])
             lengths.update({s: primes[s] * (1 + longest // primes[s]) for s in trial.leading - sizes.keys()})
-        confirmed = self.runner.run(trial, lengths, {}, drawn=True)
+        confirmed = self.runner.run(trial, lengths, free=False)
         if confirmed.run is None or confirmed.failure is not None:
             return confirmed
         inspection = Inspection(trial.call(self.runner.call, lengths), confirmed.run, trial.described(sizes))
         return Explanation(trial, primes, sizes, answer.run, inspection, self.runner.recorded, answer)
-
-
-def _given(trial: Trial) -> Trial:
-    return replace(trial, readings={path: r for path, r in trial.readings.items() if r is not kinds.NOT_GIVEN})

@@ -72,9 +72,10 @@ class Trial:
         before = self.readings.get(path)
         readings = {p: r for p, r in self.readings.items() if p[: len(path)] != path or p == path}
         readings[path] = reading
-        both = before is not None and before.is_array and reading.is_array
-        if both and (before.sizes == reading.sizes or (before.sizes, reading.kind) == (1, "values")):
-            return Trial(readings, self.groups)
+        if before is not None and before.is_array and reading.is_array:
+            keeps_lengths = before.sizes == reading.sizes or (before.sizes, reading.kind) == (1, "values")
+            if keeps_lengths:
+                return Trial(readings, self.groups)
         left = ({a: k for a, k in g.items() if a is None or a[0][: len(path)] != path} for g in self.groups)
         return Trial(readings, tuple(group for group in left if len(group) > 1))
 
