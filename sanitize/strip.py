@@ -106,11 +106,11 @@ def strip_deterministic(
     if "group" in kwargs and (why := call.why_not_bound()):  # an option of ours in version 0.1
         raise arguments_error(call, f"{why}. A group of the samples is passed itself, as in samples['prior']")
     opened = containers.open(samples)
-    inspection = _inspect(call, opened)
+    inspection = _inspect(call, opened, redraw)
     return review_samples(inspection, opened, new_rows=new_rows, redraw=redraw).apply_to(opened)
 
 
-def _inspect(call: Call, samples: Container) -> Inspection:
+def _inspect(call: Call, samples: Container, settled: Sequence[str]) -> Inspection:
     """The model under the arguments passed, else under those of the fit, else under those worked out."""
     if call.leaves:
         return Inspection.of(call)
@@ -125,7 +125,7 @@ def _inspect(call: Call, samples: Container) -> Inspection:
     from .assume import assumed_arguments  # a call with arguments does not load it
 
     try:
-        inspection = assumed_arguments(call, samples)
+        inspection = assumed_arguments(call, samples, settled)
     except ModelArgumentsError as error:
         for names, failure in failures.items():
             why = f"{error} Those recorded with the samples ({names}) do not do: {type(failure).__name__}: {failure}"

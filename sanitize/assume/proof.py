@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Collection, Hashable
 from typing import Any
 
 import numpy as np
@@ -79,8 +79,6 @@ class Proof:
             self._compare(found, self._with(found, *other, self._with(found, *one)))
         self._check_readings(found)
 
-    # ------------------------------------------------------------------------------------------ what is told
-
     def _is_told(self, found: Explanation, path: Path, reading: Reading) -> bool:
         """Whether it is data, which reach a site, or a length."""
         told = [found.length((path, i)) is not None for i in range(reading.sizes)]
@@ -94,12 +92,10 @@ class Proof:
 
     def _is_no_matter(self, found: Explanation, path: Path, default: Any) -> bool:
         """Whether it makes no difference that the fit may have had another value than the default."""
-        if is_array(default):
-            other_values = Reading("other values", lambda: abstract(default), 0, "number")
-            return self._as_data(found, path, other_values) is not None
-        if isinstance(default, (float, np.floating)):
+        if is_array(default) or isinstance(default, (float, np.floating)):
+            other_values = Reading("other values", lambda: abstract(np.asarray(default)), 0, "number")
             self._compare(found, self._with(found, path, kinds.LIST))
-            return self._as_data(found, path, kinds.NUMBER) is not None
+            return self._as_data(found, path, other_values) is not None
         if not is_integer(default):
             return False
         other = self._compare(found, found.trial.given(path, kinds.INT))
@@ -108,11 +104,16 @@ class Proof:
         return bool(other and self._as_data(found, path, kinds.WHOLE)) or self._moves_shapes(found, path)
 
     def _left_out(self, found: Explanation, path: Path) -> list[tuple[Path, Reading]]:
-        """What is not given is data that may be left out, a target, or a length; else it is asked for."""
+        """What is not given is data that may be left out, a target among them, or a length; else it is asked for."""
         if reading := self._as_data(found, path, *kinds.DATA):
             return [(path, reading)]
-        is_target = any(self._compare(found, trial) for trial in self._as_target(found, path))
-        if not (is_target or self._moves_shapes(found, path)):
+        predicted = max(found.predicted, key=len, default=())
+        as_target = self._with(found, path, kinds.CUBE if len(predicted) > 2 else kinds.MATRIX)
+        for i, n in enumerate(predicted[:3]):
+            size, times, more = source(n, found.primes)
+            as_target = as_target.tied((path, i), *((size, more) if times == 1 else (None, n))) or as_target
+        target = self._compare(found, as_target)
+        if not (target and self._reaches(target, path)) and not self._moves_shapes(found, path):
             raise Untold(f"what {text_of(path)} was")
         return []
 
@@ -127,23 +128,10 @@ class Proof:
     def _reaches(self, found: Explanation, path: Path) -> bool:
         return text_of(path) in reaching(found.inspection.call, found.inspection.run)
 
-    def _as_target(self, found: Explanation, path: Path) -> Iterator[Trial]:
-        """With data of the shape of a site that they make observed."""
-        for name, argument in found.inspection.observable.items():
-            site = found.structure.sites.get(name)
-            if argument == text_of(path) and site and site.shape and len(site.shape) <= len(kinds.BY_DIMENSIONS):
-                trial = found.trial.given(path, kinds.BY_DIMENSIONS[len(site.shape) - 1])
-                for i, n in enumerate(site.shape):
-                    size, times, more = source(n, found.primes)
-                    trial = trial.tied((path, i), *((size, more) if times == 1 else (None, n))) or trial
-                yield trial
-
     def _moves_shapes(self, found: Explanation, path: Path) -> bool:
         """Whether a number is a length, though of nothing that is recorded."""
         others = [self._compare(found, found.trial.given(path, kinds.value(n))) for n in _NUMBERS]
         return len({tuple((n, s.shape) for n, s in other.structure.sites.items()) for other in others if other}) > 1
-
-    # --------------------------------------------------------------------------- what may make no difference
 
     def _check_sizes(self, found: Explanation) -> None:
         """With primes for sizes the kinds are those of the fit, and the rows those of `Inspection.row_dims`."""
@@ -168,8 +156,6 @@ class Proof:
             if size in map(found.trial.size_of, arrays):
                 for n in (1,) if size in found.sizes else _LENGTHS:
                     self._compare(found, found.trial.tied(size, None, n))
-
-    # ------------------------------------------------------------------------------------------ one comparison
 
     def _with(self, found: Explanation, path: Path, reading: Reading, trial: Trial | None = None) -> Trial:
         """Another reading of one argument; an array that is new has as many rows as what is predicted."""

@@ -64,37 +64,18 @@ OTHER_VALUES = (
 )
 
 DATA = (VECTOR, INDEX, NUMBER, MATRIX, COUNTS, FLAGS)
-BY_DIMENSIONS = (VECTOR, MATRIX, CUBE)
 WITH_ONE_MORE_DIMENSION = {VECTOR: MATRIX, MATRIX: CUBE, INDEX: COUNTS}
 
-
-class Record(dict[Any, Any]):
-    """A dict, a frame, an object: its keys are attributes, too, unless an array has one of that name."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or hasattr(jax.Array, name) or hasattr(np.ndarray, name):
-            raise AttributeError(name)
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(name) from None
-
-    values = property(lambda self: self["values"])  # type: ignore[assignment]  # of a column; calling it fails
-
-
-jax.tree_util.register_pytree_with_keys(
-    Record,
-    lambda record: ([(jax.tree_util.DictKey(key), record[key]) for key in record], tuple(record)),
-    lambda keys, values: Record(zip(keys, values)),
-)
 
 # What names suggest, for the order of the trials only.
 _DATA = "data|dataset|batch|d"
 _SUGGESTIONS: tuple[tuple[str, tuple[Reading, ...]], ...] = (
     (r"y|Y|y_\w+|obs|labels?|outcomes?|targets?", (VECTOR, NONE)),
     (r"X(_\w+)?|Z|design\w*|features|covariates|basis|\w*matrix|\w*history", (MATRIX,)),
-    (r"n|k|steps|future|degree|order|horizon|length|[A-W]|[DN]_[A-Z]", (INT,)),
-    (r"(n|num|len|dim|size)_\w+|\w+_(dim|size|num)", (INT,)),
+    (
+        r"n|k|steps|future|degree|order|horizon|length|[A-W]|[DN]_[A-Z]|(n|num|len|dim|size)_\w+|\w+_(dim|size|num)",
+        (INT,),
+    ),
     (r"\w*(idx|index|code|group|county|subject|actor|block|student|item|player|team|region|label|id)s?", (INDEX,)),
     (r"(is|use|has|with|include|do)_\w+|\w*cent(e)?red|flag", (TRUE,)),
     (rf"hyper\w*|config|cfg|options|opts|params|settings|args|{_DATA}", (FIELDS,)),

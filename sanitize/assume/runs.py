@@ -22,7 +22,8 @@ from ..containers import Container
 from ..model.call import Call, Shape
 from ..model.sizes import numbered
 from ..model.trace import NEEDS_VALUES, ONE_RUN_AT_A_TIME, Run, try_run
-from .readings import FIELDS, Axis, Path, Record
+from .readings import FIELDS, Axis, Path
+from .records import Record
 from .trials import Lengths, Trial
 
 # Far enough apart that `n - 1` and `n + 2` of one are not those of another; small, because models loop over them.
@@ -58,7 +59,7 @@ class Runner:
         likely = [n for n in shared if n] or shared
         self.batch_ndims = likely if samples.batch_ndims is None else [samples.batch_ndims]
         per_draw = [n for shape in arrays for n in shape[max(self.batch_ndims, default=0) :]]
-        self.recorded_lengths = list(dict.fromkeys(n for n in per_draw if n > 1))[:4]
+        self.recorded_lengths = [*list(dict.fromkeys(n for n in per_draw if n > 1))[:3], 1]
         taken = {n for shape in arrays for n in shape} | {len(names) for names in numbered(self.shapes).values()}
         self._primes = [p for p in _PRIMES if not any(abs(n - p) <= 2 or (n and n % p == 0) for n in taken)]
 
@@ -80,8 +81,9 @@ class Runner:
                     raise Mismatch(f"the shape of {name!r}")
 
         def watched(path: Path, value: Any) -> Any:
-            inside = ((key, watched((*path, key), v)) for key, v in value.items()) if path in records else ()
-            return _Asked(inside, path, asked) if path in records else value
+            if path not in records:
+                return value
+            return Record(((key, watched((*path, key), v)) for key, v in dict.items(value)), path, asked)
 
         def attempt(*args: Any, **kwargs: Any) -> None:  # the failure is caught before JAX takes time to report it
             try:
@@ -133,34 +135,6 @@ class _Watched(Messenger):  # type: ignore[misc]
     def postprocess_message(self, message: dict[str, Any]) -> None:
         if message["type"] in ("sample", "deterministic") and hasattr(message["value"], "shape"):
             self.see(message["name"], tuple(message["value"].shape))
-
-
-class _Asked(Record):
-    """A record that notes which keys it lacks."""
-
-    def __init__(self, inside: Iterable[tuple[Any, Any]], path: Path, asked: dict[Path, bool]):
-        super().__init__(inside)
-        vars(self).update(path=path, asked=asked)
-
-    def __missing__(self, key: Any) -> Any:
-        self.asked[(*self.path, key)] = True
-        raise KeyError(key)
-
-    def __contains__(self, key: Any) -> bool:
-        there = super().__contains__(key)
-        if not there:
-            self.asked.setdefault((*self.path, key), False)
-        return there
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        return self[key] if key in self else default  # noqa: SIM401 - which would be this very function
-
-    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
-        raise Mismatch("which keys there are, nothing tells")
-
-    __iter__ = __len__ = __eq__ = keys = items = pop = copy = setdefault = _refuse  # type: ignore[assignment]
-    __or__ = __ror__ = __ne__ = __reversed__ = _refuse  # type: ignore[assignment]
-    __hash__ = None  # type: ignore[assignment]
 
 
 def strays(outcome: Run, names: Iterable[str]) -> list[str]:

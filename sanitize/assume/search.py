@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import Parameter
 
-from ..model.call import is_array
+from ..model.call import Shape, is_array
 from ..model.inspection import Inspection
 from ..model.trace import NEEDS_VALUES, Run
 from . import readings as kinds
@@ -50,15 +50,19 @@ class Explanation:
         return self.inspection.drawn_from.union(*self.inspection.ancestors.values())
 
     @functools.cached_property
-    def rows(self) -> frozenset[Axis]:
-        """The sizes that what is predicted follows; those of arrays come before numbers."""
+    def predicted(self) -> list[Shape]:
+        """The shapes, with primes, of what is predicted."""
         run = self.inspection.run
         ends = set(run.named("latent")) - self.used
         observed = set(run.named("observed"))
         # where no site is observed, a prediction may itself have an entry
         targets = observed | (ends - self.recorded if observed else ends)
-        shapes = (self.structure.dist_shapes.get(name, ()) for name in targets)
-        moving = {size for shape in shapes for n in shape if (size := source(n, self.primes)[0]) is not None}
+        return [shape for name, shape in self.structure.dist_shapes.items() if name in targets]
+
+    @functools.cached_property
+    def rows(self) -> frozenset[Axis]:
+        """The sizes that what is predicted follows; those of arrays come before numbers."""
+        moving = {size for shape in self.predicted for n in shape if (size := source(n, self.primes)[0]) is not None}
         numbers = {self.trial.size_of((path, 0)) for path, r in self.trial.readings.items() if r is kinds.INT}
         return frozenset(moving & self.trial.leading or moving & numbers)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +10,8 @@ from typing import Any
 import jax
 
 from ..model.call import Call
-from .readings import FIELDS, INT, Axis, Path, Reading, Record
+from .readings import FIELDS, Axis, Path, Reading
+from .records import Record
 
 Lengths = Mapping[Axis, int]
 Group = Mapping["Axis | None", int]
@@ -47,13 +47,10 @@ class Trial:
     @functools.cached_property
     def sizes(self) -> list[Axis]:
         """Those that are free, shorter ones first: an index has to be longer than it has levels."""
-        depth = dict.fromkeys([size for axis in self.axes if (size := self.size_of(axis)) is not None], 0)
-        with_levels = [path for path, reading in self.readings.items() if reading.kind == "values"]
-        for _, path in itertools.product(with_levels, with_levels):
-            rows, levels = self.size_of((path, 0)), self.size_of((path, 1))
-            if rows is not None and rows != levels:
-                depth[rows] = max(depth[rows], 1 + (0 if levels is None else depth[levels]))
-        return sorted(depth, key=depth.__getitem__)
+        free = dict.fromkeys(size for axis in self.axes if (size := self.size_of(axis)) is not None)
+        indices = [path for path, reading in self.readings.items() if reading.kind == "values"]
+        rows, levels = ({self.size_of((path, i)) for path in indices} for i in (0, 1))
+        return sorted(free, key=lambda size: (size in rows) * (2 - (size in levels)))
 
     @functools.cached_property
     def leading(self) -> frozenset[Axis]:
@@ -124,14 +121,10 @@ class Trial:
         def text(path: Path, reading: Reading) -> str:
             told = [self.length((path, i), sizes) for i in range(reading.sizes)]
             lengths = ["?" if n is None else str(n) for n in told]
-            if reading is INT:
-                return lengths[0].replace("?", "some int")
-            if reading.kind == "value":
-                return reading.name
+            if reading.kind in ("value", "length"):
+                return lengths[0] if lengths else reading.name
             dtype = jax.dtypes.canonicalize_dtype(reading.make(*(1 for _ in lengths)).dtype)
-            if reading.kind == "values":
-                return f"{dtype}[{lengths[0]}] of {lengths[1].replace('?', 'some')} values"
-            return f"{dtype}[{', '.join(lengths)}]"
+            return f"{dtype}[{', '.join(lengths[:1] if reading.kind == 'values' else lengths)}]"
 
         return tuple(f"{text_of(path)}: {text(path, r)}" for path, r in self.readings.items() if r is not FIELDS)
 
