@@ -68,9 +68,9 @@ WITH_ONE_MORE_DIMENSION = {VECTOR: MATRIX, MATRIX: CUBE, INDEX: COUNTS}
 
 
 # What names suggest, for the order of the trials only.
-_DATA = "data|dataset|batch|d"
+_DATA = "data|dataset|batch|d|df|frame"
 _SUGGESTIONS: tuple[tuple[str, tuple[Reading, ...]], ...] = (
-    (r"y|Y|y_\w+|obs|labels?|outcomes?|targets?", (VECTOR, NONE)),
+    (r"y|Y|y_\w+|obs|labels?|outcomes?|targets?|values", (VECTOR, NONE)),
     (r"X(_\w+)?|Z|design\w*|features|covariates|basis|\w*matrix|\w*history", (MATRIX,)),
     (
         r"n|k|steps|future|degree|order|horizon|length|[A-W]|[DN]_[A-Z]|(n|num|len|dim|size)_\w+|\w+_(dim|size|num)",
@@ -88,8 +88,8 @@ def likely(path: Path, parameter: Parameter | None) -> Iterator[Reading]:
     """What an argument is tried as, the likeliest first: by its default, its annotation, its name."""
     if parameter is not None and parameter.default is not parameter.empty:
         yield NOT_GIVEN
-        if type(parameter.default) is int:
-            yield INT
+        if type(parameter.default) in (bool, int):
+            yield INT if type(parameter.default) is int else FALSE if parameter.default else TRUE
             return
     annotation = None if parameter is None else parameter.annotation
     annotated = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")

@@ -43,10 +43,16 @@ class Record(dict[Any, Any]):
     def get(self, key: Any, default: Any = None) -> Any:
         return self[key] if key in self else default  # noqa: SIM401 - which would be this very function
 
+    def __len__(self) -> int:
+        return len(self["index"])  # of a frame: its rows
+
+    def to_numpy(self) -> Any:
+        return self["values"]
+
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
         raise Unlisted
 
-    __iter__ = __len__ = __eq__ = keys = items = pop = copy = setdefault = _refuse  # type: ignore[assignment]
+    __iter__ = __eq__ = keys = items = pop = copy = setdefault = _refuse  # type: ignore[assignment]
     __or__ = __ror__ = __ne__ = __reversed__ = _refuse  # type: ignore[assignment]
     __hash__ = None  # type: ignore[assignment]
     values = property(lambda self: self["values"])  # type: ignore[assignment]  # of a column; calling it fails

@@ -108,7 +108,7 @@ class Search:
 
     def first(self) -> Trial:
         """The likeliest reading of each parameter that has to be given, or may be of another length."""
-        searched = [p for p in self.parameters if p.default is p.empty or type(p.default) in (type(None), int)]
+        searched = [p for p in self.parameters if p.default is p.empty or type(p.default) in (type(None), bool, int)]
         return Trial({(p.name,): self.order((p.name,))[0] for p in searched})
 
     def explanations(self, first: Trial, most_runs: int, only_ties: bool = False) -> Iterator[Explanation]:
@@ -145,7 +145,7 @@ class Search:
         asks_for_more = isinstance(failure, IndexError) or re.search("einsum|subscript", text, re.IGNORECASE)
         for path, reading in trial.readings.items():
             is_guilty = path in guilty or not guilty
-            if path in vectors and isinstance(failure, AttributeError):
+            if path in vectors and (isinstance(failure, AttributeError) or "string indexing" in text):
                 yield 0.3, trial.given(path, kinds.FIELDS)
             if path in vectors and "bool" in text:
                 yield 0.3, trial.given(path, kinds.FLAGS)
@@ -157,7 +157,8 @@ class Search:
                 yield from ((0.2, trial.given(path, other)) for other in (kinds.INDEX, kinds.INT))
             order = self.order(path)
             if reading in order[:-1]:
-                yield 0.7 if is_guilty else 1.5, trial.given(path, order[order.index(reading) + 1])
+                cost = 0.2 if len(order) == 2 and "no site" in text else 0.7 if is_guilty else 1.5
+                yield cost, trial.given(path, order[order.index(reading) + 1])
 
     def explain(self, trial: Trial) -> Explanation | Answer:
         """Whether a trial explains the samples, in two runs at most; else the answer that says why not."""
