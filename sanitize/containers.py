@@ -6,7 +6,6 @@ Neither ArviZ nor xarray is imported here: whoever passes a container of theirs 
 from __future__ import annotations
 
 import copy
-import functools
 import sys
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import Any
@@ -40,6 +39,7 @@ class Entries:
     arguments: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None  # that the fit had, if it tells
     constant_data: Mapping[str, Any] = {}  # arrays recorded beside the draws, not loaded
     observed_data: Mapping[str, Any] = {}
+    dims: Mapping[str, tuple[Hashable, ...]] = {}  # names of the dimensions of an entry, if it has any
 
     def __init__(self, samples: Any):
         entries = samples._asdict() if hasattr(samples, "_asdict") else samples
@@ -107,6 +107,8 @@ class Labelled:
 
     def __init__(self, dataset: Any):
         self.dataset = dataset
+        self.sample_dims = _sample_dims(dataset)
+        self.dims = {name: dataset.variables[name].dims for name in dataset.data_vars}
         self.shapes: dict[str, Shape | None] = {}  # as those of `Entries`: nothing is loaded or copied
         for name in dataset.data_vars:
             variable = dataset.variables[name]
@@ -116,18 +118,6 @@ class Labelled:
     @property
     def batch_ndims(self) -> int:
         return len(self.sample_dims)
-
-    @functools.cached_property
-    def sample_dims(self) -> tuple[Hashable, ...]:
-        """Chain and draw, or what the attribute of ArviZ 1 says (netCDF makes one name of a list of one)."""
-        dims, said = self.dataset.dims, self.dataset.attrs.get("sample_dims", ())
-        for names in ([said] if isinstance(said, str) else said, ("chain", "draw"), ("sample",)):
-            if found := tuple(dim for dim in names if dim in dims):
-                return found
-        raise SamplesTypeError(
-            f"The {type(self.dataset).__name__} has dimensions {listing(map(str, dims)) or 'none'}, and none of them "
-            f"is 'chain', 'draw' or 'sample': set its attribute sample_dims to the names of those that are draws."
-        )
 
     def some_draws(self, names: Collection[str], ndims: int, most: int = 3) -> dict[str, Any]:
         """As `Entries.some_draws`."""
@@ -168,7 +158,7 @@ class Groups(Labelled):
         if group not in self.names():
             raise OptionError(
                 f"The {type(samples).__name__} has no group {group!r}: its groups are "
-                f"{listing(self.names()) or 'none'}. Pass the group that holds the draws itself: samples['prior']."
+                f"{listing(self.names()) or 'none'}. Pass the group that holds the draws, as in samples['prior']."
             )
         self.constant_data, self.observed_data = self._arrays("constant_data"), self._arrays("observed_data")
         super().__init__(self.group(group))
@@ -240,6 +230,7 @@ def beside(samples: Container | None, arrays: Mapping[str, Any]) -> Entries:
     if samples is not None:
         entries.arguments = samples.arguments
         entries.constant_data, entries.observed_data = samples.constant_data, samples.observed_data
+        entries.dims = samples.dims
     return entries
 
 
@@ -299,6 +290,18 @@ def posterior_samples(samples: Any, group: str = POSTERIOR, num_samples: int | N
 def _loaded(module: str, name: str) -> Any:
     """A class of a module, if that has been imported, for ``isinstance``."""
     return getattr(sys.modules.get(module), name, ())
+
+
+def _sample_dims(dataset: Any) -> tuple[Hashable, ...]:
+    """Chain and draw, or what the attribute of ArviZ 1 says (netCDF makes one name of a list of one)."""
+    dims, said = dataset.dims, dataset.attrs.get("sample_dims", ())
+    for names in ([said] if isinstance(said, str) else said, ("chain", "draw"), ("sample",)):
+        if found := tuple(dim for dim in names if dim in dims):
+            return found
+    raise SamplesTypeError(
+        f"The {type(dataset).__name__} has dimensions {listing(map(str, dims)) or 'none'}, and none of them is "
+        f"'chain', 'draw' or 'sample': set its attribute sample_dims to the names of the dimensions that are draws."
+    )
 
 
 def _draws_first(dims: Iterable[Hashable], leading: Collection[Hashable]) -> list[Hashable]:

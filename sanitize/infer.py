@@ -75,7 +75,8 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
         posterior_samples: Any = None,
         *,
         new_rows: bool | None = None,
-        redraw: Sequence[str] = (),
+        keep: str | Sequence[str] = (),
+        redraw: str | Sequence[str] = (),
         **options: Any,
     ):
         batch_ndims = options.get("batch_ndims")
@@ -83,8 +84,8 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
         self._samples = None if posterior_samples is None else containers.open(posterior_samples)
         arrays = None if self._samples is None else self._samples.arrays(1 if batch_ndims is None else batch_ndims)
         super().__init__(model, arrays, **options)
-        self.new_rows, self.redraw = new_rows, redraw
-        self._reviews: dict[Hashable, Review] = {}
+        self.new_rows, self.keep, self.redraw = new_rows, keep, redraw
+        self._reviews: dict[Hashable, tuple[Any, Review]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_reviews": {}}  # made anew; its keys need not survive pickling
@@ -100,39 +101,43 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
 
     def _clean(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         model = handlers.substitute(self.model, data=self.params) if self.params else self.model
-        call = Call.of(model, args, kwargs)
+        # with infer_discrete, NumPyro runs the model without the mask
+        inspection = _inspect(Call.of(model, args, kwargs), masked=not self.infer_discrete)
         conditions = _conditions_on_deterministic(self)
-        wishes = (self.infer_discrete, conditions, self.new_rows, repr(self.redraw))
-        key = _key(call, self.model, *wishes, *self._shapes())
-        review = self._reviews.get(key) if key is not None else None
-        if review is None:
-            # with infer_discrete, NumPyro runs the model without the mask
-            inspection = _inspect(call, masked=not self.infer_discrete)
-            samples, redraw = self.posterior_samples, self.redraw
-            if conditions:
-                sites = inspection.run.sites
-                # what the deterministic values were computed from need not be there
-                redraw = (*redraw, *(name for name in inspection.run.named("latent") if name not in samples))
-                samples = {n: v for n, v in samples.items() if n not in sites or sites[n].kind != "deterministic"}
+        # the model is run anew at each call, since what it reads may have changed; what that run tells is remembered
+        key = _key(inspection, self.new_rows, repr(self.keep), repr(self.redraw), conditions, *self._shapes())
+        if key is not None and (known := self._reviews.get(key)) and known[0] == _told(inspection):
+            review = known[1]
+            review.warn()
+        else:
             try:
-                review = review_samples(
-                    inspection,
-                    containers.beside(self._samples, samples),
-                    new_rows=self.new_rows,
-                    redraw=redraw,
-                    batch_ndims=len(self._batch_shape),
-                )
-                review.refuse()
+                review = self._review(inspection, conditions)
             except NoSharedSiteError:  # NumPyro takes from such entries the number of draws, and so do we
                 return dict(self.posterior_samples)
-            if key is not None and inspection.call.mode == "abstract" and not review.judgement.by_values:
+            if key is not None and not review.judgement.by_values:
                 if len(self._reviews) >= _MOST_REVIEWS:
                     self._reviews = {}
-                self._reviews[key] = review
-        else:
-            review.warn()
+                self._reviews[key] = _told(inspection), review
+        review.refuse()
         stripped = review.stripped
         return {name: value for name, value in self.posterior_samples.items() if name not in stripped}
+
+    def _review(self, inspection: Inspection, conditions: bool) -> Review:
+        samples, redraw = self.posterior_samples, self.redraw
+        if conditions:
+            sites = inspection.run.sites
+            # what the deterministic values were computed from need not be there
+            absent = (name for name in inspection.run.named("latent") if name not in samples)
+            redraw = (*((redraw,) if isinstance(redraw, str) else redraw), *absent)
+            samples = {n: v for n, v in samples.items() if n not in sites or sites[n].kind != "deterministic"}
+        return review_samples(
+            inspection,
+            containers.beside(self._samples, samples),
+            new_rows=self.new_rows,
+            keep=self.keep,
+            redraw=redraw,
+            batch_ndims=len(self._batch_shape),
+        )
 
     def _shapes(self) -> list[Hashable]:
         return [(name, np.shape(value)) for name, value in self.posterior_samples.items()]
@@ -141,7 +146,7 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
 def _signature() -> inspect.Signature:
     own = inspect.signature(Predictive.__init__).parameters
     theirs = inspect.signature(_StockPredictive.__init__).parameters
-    added = [own["new_rows"], own["redraw"]]
+    added = [own["new_rows"], own["keep"], own["redraw"]]
     return inspect.Signature([p for name, p in theirs.items() if name != "self"] + added)
 
 
@@ -155,7 +160,8 @@ def log_likelihood(
     parallel: bool = False,
     batch_ndims: int = 1,
     new_rows: bool | None = None,
-    redraw: Sequence[str] = (),
+    keep: str | Sequence[str] = (),
+    redraw: str | Sequence[str] = (),
     **kwargs: Any,
 ) -> dict[str, Any]:
     """NumPyro's ``log_likelihood``, with samples that are stripped against the arguments of the call.
@@ -208,7 +214,7 @@ def log_likelihood(
         ndims = len(np.shape(next(iter(arrays.values())))[:batch_ndims])
         opened = containers.beside(samples, arrays)
         try:
-            review = review_samples(inspection, opened, new_rows=new_rows, redraw=redraw, batch_ndims=ndims)
+            review = review_samples(inspection, opened, new_rows=new_rows, keep=keep, redraw=redraw, batch_ndims=ndims)
         except NoSharedSiteError:
             pass
         else:
@@ -232,7 +238,7 @@ def log_likelihood(
 
 def _inspect(call: Call, masked: bool) -> Inspection:
     """The sites under exactly these arguments, also where there are none."""
-    return Inspection.of(replace(call, bare=False, masked=masked))
+    return Inspection.of(replace(call, masked=masked))
 
 
 def _conditions_on_deterministic(predictive: Predictive) -> bool:
@@ -243,8 +249,11 @@ def _conditions_on_deterministic(predictive: Predictive) -> bool:
     return not said.get("exclude_deterministic", True)
 
 
-def _key(call: Call, *more: Hashable) -> Hashable | None:
+def _key(inspection: Inspection, *more: Hashable) -> Hashable | None:
     """What a review depends on: shapes and dtypes of arrays, all else by value; None where that cannot be told."""
+    call = inspection.call
+    if call.mode != "abstract":
+        return None
     leaves = tuple(
         (leaf.shape, leaf.dtype) if is_array(leaf) else (type(leaf), leaf) for leaf in call.without_data().leaves
     )
@@ -254,3 +263,8 @@ def _key(call: Call, *more: Hashable) -> Hashable | None:
     except TypeError:
         return None
     return key
+
+
+def _told(inspection: Inspection) -> Any:
+    """What one run tells, to compare it with that of another: a global or a field may have changed in between."""
+    return inspection.run.sites, inspection.run.dist_shapes, inspection.ancestors, inspection.drawn_from

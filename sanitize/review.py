@@ -263,11 +263,12 @@ def review_samples(
     samples: Container,
     *,
     new_rows: bool | None = None,
-    redraw: Sequence[str] = (),
+    keep: str | Sequence[str] = (),
+    redraw: str | Sequence[str] = (),
     batch_ndims: int | None = None,
 ) -> Review:
     """Give a verdict on every entry, and say what is redrawn. See `SiteTable.review`."""
-    judgement = judge(inspection, samples, new_rows=new_rows, redraw=redraw, batch_ndims=batch_ndims)
+    judgement = judge(inspection, samples, new_rows=new_rows, keep=keep, redraw=redraw, batch_ndims=batch_ndims)
     review = Review(judgement, dict(samples.shapes), inspection.assumed, inspection.call.without_data())
     review.warn()
     return review

@@ -35,6 +35,7 @@ class SiteTable(Mapping[str, Site]):
         return replace(
             site,
             parents=inspection.parents(name) if computed else (),
+            dims=inspection.dims(name),
             row_dims=inspection.row_dims.get(name, ()),
             observable=inspection.observable.get(name),
         )
@@ -45,7 +46,13 @@ class SiteTable(Mapping[str, Site]):
     def __len__(self) -> int:
         return len(self.inspection.run.sites)
 
-    def review(self, samples: Any, new_rows: bool | None = None, redraw: Sequence[str] = ()) -> Review:
+    def review(
+        self,
+        samples: Any,
+        new_rows: bool | None = None,
+        keep: str | Sequence[str] = (),
+        redraw: str | Sequence[str] = (),
+    ) -> Review:
         """Give a verdict on every entry of posterior samples.
 
         Parameters
@@ -81,7 +88,7 @@ class SiteTable(Mapping[str, Site]):
         >>> sorted(review.apply(samples))
         ['slope']
         """
-        return review_samples(self.inspection, containers.open(samples), new_rows=new_rows, redraw=redraw)
+        return review_samples(self.inspection, containers.open(samples), new_rows=new_rows, keep=keep, redraw=redraw)
 
     def to_dataframe(self) -> pd.DataFrame:
         """The sites with one row each, in the order of the run.

@@ -13,7 +13,7 @@ from .model.call import Call, arguments_error
 from .model.inspection import Inspection
 from .review import review_samples
 
-_OPTIONS = ("new_rows", "redraw")
+_OPTIONS = ("new_rows", "keep", "redraw")
 
 
 def strip_deterministic(
@@ -22,7 +22,8 @@ def strip_deterministic(
     /,
     *args: Any,
     new_rows: bool | None = None,
-    redraw: Sequence[str] = (),
+    keep: str | Sequence[str] = (),
+    redraw: str | Sequence[str] = (),
     **kwargs: Any,
 ) -> Any:
     """Strip from posterior samples what is no latent draw, so that stock ``Predictive`` is right on other data.
@@ -106,11 +107,11 @@ def strip_deterministic(
     if "group" in kwargs and (why := call.why_not_bound()):  # an option of ours in version 0.1
         raise arguments_error(call, f"{why}. A group of the samples is passed itself, as in samples['prior']")
     opened = containers.open(samples)
-    inspection = _inspect(call, opened, redraw)
-    return review_samples(inspection, opened, new_rows=new_rows, redraw=redraw).apply_to(opened)
+    inspection = _inspect(call, opened, (keep, redraw))
+    return review_samples(inspection, opened, new_rows=new_rows, keep=keep, redraw=redraw).apply_to(opened)
 
 
-def _inspect(call: Call, samples: Container, settled: Sequence[str]) -> Inspection:
+def _inspect(call: Call, samples: Container, settled: Sequence[str | Sequence[str]]) -> Inspection:
     """The model under the arguments passed, else under those of the fit, else under those worked out."""
     if call.leaves:
         return Inspection.of(call)
@@ -125,7 +126,7 @@ def _inspect(call: Call, samples: Container, settled: Sequence[str]) -> Inspecti
     from .assume import assumed_arguments  # a call with arguments does not load it
 
     try:
-        inspection = assumed_arguments(call, samples, settled)
+        inspection = assumed_arguments(call, samples, [name for name in samples.shapes if any(name in names for names in settled)])
     except ModelArgumentsError as error:
         for names, failure in failures.items():
             why = f"{error} Those recorded with the samples ({names}) do not do: {type(failure).__name__}: {failure}"

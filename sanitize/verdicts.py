@@ -21,13 +21,18 @@ from .errors import (
     ShapeMismatchError,
     listing,
 )
-from .fit import same_rows
-from .model.call import Call, Shape, is_integer, shape_of
+from .fit import Fit
+from .model.axes import with_defaults
+from .model.call import Shape, is_integer, shape_of
 from .model.inspection import Inspection
-from .model.sizes import nothing_follows, numbered
+from .model.sizes import Size
 from .model.trace import Site
+from .model.values import reaches_other_rows
 
 KEPT, STRIPPED, REFUSED = "kept", "stripped", "refused"
+
+# Not "conditional prior", which few read rightly.
+_REDRAWN = "drawn from its prior, given the other draws; none of its fitted values is used"
 
 
 @dataclass(frozen=True)
@@ -77,58 +82,21 @@ def judge(
     samples: Container,
     *,
     new_rows: bool | None = None,
-    redraw: Sequence[str] = (),
+    keep: str | Sequence[str] = (),
+    redraw: str | Sequence[str] = (),
     batch_ndims: int | None = None,
 ) -> Judgement:
     """Give a verdict on every entry. See `SiteTable.review`."""
     _refuse_other_model(inspection, samples.shapes)
-    _refuse_options(inspection, new_rows, redraw)
     ndims = samples.batch_ndims if batch_ndims is None else batch_ndims
     batch = batch_shape(samples.shapes, inspection, ndims)
-    settled = Settlement(inspection, samples, new_rows, frozenset(redraw), len(batch))
-    verdicts = {name: _verdict(settled, entry) for name, entry in settled.entries.items()}
-    refusals = tuple(_refusals(settled, verdicts))
-    notices = () if refusals else tuple(_notices(settled, verdicts))
+    table = _Table(inspection, samples, len(batch), new_rows, _verbs(inspection, samples, keep=keep, redraw=redraw))
+    verdicts = {name: table.verdict(entry) for name, entry in table.entries.items()}
+    refusals = tuple(_refusals(table, verdicts))
+    notices = () if refusals else tuple(_notices(table, verdicts))
     missing = tuple(name for name in inspection.run.named("latent") if name not in verdicts)
-    latents = frozenset(name for name, entry in settled.entries.items() if entry.is_latent and entry.target is None)
-    redrawn = frozenset(name for name in latents if verdicts[name].action == STRIPPED)
-    return Judgement(verdicts, batch, missing, redrawn, refusals, notices, settled.by_values)
-
-
-def _verdict(settled: Settlement, entry: Entry) -> Verdict:
-    """The table of verdicts, row by row."""
-    name, site = entry.name, entry.site
-
-    def verdict(action: str, reason: str) -> Verdict:
-        return Verdict(action, reason, entry.recorded, entry.shape)
-
-    if site is None:
-        return verdict(KEPT, "unused: no site of this model, Predictive ignores it")
-    if site.kind == "deterministic":
-        if lost := settled.lost(name):
-            return verdict(REFUSED, f"deterministic: the only carrier of what was fitted of {listing(lost)}")
-        parents = settled.inspection.parents(name)
-        return verdict(STRIPPED, f"deterministic: recomputed{' from ' if parents else ''}{', '.join(parents)}")
-    if site.kind == "observed":
-        return verdict(STRIPPED, "observed: predicted anew, or scored from the data passed")
-    if site.kind == "plate":
-        return verdict(STRIPPED, "plate: its indices belong to the rows that were subsampled then")
-    if site.kind in ("param", "mutable"):
-        return verdict(KEPT, f"{site.kind}: no random site")
-    if name in settled.redraw:
-        return verdict(STRIPPED, "latent named in redraw: drawn from its prior")
-    if entry.target:
-        return verdict(STRIPPED, f"observed {entry.target}: predicted anew, or scored from the data passed")
-    if entry.mismatch is None or not set(entry.mismatch) <= set(settled.row_dims(name)):
-        return verdict(REFUSED, "latent: does not fit")
-    if not settled.row_level(name):
-        return verdict(KEPT, "latent: fits")
-    if not settled.rows_fit(entry):
-        return verdict(STRIPPED, "row-level latent: its rows do not fit, drawn from its conditional prior")
-    new, why = settled.rows_are_new
-    if new:
-        return verdict(STRIPPED, f"row-level latent: {why}, drawn from its conditional prior")
-    return verdict(KEPT, f"row-level latent: fits, {why}")
+    redrawn = frozenset(e.name for e in table.latents if verdicts[e.name].action == STRIPPED and e.shape_holds_values)
+    return Judgement(verdicts, batch, missing, redrawn, refusals, notices, table.fit.by_values)
 
 
 @dataclass(frozen=True)
@@ -138,8 +106,9 @@ class Entry:
     name: str
     site: Site | None
     recorded: Shape | None  # per draw; None for a tree of arrays
-    target: str | None  # how we know that a site which is latent in this call was observed in the fit
     scanned: bool  # inside `control_flow.scan`
+    verb: str | None  # "keep" or "redraw", where the user named it
+    target: str | None  # how we know that a site which is latent in this call is predicted
 
     @property
     def is_latent(self) -> bool:
@@ -149,6 +118,10 @@ class Entry:
     def shape(self) -> Shape | None:
         """In the model with these arguments."""
         return None if self.site is None else self.site.shape
+
+    @property
+    def shape_holds_values(self) -> bool:
+        return self.shape is None or 0 not in self.shape
 
     @functools.cached_property
     def mismatch(self) -> tuple[int, ...] | None:
@@ -164,10 +137,6 @@ class Entry:
         return tuple(i for i, (n, m) in enumerate(zip(recorded, model)) if n != m)
 
     @property
-    def fits(self) -> bool:
-        return self.mismatch == () or self.continues
-
-    @property
     def continues(self) -> bool:
         """A series in a ``scan`` that is recorded for its first steps: NumPyro draws the steps after them."""
         return bool(
@@ -175,103 +144,271 @@ class Entry:
         )
 
 
-class Settlement:
-    """What is settled for the call as a whole. Further runs happen only where an answer can change a verdict."""
+class _Table:
+    """The table of verdicts for one call. Further runs happen only where an answer can change a verdict."""
 
     def __init__(
-        self, inspection: Inspection, samples: Container, new_rows: bool | None, redraw: frozenset[str], ndims: int
+        self,
+        inspection: Inspection,
+        samples: Container,
+        ndims: int,
+        new_rows: bool | None,
+        verbs: Mapping[str, str],
     ):
-        self.inspection, self.samples, self.new_rows, self.redraw = inspection, samples, new_rows, redraw
-        self.by_values = False
-        targets = self._targets()
+        self.inspection, self.samples, self.new_rows, self.verbs = inspection, samples, new_rows, verbs
+        recorded = {name: None if shape is None else shape[ndims:] for name, shape in samples.shapes.items()}
+        self.fit = Fit(inspection, samples, recorded, ndims)
         self.entries = {
             name: Entry(
-                name,
-                inspection.site(name),
-                None if shape is None else shape[ndims:],
-                targets.get(name),
-                name in inspection.run.scanned,
+                name, inspection.site(name), shape, name in inspection.run.scanned, verbs.get(name), self.target(name)
             )
-            for name, shape in samples.shapes.items()
+            for name, shape in recorded.items()
         }
         # those whose shape has to fit
-        self.latents = [e for e in self.entries.values() if e.is_latent and e.name not in redraw and not e.target]
+        self.latents = [e for e in self.entries.values() if e.is_latent and not e.target and e.verb != "redraw"]
+        self._refuse_new_rows()
 
-    def _targets(self) -> dict[str, str]:
-        """Entries of sites that were observed in the fit, and how we know."""
-        found = dict.fromkeys(self.samples.observed_data, "in the fit")
-        latents = self.inspection.run.named("latent")
-        # nothing is drawn from a prediction target: a posterior of coefficients alone needs no further run
-        if any(name in self.samples.shapes and name not in self.inspection.drawn_from for name in latents):
-            observable = self.inspection.observable
-            found = {**{name: f"when {argument} is given" for name, argument in observable.items()}, **found}
-        return found
+    def verdict(self, entry: Entry) -> Verdict:
+        """The table, row by row."""
+        name, site = entry.name, entry.site
 
-    def row_level(self, name: str) -> bool:
-        """Whether it has values for the rows: along a dimension, or as one of many sites."""
-        return bool(self.row_dims(name)) or name in self._named_by_row
+        def verdict(action: str, reason: str) -> Verdict:
+            return Verdict(action, reason, entry.recorded, entry.shape)
 
-    def row_dims(self, name: str) -> tuple[int, ...]:
-        return self._row_dims.get(name, ())
-
-    @functools.cached_property
-    def _named_by_row(self) -> Mapping[str, bool]:
-        """Latents that a loop over the rows names, and whether the samples hold those of the same rows."""
-        if self.new_rows is False:
-            return {}
-        found = self.inspection.named_by_row.intersection(entry.name for entry in self.latents)
-        if not found:
-            return {}
-        recorded, loops = numbered(self.entries), numbered(self.inspection.run.named("latent"))
-        return {
-            name: set(names) == set(recorded[pattern])
-            for pattern, names in loops.items()
-            for name in found.intersection(names)
-        }
-
-    @functools.cached_property
-    def _row_dims(self) -> Mapping[str, tuple[int, ...]]:
-        call, run = self.inspection.call, self.inspection.run
-        dimensioned = [entry.name for entry in self.latents if entry.recorded and entry.name in run.sites]
-        if any(entry.mismatch != () for entry in self.latents):
-            return self.inspection.row_dims
-        quiet = not dimensioned or self.new_rows is False or nothing_follows(call, run, dimensioned)
-        return {} if quiet else self.inspection.row_dims
-
-    def rows_fit(self, entry: Entry) -> bool:
-        return self._named_by_row.get(entry.name, entry.fits)
-
-    @functools.cached_property
-    def same_rows(self) -> bool | None:
-        """Whether the data passed are those of the fit; None: unknown."""
-        same = same_rows(self.inspection.call, self.samples)
-        self.by_values = same is not None
-        return same
-
-    @functools.cached_property
-    def rows_are_new(self) -> tuple[bool, str]:
-        """Whether row-level latents that fit are stripped nevertheless, and by which evidence."""
-        if self.new_rows is not None:
-            return self.new_rows, f"new_rows={self.new_rows}"
-        if any(self.row_level(entry.name) and not self.rows_fit(entry) for entry in self.latents):
-            return True, "the rows of another entry do not fit"
-        if self.same_rows is not None:
-            return not self.same_rows, (
-                "the data are those of the fit" if self.same_rows else "the data differ from those of the fit"
+        if site is None:
+            return verdict(KEPT, "unused: no site of this model, Predictive ignores it")
+        if site.kind == "deterministic" and entry.verb == "keep":
+            if entry.mismatch != ():
+                return verdict(REFUSED, "deterministic named in keep: its shape is not that of the model")
+            return verdict(
+                KEPT, "deterministic named in keep: put back by the drop-ins, and by stock with condition_deterministic"
             )
-        if self.inspection.call.bare:
-            return True, "no arguments were passed and the result has to fit any rows"
-        return False, "nothing tells whether these are the rows of the fit"
+        if site.kind == "deterministic":
+            if lost := self.lost(name):
+                return verdict(REFUSED, f"deterministic: recomputed from {listing(lost)}, which has no entry")
+            parents = self.inspection.parents(name)
+            return verdict(STRIPPED, f"deterministic: recomputed{' from ' if parents else ''}{', '.join(parents)}")
+        if site.kind == "observed":
+            return verdict(STRIPPED, "observed: predicted anew, or scored from the data passed")
+        if site.kind == "plate":
+            return verdict(STRIPPED, "plate: its indices belong to the rows that were subsampled then")
+        if site.kind in ("param", "mutable"):
+            return verdict(KEPT, f"{site.kind}: no random site")
+        # all others are latent
+        if entry.verb == "redraw":
+            return verdict(STRIPPED, "latent named in redraw: drawn from its prior")
+        if entry.target and entry.verb is None:
+            return verdict(STRIPPED, f"observed {entry.target}: predicted anew, or scored from the data passed")
+        if not entry.shape_holds_values:
+            return verdict(STRIPPED, "latent: holds no value in this model, so that nothing is drawn")
+        if entry.verb is None and name in self.inspection.reversed_series:
+            return verdict(REFUSED, "latent: of a scan in reverse, where NumPyro puts recorded values back in reverse")
+        if self.is_continued(entry) and entry.verb is None and not self.new_rows:
+            return verdict(KEPT, "latent: the first steps of a series, which NumPyro continues")
+        rows = self.row_dims(name)
+        if entry.mismatch is None or not rows.issuperset(entry.mismatch):
+            return verdict(REFUSED, "latent: does not fit")
+        if entry.mismatch and entry.verb == "keep":
+            return verdict(REFUSED, "latent named in keep: its rows do not fit")
+        if entry.mismatch and not self.new_rows and self.is_joint(entry):
+            return verdict(REFUSED, "row-level latent: its rows do not fit, and its values depend on each other")
+        if entry.mismatch:
+            return verdict(STRIPPED, f"row-level latent: its rows do not fit, {_REDRAWN}")
+        if entry.verb == "keep":
+            return verdict(KEPT, "latent named in keep: fits")
+        if others := [size for size in self.rows_of(name) if self.others(size)]:
+            return verdict(STRIPPED, f"row-level latent: {self.others(others[0])}, {_REDRAWN}")
+        if self.rows_of(name):
+            return verdict(KEPT, f"row-level latent: fits, {self.guess(name) or 'the rows are those of the fit'}")
+        return verdict(KEPT, f"latent: fits{', ' if self.guess(name) else ''}{self.guess(name)}")
+
+    # ---------------------------------------------------------------------------------------------- targets
+
+    @functools.cached_property
+    def _may_hold_predictions(self) -> bool:
+        """Nothing is drawn from a prediction target. A posterior of coefficients alone takes no further run."""
+        latents = self.inspection.run.named("latent")
+        return any(name in self.samples.shapes and name not in self.inspection.drawn_from for name in latents)
+
+    def target(self, name: str) -> str | None:
+        """How we know that a latent of this call is what is predicted; None: it is not."""
+        if name in self.inspection.drawn_from:
+            return None
+        if name in self.samples.observed_data:
+            return "in the fit"
+        if not self._may_hold_predictions or name not in self.inspection.observable:
+            return None
+        return f"when {self.inspection.observable[name]} is given"
+
+    # ------------------------------------------------------------------------------------------------- rows
+
+    @functools.cached_property
+    def _quiet(self) -> bool:
+        """Whether no entry has a dimension that could follow anything, and all fit: sizes need not be looked for."""
+        loops = any(character.isdigit() for entry in self.latents for character in entry.name)
+        return not loops and all(entry.mismatch == () and not entry.recorded for entry in self.latents)
+
+    def row_dims(self, name: str) -> frozenset[int]:
+        """The dimensions of a latent that follow rows."""
+        if self._quiet or name not in self.inspection.run.sites:
+            return frozenset()
+        return frozenset(self.inspection.row_dims.get(name, ()))
+
+    def rows_of(self, name: str) -> list[Size]:
+        """The rows that a latent has values for: along a dimension, or as one of many sites that a loop names."""
+        if self._quiet or name not in self.inspection.run.sites:
+            return []
+        sizes = self.inspection.sizes
+        follows = frozenset[Size]().union(*sizes.of[name], sizes.loops.get(name, ()))
+        return [size for size in self.inspection.rows if size in follows]
+
+    def others(self, size: Size) -> str:
+        """Why the rows of this size are others than those of the fit; empty: they are not, or nothing tells."""
+        if self.new_rows is not None:
+            return "new_rows=True" if self.new_rows and size in self._meant else ""
+        if size in self.fit.changed:
+            return self.fit.changed[size]
+        if self.inspection.assumed:
+            return "no arguments were passed and the result has to fit any rows"
+        if self.fit.same(size) is False:
+            return "the data differ from those of the fit"
+        return ""
+
+    def guess(self, name: str) -> str:
+        """Why a latent that fits is kept on a guess; empty: it is none."""
+        if self.new_rows is False or self.verbs.get(name) or self.fit.had_no_arguments:
+            return ""
+        leading = [size for size in self.rows_of(name) if size in self._first_rows and not self._is_crossed(size)]
+        if any(self.fit.same(size) is None for size in leading):
+            return "nothing tells whether these are the rows of the fit"
+        if not self._quiet and self._is_untold_row_by_row(name):
+            return "it could not be told whether it has values for rows"
+        return ""
+
+    def is_continued(self, entry: Entry) -> bool:
+        """A series recorded for other steps: in a ``scan``, or latents that a loop names, each drawn from the last."""
+        if not self._quiet and any(map(self.fit.begins_otherwise, self.rows_of(entry.name))):
+            return False
+        loop = self.inspection.loop_of(entry.name)
+        drawn = frozenset().union(*(self.inspection.ancestors.get(name, ()) for name in loop))
+        grown = any(size in self.fit.changed for size in self.rows_of(entry.name)) and not drawn.isdisjoint(loop)
+        return entry.continues or (entry.mismatch == () and grown)
+
+    def _is_crossed(self, size: Size) -> bool:
+        """Whether a target has these rows along one dimension and rows of another number along another one: then it
+        is the others that are new, and these are taken for the fit's."""
+        of = self.inspection.sizes.of
+        follow = (frozenset[Size]().union(*of[name]) for name in self.inspection.targets if name in of)
+        return any(size in rows and not rows.isdisjoint(self.changed_rows) for rows in follow)
+
+    @functools.cached_property
+    def changed_rows(self) -> list[Size]:
+        """Rows of another number than the fit had."""
+        return [size for size in self.inspection.rows if size in self.fit.changed]
+
+    @functools.cached_property
+    def _first_rows(self) -> list[Size]:
+        """Rows by the leading axis of an argument, if there are such: of a table the columns are seldom others."""
+        rows = self.inspection.rows
+        return [size for size in rows if any(axis.kind == "leading" for axis in size.axes)] or list(rows)
+
+    def _is_untold_row_by_row(self, name: str) -> bool:
+        untold = self.inspection.sizes.untold.get(name, ())
+        return any(self.inspection.is_used_row_by_row(name, dim) for dim in untold)
+
+    @functools.cached_property
+    def _meant(self) -> list[Size]:
+        """The rows that ``new_rows=True`` speaks of: those whose number has changed, else the only ones."""
+        return self.changed_rows or list(self.inspection.rows)
+
+    def is_joint(self, entry: Entry) -> bool:
+        """Whether the values along the rows that do not fit depend on each other: by distribution, or by use."""
+        name, run = entry.name, self.inspection.run
+        rank, joint = len(entry.shape or ()), run.joint.get(name, 0)
+        for dim in entry.mismatch or ():
+            if dim >= rank - joint or name in run.scanned:
+                return True
+            for size in self.inspection.sizes.of[name][dim]:
+                sites = frozenset(n for n in run.joint if any(size in dims for dims in self.inspection.sizes.of[n]))
+                if reaches_other_rows(self.inspection.call, size.axes, name, dim, sites) is not False:
+                    return True
+        return False
 
     def lost(self, name: str) -> tuple[str, ...]:
         """Latents without an entry that a recorded value is computed from: its fitted values would be lost."""
         sites = self.inspection.run.sites
-        absent = [p for p in self.inspection.parents(name) if p not in self.entries and p not in self.redraw]
+        absent = [p for p in self.inspection.parents(name) if p not in self.entries and p not in self.verbs]
         absent = [p for p in absent if not sites[p].discrete]  # else marginalized
-        if absent and self.new_rows:  # it was said that these are other rows than the fit's
-            absent = [p for p in absent if not self.inspection.row_dims.get(p)]
-        targets = {*self.samples.observed_data, *(self.inspection.observable if absent else ())}
-        return tuple(p for p in absent if p not in targets)
+        if not absent:
+            return ()
+        targets = {*self.samples.observed_data, *self.inspection.targets}
+        return tuple(p for p in absent if p not in targets and not self._is_new(p))
+
+    def _is_new(self, name: str) -> bool:
+        """Whether a latent without an entry belongs to other rows than the fit's."""
+        sizes = self.inspection.sizes
+        follows = frozenset[Size]().union(*sizes.of[name], sizes.loops.get(name, ()))
+        return any(self.others(size) for size in self.inspection.rows if size in follows)
+
+    def _refuse_new_rows(self) -> None:
+        new_rows = self.new_rows
+        if not (new_rows is None or isinstance(new_rows, bool)):
+            raise OptionError(f"new_rows is {new_rows!r}: it has to be True, False or None.")
+        if new_rows is False:
+            grown = {size for e in self.latents if self.is_continued(e) for size in self.rows_of(e.name)}
+            if changed := [size for size in self.changed_rows if size not in grown]:
+                raise OptionError(
+                    f"new_rows=False says that the rows are those of the fit, but {self.fit.changed[changed[0]]}. "
+                    f"Leave new_rows out, or pass the rows of the fit."
+                )
+        if new_rows and not self.changed_rows:
+            named = {e.name: self.rows_of(e.name) for e in self.latents if e.verb is None}
+            untold = [name for name in named if not self._quiet and self._is_untold_row_by_row(name)]
+            several = [name for name, rows in named.items() if rows] if len(self.inspection.rows) > 1 else []
+            if several or untold:
+                rows = " and ".join(" = ".join(size.words) for size in self.inspection.rows)
+                which = f"the targets follow {rows}" if several else "it could not be told what the rows are"
+                raise OptionError(
+                    f"new_rows=True does not tell which rows are others: {which}. Name the latents whose rows are "
+                    f"others, as in redraw={tuple(several or untold)!r}, in place of new_rows."
+                )
+
+
+# --------------------------------------------------------------------------------------------------------- verbs
+
+
+def _verbs(inspection: Inspection, samples: Container, **verbs: str | Sequence[str]) -> dict[str, str]:
+    """Entry, or latent without one -> the verb that settles it. A plate or labelled dim stands for its latents."""
+    settled: dict[str, str] = {}
+    for verb, names in verbs.items():
+        if not isinstance(names, Collection) or not all(isinstance(name, str) for name in names):
+            raise OptionError(f"{verb} is {names!r}: it has to be a name, or a sequence of names, as in {verb}=('a',).")
+        for name in (names,) if isinstance(names, str) else names:
+            for one in _named(inspection, samples, verb, name):
+                if settled.setdefault(one, verb) != verb:
+                    raise OptionError(f"{one!r} is named in {settled[one]} and in {verb}: name it in one of them.")
+    return settled
+
+
+def _named(inspection: Inspection, samples: Container, verb: str, name: str) -> list[str]:
+    latents = inspection.run.named("latent")
+    kinds = ("latent", "deterministic") if verb == "keep" else ("latent",)
+    site = inspection.site(name)
+    if site is not None and site.kind in kinds:
+        return [name]
+    by_plate = [n for n in latents if any(plate.name == name for plate in inspection.run.sites[n].plates)]
+    if found := list(dict.fromkeys([*by_plate, *(n for n in latents if name in samples.dims.get(n, ()))])):
+        return found
+    what = "no site" if site is None else f"a site of kind {site.kind}"
+    why = (
+        "only latents can be drawn from their prior"
+        if verb == "redraw"
+        else "only latents and recorded values are kept"
+    )
+    raise OptionError(
+        f"{verb} names {name!r}, which is {what} of this model: {why}, and its latents are "
+        f"{listing(latents) or 'none'}."
+    )
 
 
 # ------------------------------------------------------------------------------------------------------ refusals
@@ -301,23 +438,6 @@ def _refuse_other_model(inspection: Inspection, shapes: Mapping[str, Shape | Non
     else:
         way_out = "Pass the model that was fitted"
     raise NoSharedSiteError(f"{what}. {way_out}.", entries=tuple(shapes), latents=latents)
-
-
-def _refuse_options(inspection: Inspection, new_rows: Any, redraw: Any) -> None:
-    if not (new_rows is None or isinstance(new_rows, bool)):
-        raise OptionError(f"new_rows is {new_rows!r}: it has to be True, False or None.")
-    if isinstance(redraw, str) or not isinstance(redraw, Collection):
-        raise OptionError(f"redraw is {redraw!r}: it has to be a sequence of site names, as in redraw=('a',).")
-    latents = inspection.run.named("latent")
-    for name in redraw:
-        if name in latents:
-            continue
-        site = inspection.site(name) if isinstance(name, str) else None
-        what = "no site" if site is None else f"a site of kind {site.kind}"
-        raise OptionError(
-            f"redraw names {name!r}, which is {what} of this model: only latents can be drawn from their prior, "
-            f"and its latents are {listing(latents) or 'none'}."
-        )
 
 
 def batch_shape(shapes: Mapping[str, Shape | None], inspection: Inspection, ndims: int | None) -> Shape:
@@ -367,9 +487,10 @@ def _shapes_text(shapes: Mapping[str, Shape]) -> str:
     return ", ".join(f"{name!r} has shape {shape}" for name, shape in shapes.items())
 
 
-def _refusals(settled: Settlement, verdicts: Mapping[str, Verdict]) -> Iterator[Refusal]:
+def _refusals(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Refusal]:
     """What was refused, by its cause."""
-    refused = [settled.entries[name] for name, verdict in verdicts.items() if verdict.action == REFUSED]
+    refused = [table.entries[name] for name, verdict in verdicts.items() if verdict.action == REFUSED]
+    kept = [entry for entry in refused if entry.verb == "keep"]
     latents = [entry for entry in refused if entry.is_latent]
     for entry in latents:
         was, now = entry.recorded, entry.shape
@@ -381,16 +502,17 @@ def _refusals(settled: Settlement, verdicts: Mapping[str, Verdict]) -> Iterator[
                 {},
             )
             return
-    if latents:
-        recorded = {entry.name: entry.recorded for entry in latents}
+    if kept or latents:
+        recorded = {entry.name: entry.recorded for entry in dict.fromkeys([*latents, *kept])}
+        texts = [_mismatch_text(table, table.entries[name]) for name in recorded]
         yield Refusal(
             ShapeMismatchError,
-            f"{'. '.join(_mismatch_text(settled, entry) for entry in latents)}. A fitted coefficient is never replaced "
-            f"by its prior unasked: pass arguments of the size that was fitted, or redraw={tuple(recorded)!r} to draw "
-            f"from the prior.",
-            {"recorded": recorded, "model": {entry.name: entry.shape for entry in latents}},
+            f"{'. '.join(texts)}. {_way_out(table, recorded)}",
+            {"recorded": recorded, "model": {name: table.entries[name].shape for name in recorded}},
         )
-    if missing := {entry.name: settled.lost(entry.name) for entry in refused if not entry.is_latent}:
+    if missing := {
+        entry.name: table.lost(entry.name) for entry in refused if not entry.is_latent and entry not in kept
+    }:
         lost = tuple(dict.fromkeys(parent for parents in missing.values() for parent in parents))
         computed = "; ".join(f"{name!r} from {listing(parents)}" for name, parents in missing.items())
         yield Refusal(
@@ -402,55 +524,88 @@ def _refusals(settled: Settlement, verdicts: Mapping[str, Verdict]) -> Iterator[
         )
 
 
-def _mismatch_text(settled: Settlement, entry: Entry) -> str:
+def _way_out(table: _Table, names: Collection[str]) -> str:
+    if backwards := [name for name in names if name in table.inspection.reversed_series]:
+        return (
+            f"The scan of {listing(backwards)} runs in reverse, and NumPyro puts recorded values back in the order in "
+            f"which it runs. For the steps of the fit, turn them round along their first axis and pass "
+            f"keep={tuple(backwards)!r}; or pass redraw={tuple(backwards)!r} to draw from the prior."
+        )
+    latents = [entry for entry in table.latents if entry.recorded is not None and entry.shape is not None]
+    by_chain = [e for e in latents if len(e.recorded or ()) == len(e.shape or ()) + 1]
+    if latents == by_chain:
+        return (
+            "Every entry has one leading dimension too many: if the draws are grouped by chain, pass batch_ndims=2 to "
+            "Predictive or log_likelihood."
+        )
+    joint = [name for name in names if table.verdict(table.entries[name]).reason.endswith("depend on each other")]
+    redraw = tuple(names)
+    if joint:
+        return (
+            f"The values of {listing(joint)} depend on each other along the rows (a walk, a Gaussian process): drawn "
+            f"anew, all that was fitted is lost. Pass the rows of the fit, or redraw={redraw!r} to draw from the prior."
+        )
+    return (
+        f"A fitted coefficient is never replaced by its prior unasked: pass arguments of the size that was fitted, or "
+        f"redraw={redraw!r} to draw from the prior."
+    )
+
+
+def _mismatch_text(table: _Table, entry: Entry) -> str:
     was, now = entry.recorded or (), entry.shape or ()
-    text = f"Latent {entry.name!r} has recorded shape {was} per draw, the model's is {now}"
-    for dim in sorted(set(entry.mismatch or ()).difference(settled.row_dims(entry.name))):
-        text += f"; dimension {dim} is {was[dim]} instead of {now[dim]}"
-        text += _likely_source(settled.inspection.call, now[dim])
+    kind = "Latent" if entry.is_latent else "Entry"
+    text = f"{kind} {entry.name!r} has recorded shape {was} per draw, the model's is {now}"
+    for dim in entry.mismatch or ():
+        text += f"; dimension {dim} is {was[dim]} instead of {now[dim]}{_likely_sources(table.inspection, entry, dim)}"
     return text
+
+
+def _likely_sources(inspection: Inspection, entry: Entry, dim: int) -> str:
+    """Every argument that may have brought a size: what the dimension follows, else all that are as long."""
+    if entry.name not in inspection.run.sites:
+        return ""
+    call, length = with_defaults(inspection.call), (entry.shape or ())[dim]
+    told = {axis.leaf for size in inspection.sizes.of[entry.name][dim] for axis in size.axes}
+    found = []
+    for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
+        if is_integer(leaf) and (i in told or (not told and int(leaf) == length)):
+            found.append(f"argument {name!r} is {leaf}")
+        elif shape_of(leaf) and (i in told or (not told and length in shape_of(leaf))):
+            found.append(f"argument {name!r} has shape {shape_of(leaf)}")
+    return f" ({', '.join(found)})" if found else ""
 
 
 def _what(shape: Shape | None) -> str:
     return "a mapping or tuple" if shape is None else f"an array of shape {shape} per draw"
 
 
-def _likely_source(call: Call, size: int) -> str:
-    """The argument that most likely brought a size: one that has an axis of it, or is that number."""
-    for name, leaf in zip(call.names, call.leaves):
-        if size in shape_of(leaf):
-            return f" (argument {name!r} has shape {shape_of(leaf)})"
-    for name, leaf in zip(call.names, call.leaves):
-        if is_integer(leaf) and int(leaf) == size:
-            return f" (argument {name!r} is {leaf})"
-    return ""
-
-
 # ------------------------------------------------------------------------------------------------------- notices
 
 
-def _notices(settled: Settlement, verdicts: Mapping[str, Verdict]) -> Iterator[tuple[str, type[Warning]]]:
+def _notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[tuple[str, type[Warning]]]:
     """Nothing is redrawn from a prior, or kept on a guess, without a warning that says how to settle it."""
-    if settled.new_rows is True:
+    if table.new_rows is True:
         return
-    rows = [entry for entry in settled.latents if settled.row_level(entry.name)]
-    redrawn = [entry for entry in rows if verdicts[entry.name].action == STRIPPED]
+    free = [entry for entry in table.latents if entry.verb is None and entry.shape_holds_values]
+    redrawn = [entry for entry in free if verdicts[entry.name].action == STRIPPED]
     if redrawn:
+        why = verdicts[redrawn[0].name].reason.removeprefix("row-level latent: ").removesuffix(f", {_REDRAWN}")
         settle = "new_rows=True says that this is meant"
-        if all(settled.rows_fit(entry) for entry in redrawn):
+        if not any(entry.mismatch for entry in redrawn):
             settle += ", new_rows=False keeps them"
-        fits = settled.rows_fit(redrawn[0])
-        why = settled.rows_are_new[1] if fits else "their rows do not fit these arguments"
+        names = tuple(entry.name for entry in redrawn)
         yield (
-            f"Stripped the row-level latents {_sizes(redrawn)}: {why}. The model draws them from their conditional "
-            f"prior; {settle}.",
+            f"Stripped the row-level latents {_sizes(redrawn)}: {why}. The model draws them from their prior, given "
+            f"the other draws; none of their fitted values is used. {settle}, or redraw={names!r}.",
             RedrawnSiteWarning,
         )
-    guessed = [entry for entry in rows if entry not in redrawn]
-    if guessed and settled.new_rows is None and settled.same_rows is None:
+    guessed = [entry for entry in free if verdicts[entry.name].action == KEPT and table.guess(entry.name)]
+    if guessed:
+        names = tuple(entry.name for entry in guessed)
         yield (
-            f"Kept the row-level latents {_sizes(guessed)}: they fit, but {settled.rows_are_new[1]}. "
-            f"new_rows=False says that they are; new_rows=True strips them, for other rows.",
+            f"Kept the row-level latents {_sizes(guessed)}: they fit, but {table.guess(names[0])}. "
+            f"new_rows=False says that they are, new_rows=True strips them, for other rows; keep={names!r} and "
+            f"redraw={names!r} say it of single entries.",
             RowLevelSiteWarning,
         )
 

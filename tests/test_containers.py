@@ -285,7 +285,7 @@ def test_node_of_a_tree_is_a_group():
 
 
 def test_review_of_a_container_is_applied_to_another(container):
-    """Inspect once, strip many times; the group is remembered."""
+    """Inspect once, strip many times."""
     entries = line_entries(2, 3)
     samples = container({"posterior": dataset(entries), "prior": dataset(entries)})
     review = inspect_sites(models.line, np.zeros(9)).review(samples)
@@ -297,9 +297,6 @@ def test_review_of_a_container_is_applied_to_another(container):
     other = container({"posterior": dataset({**entries, "tau": np.zeros((2, 3))})})
     with pytest.raises(SamplesTypeError, match="'tau' not reviewed"):
         review.apply(other)
-    of_prior = inspect_sites(models.line, np.zeros(9)).review(samples, group="prior").apply(samples)
-    assert names(of_prior) == [*LINE, "mu"]
-    assert names(of_prior, "prior") == LINE
 
 
 def test_nothing_left_of_a_container(container):
@@ -311,21 +308,23 @@ def test_nothing_left_of_a_container(container):
 # ----------------------------------------------------------------------------------------------------- groups
 
 
-def test_another_group_is_cleaned_alone(container):
+def test_another_group_is_a_container_of_its_own(container):
     entries = line_entries(2, 3)
     samples = container({"posterior": dataset(entries), "prior": dataset(entries)})
-    clean = strip_deterministic(models.line, samples, np.zeros(5), group="prior")
-    assert names(clean, "prior") == LINE
-    assert names(clean) == [*LINE, "mu"]
+    clean = strip_deterministic(models.line, samples["prior"], np.zeros(5))
+    assert type(clean) is type(samples["prior"])
+    assert list(clean.data_vars) == LINE
+    assert names(samples, "prior") == names(samples) == [*LINE, "mu"]
 
 
 def test_group_that_is_not_there(container):
     samples = container({"prior": dataset({"slope": np.zeros((2, 3))})})
-    for call in (strip_deterministic, lambda model, samples, *args, **group: posterior_samples(samples, **group)):
-        with pytest.raises(OptionError, match="no group 'posterior': its groups are 'prior'"):
-            call(models.line, samples, np.zeros(5))
-        with pytest.raises(OptionError, match="no group 'elsewhere'"):
-            call(models.line, samples, np.zeros(5), group="elsewhere")
+    with pytest.raises(OptionError, match="no group 'posterior': its groups are 'prior'"):
+        strip_deterministic(models.line, samples, np.zeros(5))
+    with pytest.raises(OptionError, match="no group 'posterior': its groups are 'prior'"):
+        posterior_samples(samples)
+    with pytest.raises(OptionError, match="no group 'elsewhere'"):
+        posterior_samples(samples, group="elsewhere")
 
 
 GROUPED = {"location": np.zeros((1, 4)), "effect": np.zeros((1, 4, 3)), "mu": np.zeros((1, 4, 2))}
@@ -352,22 +351,12 @@ def test_group_is_the_models_where_it_is_an_index(container):
     assert list(strip_deterministic(by_name, draws, np.zeros(5), group="treated")) == LINE
 
 
-def test_group_that_may_be_ours_or_the_models_is_refused(container):
-    samples = container({"posterior": dataset(GROUPED), "prior": dataset(GROUPED)})
-    arguments = np.zeros(5), np.zeros(5, int), 3
-    with pytest.raises(OptionError, match=r"review\(samples, group='prior'\)"):
-        strip_deterministic(models.group_effects, samples, *arguments, group="prior")
-    clean = inspect_sites(models.group_effects, *arguments).review(samples, group="prior").apply(samples)
-    assert names(clean, "prior") == ["location", "effect"]
-    assert names(clean) == ["location", "effect", "mu"]
-
-
-def test_group_that_nobody_takes(container):
-    with pytest.raises(OptionError, match=r"\(dict\) have no groups"):
-        strip_deterministic(models.line, {"slope": np.zeros(4)}, np.zeros(5), group="prior")
+def test_group_is_no_option(container):
+    """It was one in version 0.1: said as for any other name that the model does not take, with what to do."""
     samples = container({"posterior": dataset({"slope": np.zeros((2, 3))})})
-    with pytest.raises(OptionError, match="group is 3: it has to be the name of a group"):
-        strip_deterministic(models.line, samples, np.zeros(5), group=3)
+    for entries in (samples, {"slope": np.zeros(4)}):
+        with pytest.raises(ModelArgumentsError, match=r"unexpected keyword argument 'group'.*samples\['prior'\]"):
+            strip_deterministic(models.line, entries, np.zeros(5), group="prior")
 
 
 # ------------------------------------------------------------------------------------------- sample dimensions

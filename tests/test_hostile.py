@@ -322,7 +322,7 @@ BAD = {
         lambda: S(MODEL, with_groups(prior=dataset(alpha=np.zeros((1, 4)))), X),
         OptionError,
         "no group 'posterior'",
-        "group=",
+        r"samples\['prior'\]",
     ),
     # the options
     "new_rows as text": Bad(lambda: S(MODEL, draws(), X, new_rows="yes"), OptionError, "'yes'", "True, False or None"),
@@ -348,12 +348,8 @@ BAD = {
     "redraw of everything": Bad(
         lambda: S(MODEL, draws(), X, redraw=["alpha", "beta", "sigma"]), NothingLeftError, "'beta'", "num_samples=4"
     ),
-    "group of a dict": Bad(lambda: S(MODEL, draws(), X, group="prior"), OptionError, "'prior'.*dict", "no groups"),
-    "group as a number": Bad(
-        lambda: S(MODEL, with_groups(posterior=dataset(alpha=np.zeros((1, 4)))), X, group=3),
-        OptionError,
-        "group is 3",
-        "name",
+    "group of a dict": Bad(
+        lambda: S(MODEL, draws(), X, group="prior"), ModelArgumentsError, "argument 'group'", r"samples\['prior'\]"
     ),
     "an option that the model has too": Bad(
         lambda: S(lambda x, redraw: models.line(x), line_draws(), x, redraw=1),

@@ -44,7 +44,11 @@ def describe(name):
 
 
 def made_up(table):
-    return {n: np.ones((3, *table.run.sites[n].shape), np.float32) for n in table if table.run.sites[n].kind != "plate"}
+    return {
+        n: np.ones((3, *table.inspection.run.sites[n].shape), np.float32)
+        for n in table
+        if table.inspection.run.sites[n].kind != "plate"
+    }
 
 
 def together(work, arguments):

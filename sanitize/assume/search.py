@@ -37,8 +37,8 @@ class Explanation:
     def is_stripped(self, name: str) -> bool:
         """Whether an entry goes whatever the rows are."""
         kind = self.kind(name)
-        observable = kind == "latent" and name in self.inspection.observable
-        return observable or kind in ("deterministic", "observed", "plate")
+        is_target = kind == "latent" and name in self.inspection.targets
+        return is_target or kind in ("deterministic", "observed", "plate")
 
     def length(self, axis: Axis) -> int | None:
         """How long an axis was in the fit, if the samples tell."""
@@ -84,7 +84,7 @@ class Explanation:
         sites = self.inspection.run.sites
         latents = [name for name in self.inspection.run.named("latent") if name in self.used - self.recorded]
         continuous = [name for name in latents if not sites[name].discrete]  # else marginalized
-        return tuple(name for name in continuous if name not in self.inspection.observable)
+        return tuple(name for name in continuous if name not in self.inspection.targets)
 
     @functools.cached_property
     def lost(self) -> Mapping[str, tuple[str, ...]]:

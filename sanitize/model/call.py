@@ -45,26 +45,37 @@ def is_number_list(x: Any) -> bool:
     )
 
 
+def is_value_list(x: Any) -> bool:
+    """The same of numbers or text: labels are one argument, too."""
+    scalar = (bool, int, float, complex, str)
+    return isinstance(x, list) and len(x) > 0 and all(isinstance(v, scalar) or is_value_list(v) for v in x)
+
+
 def is_integer(leaf: Any) -> bool:
     return isinstance(leaf, (int, np.integer)) and not isinstance(leaf, bool)
 
 
 def shape_of(leaf: Any) -> Shape:
-    """Shape of an argument that holds data: an array, a DataFrame, a list of numbers; () for all others."""
-    if is_array(leaf) or hasattr(leaf, "iloc"):
+    """Shape of an argument that holds data: an array, a frame, what xarray has, a list of values; () for all others."""
+    if isinstance(leaf, np.ndarray) or is_array(leaf) or hasattr(leaf, "iloc"):
         return tuple(leaf.shape)
-    return (len(leaf),) if is_number_list(leaf) else ()
+    if hasattr(leaf, "isel"):
+        return tuple(leaf.sizes.values())
+    if not is_value_list(leaf):
+        return ()
+    inner = {shape_of(value) for value in leaf}
+    return (len(leaf), *inner.pop()) if len(inner) == 1 else (len(leaf),)
 
 
 def _own(x: Any) -> Any:
     """A copy of data that a model could change in place: a run to look leaves the caller's as it is."""
     if type(x) is np.ndarray:
         return x.copy()
-    return [_own(v) for v in x] if is_number_list(x) else x
+    return [_own(v) for v in x] if is_value_list(x) else x
 
 
 def _is_leaf(x: Any) -> bool:
-    return x is None or is_number_list(x)
+    return x is None or is_value_list(x)
 
 
 class _InOrder(dict[Any, Any]):
@@ -81,7 +92,7 @@ jax.tree_util.register_pytree_with_keys(
 def _in_order(x: Any) -> Any:
     if type(x) is dict:
         return _InOrder((key, _in_order(value)) for key, value in x.items())
-    if type(x) is tuple or (type(x) is list and not is_number_list(x)):
+    if type(x) is tuple or (type(x) is list and not is_value_list(x)):
         return type(x)(map(_in_order, x))
     return x
 
@@ -94,7 +105,6 @@ class Call:
     leaves: tuple[Any, ...] = ()
     names: tuple[str, ...] = ()  # "X", "data['x']"
     treedef: Any = None
-    bare: bool = False  # no arguments, though the model takes some
     mode: str = "abstract"  # what the first run found that the model needs
     masked: bool = True  # run as `Predictive` runs it; False: as `log_likelihood` does
 
@@ -117,15 +127,14 @@ class Call:
             names.append(f"{key}{jax.tree_util.keystr(path[2:])}")
             # a tracer of the caller's must not outlive the run
             leaves.append(abstract(leaf) if isinstance(leaf, jax.core.Tracer) else leaf)
-        bare = not args and not kwargs and bool(parameters is None or parameters)
-        return replace(self, leaves=tuple(leaves), names=tuple(names), treedef=treedef, bare=bare)
+        return replace(self, leaves=tuple(leaves), names=tuple(names), treedef=treedef)
 
     def with_leaves(self, changes: Mapping[int, Any]) -> Call:
         return replace(self, leaves=tuple(changes.get(i, leaf) for i, leaf in enumerate(self.leaves)))
 
     def with_keyword(self, name: str, value: Any) -> Call:
         args, kwargs = self.arguments()
-        return replace(self.with_arguments(args, {**kwargs, name: value}), bare=self.bare)
+        return self.with_arguments(args, {**kwargs, name: value})
 
     def without_data(self) -> Call:
         """With shapes in place of arrays, if the model runs with them: it can be kept for long."""

@@ -6,10 +6,11 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from . import sizes
 from .call import Call
-from .jaxpr import Labels, ancestors
-from .trace import Run, Site, run
+from .jaxpr import ROW_BY_ROW, Labels, ancestors, drawn_from, reversed_series, uses
+from .sizes import Size, Sizes, cut, find_sizes, numbered
+from .targets import Observation, observable_sites, observations, targets_of, with_its_data
+from .trace import Dim, Run, Site, run
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,22 +40,82 @@ class Inspection:
     @functools.cached_property
     def drawn_from(self) -> frozenset[str]:
         """Latents that a sample site is drawn from."""
-        return sizes.drawn_from(self.run)
+        return drawn_from(self.run)
+
+    @functools.cached_property
+    def observations(self) -> tuple[Observation, ...]:
+        """What arguments that are not given would observe."""
+        short_call, short, _ = cut(self.call, self.run)
+        return observations(short_call, short)
 
     @functools.cached_property
     def observable(self) -> Mapping[str, str]:
-        """Latents that become observed when an argument that is None is given: site -> argument."""
-        return sizes.observable_sites(self.call, self.run)
+        """Latents that become observed, or are gone, when an argument is given: site -> argument, in words."""
+        return observable_sites(self.observations)
+
+    @functools.cached_property
+    def targets(self) -> frozenset[str]:
+        """What is predicted."""
+        return targets_of(self.run, self.observable, self.drawn_from)
+
+    @functools.cached_property
+    def sizes(self) -> Sizes:
+        """What each dimension of each site follows."""
+        return find_sizes(self.call, self.run, self.targets)
+
+    @functools.cached_property
+    def rows(self) -> tuple[Size, ...]:
+        """The sizes that a target follows."""
+        if self.targets or not (data := with_its_data(self.observations, self.run)):
+            return self.sizes.rows(self.targets)
+        # a model that scores its latents only where there are data: see it with data
+        targets = frozenset(data.run.named("observed"))
+        words = {axis for size in find_sizes(data.call, data.run, targets).rows(targets) for axis in size.words}
+        return tuple(size for size in self.sizes.sizes if words.intersection(size.words))
 
     @functools.cached_property
     def row_dims(self) -> Mapping[str, tuple[int, ...]]:
         """The dimensions that follow the data rows, of each site that has any."""
-        return sizes.row_dims(self.call, self.run, self.observable)
+        rows = frozenset(self.rows)
+        found = {
+            name: tuple(i for i, follows in enumerate(dims) if rows & follows) for name, dims in self.sizes.of.items()
+        }
+        return {name: dims for name, dims in found.items() if dims}
 
     @functools.cached_property
     def named_by_row(self) -> frozenset[str]:
-        """Latents that a loop over the rows names, one for each."""
-        return sizes.named_by_row(self.call, self.run)
+        """Latents that a loop over the rows names, one for each: ``z_0``, ``z_1``, ..."""
+        rows = frozenset(self.rows)
+        return frozenset(
+            name
+            for name, sizes in self.sizes.loops.items()
+            if rows & sizes and self.run.sites[name].kind == "latent" and name not in self.targets
+        )
+
+    def dims(self, name: str) -> tuple[Dim, ...]:
+        """Each dimension of a site, with what it follows in words."""
+        site = self.run.sites[name]
+        batch = len(site.shape or ()) - site.event_dim
+        plates = {batch + plate.dim: plate.name for plate in site.plates}
+        untold = self.sizes.untold.get(name, ())
+        found = []
+        for i, (n, follows) in enumerate(zip(site.shape or (), self.sizes.of[name])):
+            words = dict.fromkeys(word for size in self.sizes.sizes if size in follows for word in size.words)
+            found.append(Dim(n, tuple(words), plates.get(i), known=i not in untold))
+        return tuple(found)
+
+    def loop_of(self, name: str) -> list[str]:
+        """The latents that a loop names with this one (``level_0``, ``level_1``, ...)."""
+        return next((names for names in numbered(self.run.named("latent")).values() if name in names), [])
+
+    @functools.cached_property
+    def reversed_series(self) -> frozenset[str]:
+        """Latents in a ``scan(reverse=True)``."""
+        return reversed_series(self.run)
+
+    def is_used_row_by_row(self, name: str, dim: int) -> bool:
+        """Whether a latent's values along a dimension are parameters of what is predicted, one for each element."""
+        return ROW_BY_ROW in uses(self.run, name, dim)
 
     @functools.cached_property
     def unmasked(self) -> Mapping[str, Site]:

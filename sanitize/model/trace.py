@@ -17,7 +17,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from numpyro import handlers
-from numpyro.distributions import Distribution
+from numpyro.distributions import (
+    Distribution,
+    ExpandedDistribution,
+    Independent,
+    MaskedDistribution,
+    TransformedDistribution,
+)
 from numpyro.distributions.transforms import Transform
 from numpyro.infer import init_to_uniform
 from numpyro.primitives import Messenger
@@ -30,6 +36,19 @@ ONE_RUN_AT_A_TIME = threading.RLock()
 
 # What JAX raises where Python code asks a tracer for its value (`int(x)`, `if z:`, `x[mask]`, `np.unique(x)`).
 NEEDS_VALUES = (jax.errors.JAXTypeError, jax.errors.JAXIndexError)
+
+
+class Dim(NamedTuple):
+    """One dimension of a site: how long it is, and what it follows.
+
+    ``follows`` is in words (``("X[0]", "len(labels)")``), empty where the model fixes the length; ``known`` is False
+    where neither could be told.
+    """
+
+    size: int
+    follows: tuple[str, ...] = ()
+    plate: str | None = None
+    known: bool = True
 
 
 class Plate(NamedTuple):
@@ -62,6 +81,8 @@ class Site:
         The plates around the site, innermost first.
     parents : tuple of str
         Names of the latents that a deterministic (or observed) value is computed from.
+    dims : tuple of Dim
+        What each dimension of ``shape`` follows; the run does not tell, `Inspection` does.
     row_dims : tuple of int
         The dimensions of ``shape`` that follow the rows of the data.
     observable : str, or None
@@ -75,6 +96,7 @@ class Site:
     event_dim: int = 0
     plates: tuple[Plate, ...] = ()
     parents: tuple[str, ...] = ()
+    dims: tuple[Dim, ...] = ()
     row_dims: tuple[int, ...] = ()
     observable: str | None = None
 
@@ -90,6 +112,7 @@ class Run:
 
     sites: Mapping[str, Site]
     dist_shapes: Mapping[str, Shape]  # of sample sites: the shape that their distribution draws
+    joint: Mapping[str, int]  # of sample sites: how many rightmost dimensions are drawn jointly (a walk, a Dirichlet)
     scanned: frozenset[str]  # sites inside `control_flow.scan`
     jaxpr: Any  # of the run; None where it was eager
     owners: tuple[str, ...]  # of the jaxpr's first outputs: which site each is a value of
@@ -147,14 +170,14 @@ def run_in_mode(call: Call) -> Run:
             if isinstance(value, jax.Array)
         ]
         # a value that is only a parameter of what is observed goes into no equation
-        parameters = [
+        drawn_with = [
             (name, value)
             for name, message in trace.items()
             if message["type"] == "sample"
-            for value in _parameters(message["fn"])
+            for value in parameters(message["fn"])
         ]
-        found.update(_plain(trace), owners=_names(values), drawn_with=_names(parameters))
-        return [value for _, value in values + parameters]
+        found.update(_plain(trace), owners=_names(values), drawn_with=_names(drawn_with))
+        return [value for _, value in values + drawn_with]
 
     with ONE_RUN_AT_A_TIME:
         if call.mode == "eager":
@@ -167,15 +190,15 @@ def _names(pairs: Sequence[tuple[str, Any]]) -> tuple[str, ...]:
     return tuple(name for name, _ in pairs)
 
 
-def _parameters(fn: Any) -> Iterator[jax.Array]:
+def parameters(fn: Any) -> Iterator[jax.Array]:
     """The arrays that a distribution is made of, its own and those of the distributions and transforms inside it."""
     if isinstance(fn, jax.Array):
         yield fn
     elif isinstance(fn, (list, tuple)):
         for part in fn:
-            yield from _parameters(part)
+            yield from parameters(part)
     elif isinstance(fn, (Distribution, Transform)):
-        yield from _parameters([*vars(fn).values()])
+        yield from parameters([*vars(fn).values()])
 
 
 def trace_model(
@@ -233,6 +256,7 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
     """What the trace says, in plain Python: nothing of a tracer may outlive the run."""
     sites: dict[str, Site] = {}
     dist_shapes: dict[str, Shape] = {}
+    joint: dict[str, int] = {}
     scanned: list[str] = []
     for name, message in trace.items():
         kind = message["type"]
@@ -242,6 +266,7 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
             fn = message["fn"]
             event_dim = int(fn.event_dim)
             dist_shapes[name] = tuple(int(n) for n in fn.shape())
+            joint[name] = _joint_dims(fn)
             if "_scan_current_index" in message["infer"]:  # which `scan` leaves at each of its sites
                 scanned.append(name)
         shape, dtype = _shape_and_dtype(message["value"])
@@ -249,7 +274,16 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
             Plate(frame.name, int(frame.dim), int(frame.size)) for frame in message.get("cond_indep_stack") or ()
         )
         sites[name] = Site(name, kind, shape, dtype, event_dim, plates)
-    return {"sites": sites, "dist_shapes": dist_shapes, "scanned": frozenset(scanned)}
+    return {"sites": sites, "dist_shapes": dist_shapes, "joint": joint, "scanned": frozenset(scanned)}
+
+
+def _joint_dims(fn: Any) -> int:
+    """Event dimensions without those that ``to_event`` only counts as such."""
+    while isinstance(fn, (Independent, ExpandedDistribution, MaskedDistribution, TransformedDistribution)):
+        if isinstance(fn, TransformedDistribution) and any(t.domain.event_dim for t in fn.transforms):
+            break
+        fn = fn.base_dist
+    return int(fn.event_dim)
 
 
 def _shape_and_dtype(value: Any) -> tuple[Shape | None, Any]:

@@ -1,12 +1,11 @@
-"""Whether recorded values of deterministic sites are what the model computes from the recorded latents.
-
-The proof that a site is rightly called deterministic, where arguments or defaults of the fit are not known.
-"""
+"""Runs with values: whether recorded values are what the model computes, and whether rows act on each other."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import itertools
+import warnings
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -14,9 +13,10 @@ import numpy as np
 from numpyro import handlers
 
 from ..errors import listing
+from .axes import Axis, lengths_of, resized, with_defaults
 from .call import Call
 from .jaxpr import CLOSED_OVER, KEY, NOTHING, Labels, computation, flow
-from .trace import Run, trace_model
+from .trace import ONE_RUN_AT_A_TIME, Run, parameters, trace_model
 
 # The same computation in another compilation differs by rounding, which a Cholesky factor or an exponential blows up.
 # Another flag or string changes a value by about its own size.
@@ -62,7 +62,9 @@ def contradiction(
     known = {} if known is None else known
     computation = graph.computation(comparable)
     if computation not in known:
-        known[computation] = _different(call, comparable, latents, draws) if comparable else []
+        # what is not used of the arguments is neither computed nor transferred
+        arrays = [np.broadcast_to(np.zeros((), x.dtype), x.shape) for x in call.shapes]
+        known[computation] = _different(call, arrays, comparable, latents, draws) if comparable else []
     if not (different := known[computation]):
         return None
     return f"{listing(different)} computed from the recorded latents is not what was recorded"
@@ -76,10 +78,72 @@ def _same(one: Any, other: Any) -> Any:
         return (one == other) | (np.abs(one - other) <= _TOLERANCE * scale) | (np.isnan(one) & np.isnan(other))
 
 
-def _different(call: Call, computed: Sequence[str], latents: Sequence[str], draws: Mapping[str, Any]) -> list[str]:
+def recomputed(
+    call: Call, outcome: Run, recorded: Callable[[Sequence[str]], Mapping[str, Any]], entries: Sequence[str]
+) -> frozenset[str]:
+    """The deterministic entries that the model computes anew, from the recorded latents and from these arguments.
+
+    They prove that the arguments are those of the fit. Left out is what no argument has a part in.
+    """
+    arrays = [call.leaves[i] for i in call.traced]
+    computed = [name for name in entries if name in outcome.sites and outcome.sites[name].kind == "deterministic"]
+    latents = [name for name in entries if name in outcome.sites and outcome.sites[name].kind == "latent"]
+    if not computed or any(isinstance(array, jax.ShapeDtypeStruct) for array in arrays):
+        return frozenset()
+    sources = _Graph.of(call, outcome, computed, latents).sources
+    argument = _ARGUMENT if call.mode == "abstract" else CLOSED_OVER  # values stand in the jaxpr as constants
+    telling = [n for n in computed if argument in sources[n] and sources[n] <= {_ARGUMENT, _ENTRY, CLOSED_OVER}]
+    if not telling:
+        return frozenset()
+    different = _different(call, arrays, telling, latents, recorded([*telling, *latents]))
+    return frozenset(telling).difference(different)
+
+
+def reaches_other_rows(call: Call, rows: Sequence[Axis], name: str, dim: int, names: Collection[str]) -> bool | None:
+    """Whether the value of a latent at one row has a part in what is drawn at rows far from it; None: cannot be told.
+
+    The model is run on a few rows with one draw of all latents, and again with another value at the first row, and at
+    one in the middle. A lag reaches the neighbours of a row, a sum (``cumsum(z)``, ``L @ z``, ``z.mean()``) all rows.
+    ``names`` are the sites whose distributions are compared.
+    """
+    call = replace(with_defaults(call), mode="concrete")
+    lengths = {axis.length for axis in lengths_of(call)}
+    n = next(n for n in itertools.count(8) if n not in lengths)
+    few = resized(call, [(axis, n) for axis in rows])
+    if few is None or any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in few.leaves):
+        return None
+    args, kwargs = few.arguments()
+
+    def drawn(key: int, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        model = handlers.substitute(few.model, data=dict(given))
+        return trace_model(model, few.masked, args, kwargs, jax.random.PRNGKey(key))
+
+    try:
+        with ONE_RUN_AT_A_TIME, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            base, other = drawn(0, {}), drawn(1, {})
+            latents = {k: m["value"] for k, m in base.items() if m["type"] == "sample" and not m["is_observed"]}
+            value, changed = np.asarray(latents[name]), np.asarray(other[name]["value"])
+            for row in (0, value.shape[dim] // 2):
+                at = (slice(None),) * dim + (row,)
+                mixed = value.copy()
+                mixed[at] = changed[at]
+                after = drawn(0, {**latents, name: mixed})
+                far = np.abs(np.arange(n) - row) > 2
+                for site in set(names) - {name}:
+                    for before, now in zip(parameters(base[site]["fn"]), parameters(after[site]["fn"])):
+                        for axis in (i for i, length in enumerate(before.shape) if length == n):
+                            if not _same(np.compress(far, now, axis), np.compress(far, before, axis)).all():
+                                return True
+    except Exception:  # a model that does not run on these rows
+        return None
+    return False
+
+
+def _different(
+    call: Call, arrays: Sequence[Any], computed: Sequence[str], latents: Sequence[str], draws: Mapping[str, Any]
+) -> list[str]:
     """The names whose recorded draws are not what is computed."""
-    # what is not used of the arguments is neither computed nor transferred
-    arrays = [np.broadcast_to(np.zeros((), x.dtype), x.shape) for x in call.shapes]
 
     @jax.jit
     def compute(arrays: Any, latents: Any) -> Any:

@@ -317,7 +317,7 @@ def test_guarded_part_does_not_run():
     """The model runs as `Predictive` runs it, under a mask."""
     table = inspect_sites(models.guarded, x)
     assert "costly" not in table
-    assert table.unmasked["costly"].kind == "deterministic"
+    assert table.inspection.unmasked["costly"].kind == "deterministic"
 
 
 # --------------------------------------------------------------------------------------- leaving no trace
@@ -635,7 +635,7 @@ def test_substitution_and_scope_around_the_caller_take_no_part():
     with handlers.scope(prefix="outer"), handlers.substitute(data={"a": 1.0}), handlers.mask(mask=False):
         table = inspect_sites(models.guarded, x)
         assert kinds(table) == {"a": "latent", "obs": "latent"}
-        assert "costly" in table.unmasked
+        assert "costly" in table.inspection.unmasked
 
 
 def test_an_exception_keeps_the_cause_that_the_model_gave_it():
