@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from . import containers
@@ -83,9 +83,8 @@ def strip_deterministic(
     -----
     Automates the workaround of NumPyro issues 1772 and 1861.
 
-    To work out arguments, the model's body runs many times (abstractly, without data: dozens of times for a
-    regression, hundreds of times for a model with options), and a few recorded draws are read and recomputed. Of
-    more than four required parameters, none are worked out.
+    To work out arguments, the model's body runs dozens of times, abstractly, without data, and a few recorded draws are
+    read and recomputed.
 
     Examples
     --------
@@ -107,11 +106,16 @@ def strip_deterministic(
     if "group" in kwargs and (why := call.why_not_bound()):  # an option of ours in version 0.1
         raise arguments_error(call, f"{why}. A group of the samples is passed itself, as in samples['prior']")
     opened = containers.open(samples)
-    inspection = _inspect(call, opened, (keep, redraw))
+    inspection = _inspect(call, opened, [*_names(keep), *_names(redraw)])
     return review_samples(inspection, opened, new_rows=new_rows, keep=keep, redraw=redraw).apply_to(opened)
 
 
-def _inspect(call: Call, samples: Container, settled: Sequence[str | Sequence[str]]) -> Inspection:
+def _names(verb: Any) -> Collection[str]:
+    """What is no names, `review_samples` refuses."""
+    return (verb,) if isinstance(verb, str) else verb if isinstance(verb, Collection) else ()
+
+
+def _inspect(call: Call, samples: Container, settled: Sequence[str]) -> Inspection:
     """The model under the arguments passed, else under those of the fit, else under those worked out."""
     if call.leaves:
         return Inspection.of(call)
@@ -126,7 +130,7 @@ def _inspect(call: Call, samples: Container, settled: Sequence[str | Sequence[st
     from .assume import assumed_arguments  # a call with arguments does not load it
 
     try:
-        inspection = assumed_arguments(call, samples, [name for name in samples.shapes if any(name in names for names in settled)])
+        inspection = assumed_arguments(call, samples, settled)
     except ModelArgumentsError as error:
         for names, failure in failures.items():
             why = f"{error} Those recorded with the samples ({names}) do not do: {type(failure).__name__}: {failure}"

@@ -113,7 +113,7 @@ class Trial:
         positional = [p.name for p in bare.parameters or () if p.kind is p.POSITIONAL_ONLY]
         args = tuple(given.pop(name) for name in positional if name in given)
         with_values = any(reading.kind == "values" for reading in self.readings.values())
-        return replace(bare.with_arguments(args, given), bare=True, mode="concrete" if with_values else "abstract")
+        return replace(bare.with_arguments(args, given), mode="concrete" if with_values else "abstract")
 
     def described(self, sizes: Lengths) -> tuple[str, ...]:
         """``X: float32[1000, 3]`` for each argument, with a question mark for a length that is not told."""
