@@ -427,9 +427,10 @@ def noncentred_by_default(noncentered=True):
     mu = numpyro.sample("mu", dist.Normal(0.0, 1.0))
     if noncentered:
         z = numpyro.sample("z", dist.Normal(0.0, 1.0))
-        numpyro.deterministic("theta", mu + z)
+        theta = numpyro.deterministic("theta", mu + z)
     else:
-        numpyro.sample("theta", dist.Normal(mu, 1.0))
+        theta = numpyro.sample("theta", dist.Normal(mu, 1.0))
+    numpyro.sample("obs", dist.Normal(theta, 1.0), obs=0.5)
 
 
 def test_a_default_that_lacks_a_latent_of_the_fit_is_no_explanation():
