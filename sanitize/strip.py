@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from . import containers
@@ -12,6 +12,7 @@ from .fit import recorded_arguments
 from .model.call import Call, arguments_error
 from .model.inspection import Inspection
 from .review import review_samples
+from .verdicts import explains
 
 _OPTIONS = ("new_rows", "keep", "redraw")
 
@@ -95,9 +96,8 @@ def strip_deterministic(
     values that the model computes anew from the arguments passed. A latent of which it could not be told is kept
     where it fits, and refused where it does not.
 
-    To work out arguments, the model's body runs many times (abstractly, without data: dozens of times for a
-    regression, hundreds of times for a model with options), and a few recorded draws are read and recomputed. Of
-    more than four required parameters, none are worked out.
+    To work out arguments, the model's body runs dozens of times, abstractly, without data, and a few recorded draws are
+    read and recomputed.
 
     Examples
     --------
@@ -119,11 +119,16 @@ def strip_deterministic(
     if "group" in kwargs and (why := call.why_not_bound()):  # an option of ours in version 0.1
         raise arguments_error(call, f"{why}. A group of the samples is passed itself, as in samples['prior']")
     opened = containers.open(samples)
-    inspection = _inspect(call, opened)
+    inspection = _inspect(call, opened, [*_names(keep), *_names(redraw)])
     return review_samples(inspection, opened, new_rows=new_rows, keep=keep, redraw=redraw).apply_to(opened)
 
 
-def _inspect(call: Call, samples: Container) -> Inspection:
+def _names(verb: Any) -> Collection[str]:
+    """What is no names, `review_samples` refuses."""
+    return (verb,) if isinstance(verb, str) else verb if isinstance(verb, Collection) else ()
+
+
+def _inspect(call: Call, samples: Container, settled: Sequence[str]) -> Inspection:
     """The model under the arguments passed, else under those of the fit, else under those worked out."""
     if call.leaves:
         return Inspection.of(call)
@@ -133,12 +138,17 @@ def _inspect(call: Call, samples: Container) -> Inspection:
             return Inspection.of(call.with_arguments(args, recorded))
         except Exception as error:  # they may be other things of the same name
             failures.setdefault(listing(recorded) or "by position", error)
-    if call.parameters == []:
-        return Inspection.of(call)
+    if call.parameters is not None and not any(p.default is p.empty for p in call.parameters):
+        try:
+            own = Inspection.of(call)
+        except Exception:  # it does need some
+            own = None
+        if own is not None and (not call.parameters or explains(own, samples)):
+            return own  # it was fitted without any, too
     from .assume import assumed_arguments  # a call with arguments does not load it
 
     try:
-        inspection = assumed_arguments(call, samples)
+        inspection = assumed_arguments(call, samples, settled)
     except ModelArgumentsError as error:
         for names, failure in failures.items():
             why = f"{error} Those recorded with the samples ({names}) do not do: {type(failure).__name__}: {failure}"

@@ -487,6 +487,19 @@ def batch_shape(shapes: Mapping[str, Shape | None], inspection: Inspection, ndim
     return next(iter(batches), ())
 
 
+def explains(inspection: Inspection, samples: Container) -> bool:
+    """Whether every entry is a site of just the recorded shape."""
+    try:
+        ndims = len(batch_shape(samples.shapes, inspection, samples.batch_ndims))
+    except BatchShapeError:
+        return False
+    sites = inspection.run.sites
+    return all(
+        name in sites and sites[name].shape == (None if shape is None else shape[ndims:])
+        for name, shape in samples.shapes.items()
+    )
+
+
 def _shapes_text(shapes: Mapping[str, Shape]) -> str:
     return ", ".join(f"{name!r} has shape {shape}" for name, shape in shapes.items())
 

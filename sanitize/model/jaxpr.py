@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .call import Shape
+from .call import Call, Shape
 from .trace import Run, Site
 
 Labels = frozenset[str]
@@ -267,6 +267,13 @@ def needed(jaxpr: Any, wanted: Iterable[Any]) -> tuple[list[Any], set[Any]]:
             equations.append(equation)
             variables.update(v for v in equation.invars if not _is_literal(v))
     return equations[::-1], variables
+
+
+def reaching(call: Call, run: Run) -> set[str]:
+    """The arguments that have a part in a site, its value or its distribution, or whose values the model has."""
+    variables = needed(run.jaxpr, run.jaxpr.outvars)[1]
+    unused = {i for i, variable in zip(call.traced, run.jaxpr.invars) if variable not in variables}
+    return {name for i, name in enumerate(call.names) if i not in unused}
 
 
 def computation(jaxpr: Any, wanted: Sequence[Any]) -> Hashable:
