@@ -27,7 +27,7 @@ from .model.call import Shape, is_integer, shape_of
 from .model.inspection import Inspection
 from .model.sizes import Size
 from .model.trace import Site
-from .model.values import reaches_other_rows
+from .model.values import contradiction, reaches_other_rows
 
 KEPT, STRIPPED, REFUSED = "kept", "stripped", "refused"
 
@@ -488,16 +488,17 @@ def batch_shape(shapes: Mapping[str, Shape | None], inspection: Inspection, ndim
 
 
 def explains(inspection: Inspection, samples: Container) -> bool:
-    """Whether every entry is a site of just the recorded shape."""
+    """Whether every entry is a site of just the recorded shape, and what is computed is what was recorded."""
     try:
         ndims = len(batch_shape(samples.shapes, inspection, samples.batch_ndims))
     except BatchShapeError:
         return False
     sites = inspection.run.sites
-    return all(
-        name in sites and sites[name].shape == (None if shape is None else shape[ndims:])
-        for name, shape in samples.shapes.items()
-    )
+    for name, shape in samples.shapes.items():
+        if name not in sites or sites[name].shape != (None if shape is None else shape[ndims:]):
+            return False
+    draws = functools.partial(samples.some_draws, ndims=ndims)
+    return contradiction(inspection.call, inspection.run, draws, list(samples.shapes)) is None
 
 
 def _shapes_text(shapes: Mapping[str, Shape]) -> str:
