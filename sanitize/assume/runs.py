@@ -22,8 +22,7 @@ from ..containers import Container
 from ..model.call import Call, Shape
 from ..model.sizes import numbered
 from ..model.trace import NEEDS_VALUES, ONE_RUN_AT_A_TIME, Run, try_run
-from .readings import FIELDS, Axis, Path
-from .records import Record
+from .readings import FIELDS, Axis, Path, Record
 from .trials import Lengths, Trial
 
 # Far enough apart that `n - 1` and `n + 2` of one are not those of another; small, because models loop over them.
@@ -31,11 +30,7 @@ _PRIMES = (11, 17, 23, 29, 37, 43, 53, 59, 67, 73, 79, 89, 97, 103, 109, 127, 13
 
 
 class Mismatch(Exception):
-    """The sites are not those of the samples; ``pairs`` of lengths would have to be one."""
-
-    def __init__(self, why: str, pairs: Iterable[tuple[int, int]] = ()):
-        super().__init__(why)
-        self.pairs = list(pairs)
+    """The sites are not those of the samples: why, and pairs of lengths that would have to be one."""
 
 
 class Answer(NamedTuple):
@@ -75,6 +70,8 @@ class Runner:
         records = {path for path, reading in trial.readings.items() if reading is FIELDS}
 
         def see(name: str, shape: Shape) -> None:
+            if not isinstance(name, str):
+                raise Mismatch("a name that is no text")
             if (recorded := self.shapes.get(name)) is not None:
                 possible.intersection_update({ndims := len(recorded) - len(shape)})
                 if not possible or read_off([(shape, recorded[ndims:])], primes) is None:
@@ -101,8 +98,13 @@ class Runner:
                 failures.append(Mismatch("a dict that was asked for no key"))
             elif self.shapes.keys() - outcome.sites.keys() - set(strays(outcome, self.shapes) if free else ()):
                 failures.append(Mismatch("an entry is no site"))
-            elif pairs := list(_unfit(outcome)):
-                failures.append(Mismatch("data of another shape than their distribution", pairs))
+            elif pairs := [  # NumPyro's trace does not look
+                (n, m)
+                for name in outcome.named("observed")
+                for n, m in zip(reversed(outcome.sites[name].shape or ()), reversed(outcome.dist_shapes[name]))
+                if n != m and 1 not in (n, m)
+            ]:
+                failures.append(Mismatch("data of another shape than their distribution", *pairs))
         ndims = next((n for n in self.batch_ndims if n in possible), 0)
         return Answer(outcome, failures[0] if failures else None, asked, ndims)
 
@@ -143,15 +145,6 @@ def strays(outcome: Run, names: Iterable[str]) -> list[str]:
     return [name for name in names if name not in outcome.sites and loops.keys() & numbered([name]).keys()]
 
 
-def _unfit(outcome: Run) -> Iterator[tuple[int, int]]:
-    """Lengths of data and of their distribution that differ: NumPyro's trace does not look."""
-    for name, site in outcome.sites.items():
-        if site.kind == "observed" and site.shape is not None:
-            for n, m in zip(reversed(site.shape), reversed(outcome.dist_shapes[name])):
-                if n != m and 1 not in (n, m):
-                    yield n, m
-
-
 def source(n: int, primes: Lengths) -> tuple[Axis | None, int, int]:
     """The size that a length is made of: ``n = times * size + more``."""
     for size, prime in primes.items():
@@ -184,7 +177,7 @@ def ties(trial: Trial, primes: Lengths, failure: Exception, known: Iterable[int]
     if isinstance(failure, NEEDS_VALUES):
         return
     seen = set()
-    for n, m in failure.pairs if isinstance(failure, Mismatch) else _named_pairs(failure):
+    for n, m in failure.args[1:] if isinstance(failure, Mismatch) else _named_pairs(failure):
         (one, times, k), (other, others, j) = source(n, primes), source(m, primes)
         if n == m or one == other or 1 in (n, m):
             continue
@@ -220,4 +213,5 @@ def blamed(trial: Trial, primes: Lengths, text: str) -> set[Path]:
 
 def said(failure: Exception | None) -> str:
     """What a failure says, without JAX's advice."""
-    return str(failure).split("The error occurred")[0].split("\n\nSee")[0][:600]
+    text = failure.args[0] if isinstance(failure, Mismatch) else str(failure)
+    return text.split("The error occurred")[0].split("\n\nSee")[0][:600]

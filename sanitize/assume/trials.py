@@ -10,8 +10,7 @@ from typing import Any
 import jax
 
 from ..model.call import Call
-from .readings import FIELDS, Axis, Path, Reading
-from .records import Record
+from .readings import FIELDS, Axis, Path, Reading, Record
 
 Lengths = Mapping[Axis, int]
 Group = Mapping["Axis | None", int]
@@ -69,10 +68,9 @@ class Trial:
         before = self.readings.get(path)
         readings = {p: r for p, r in self.readings.items() if p[: len(path)] != path or p == path}
         readings[path] = reading
-        if before is not None and before.is_array and reading.is_array:
-            keeps_lengths = before.sizes == reading.sizes or (before.sizes, reading.kind) == (1, "values")
-            if keeps_lengths:
-                return Trial(readings, self.groups)
+        dims = before.sizes if before is not None and before.is_array and reading.is_array else 0
+        if dims and (dims == reading.sizes or (dims == 1 and reading.kind == "values")):
+            return Trial(readings, self.groups)
         left = ({a: k for a, k in g.items() if a is None or a[0][: len(path)] != path} for g in self.groups)
         return Trial(readings, tuple(group for group in left if len(group) > 1))
 
@@ -90,9 +88,7 @@ class Trial:
     def of_one_length(self) -> Trial | None:
         """With all arrays of one length, if that is news."""
         arrays = [(path, 0) for path, r in self.readings.items() if r.is_array and self.size_of((path, 0)) is not None]
-        tied = self
-        for axis in arrays[1:]:
-            tied = tied.tied(axis, arrays[0], 0) or tied
+        tied = functools.reduce(lambda trial, axis: trial.tied(axis, arrays[0], 0) or trial, arrays[1:], self)
         return tied if tied is not self else None
 
     def length(self, axis: Axis, lengths: Lengths) -> int | None:
