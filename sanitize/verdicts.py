@@ -332,6 +332,8 @@ class _Table:
         for dim in entry.mismatch or ():
             if dim >= rank - joint or name in run.scanned:
                 return True
+            if self.inspection.stays_in_its_row(name, dim):
+                continue
             for size in self.inspection.sizes.of[name][dim]:
                 sites = frozenset(n for n in run.joint if any(size in dims for dims in self.inspection.sizes.of[n]))
                 if reaches_other_rows(self.inspection.call, size.axes, name, dim, sites) is not False:

@@ -136,6 +136,10 @@ class Inspection:
         """Whether a latent's values along a dimension are parameters of what is predicted, one for each element."""
         return ROW_BY_ROW in uses(self.run, name, dim)
 
+    def stays_in_its_row(self, name: str, dim: int) -> bool:
+        """Whether the jaxpr alone shows that no value along a dimension has a part in what is drawn at others."""
+        return uses(self.run, name, dim) <= {ROW_BY_ROW}
+
     @functools.cached_property
     def unmasked(self) -> Mapping[str, Site]:
         """The sites of the run that ``log_likelihood`` makes: also those behind ``numpyro.get_mask()``."""

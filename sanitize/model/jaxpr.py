@@ -211,6 +211,8 @@ def _follow_dim(jaxpr: Any, start: Mapping[Any, int], found: set[str]) -> dict[A
             if isinstance(at, str):
                 found.add(at)
             else:
+                if any(reached.get(v, at) != at for v in equation.outvars):
+                    found.add(OTHERWISE)  # each element with each other, as of a distance matrix
                 reached.update(dict.fromkeys(equation.outvars, at))
     return reached
 
