@@ -292,10 +292,8 @@ class _Table:
         """A series recorded for other steps: in a ``scan``, or latents that a loop names, each drawn from the last."""
         if not self._quiet and any(map(self.fit.begins_otherwise, self.rows_of(entry.name))):
             return False
-        loop = self.inspection.loop_of(entry.name)
-        drawn = frozenset().union(*(self.inspection.ancestors.get(name, ()) for name in loop))
-        grown = any(size in self.fit.changed for size in self.rows_of(entry.name)) and not drawn.isdisjoint(loop)
-        return entry.continues or (entry.mismatch == () and grown)
+        changed = any(size in self.fit.changed for size in self.rows_of(entry.name))
+        return entry.continues or (entry.mismatch == () and changed and self.inspection.is_chained(entry.name))
 
     def _is_crossed(self, size: Size) -> bool:
         """Whether a target has these rows along one dimension and rows of another number along another one: then it

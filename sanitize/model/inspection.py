@@ -6,11 +6,12 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from .axes import resized, with_defaults
 from .call import Call
-from .jaxpr import ROW_BY_ROW, Labels, ancestors, drawn_from, reversed_series, uses
+from .jaxpr import NOTHING, ROW_BY_ROW, Labels, ancestors, drawn_from, reversed_series, uses
 from .sizes import Size, Sizes, cut, find_sizes, numbered
 from .targets import Observation, observable_sites, observations, targets_of, with_its_data
-from .trace import Dim, Run, Site, run
+from .trace import Dim, Run, Site, run, try_run
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,9 +124,17 @@ class Inspection:
             found.append(Dim(n, tuple(words), plates.get(i), known=i not in untold))
         return tuple(found)
 
-    def loop_of(self, name: str) -> list[str]:
-        """The latents that a loop names with this one (``level_0``, ``level_1``, ...)."""
-        return next((names for names in numbered(self.run.named("latent")).values() if name in names), [])
+    def is_chained(self, name: str) -> bool:
+        """Whether the latents that a loop names with this one (``level_0``, ...) are drawn from each other."""
+        run, sizes = self.run, self.sizes.loops.get(name, ())
+        loop = next((names for names in numbered(run.named("latent")).values() if name in names), [])
+        if len(loop) == 1 and sizes:  # a loop of one step: see three
+            call = with_defaults(self.call)
+            longer = resized(call, [(axis, 3 * axis.length) for size in sizes for axis in size.axes])
+            run = (longer and try_run(longer)) or run
+            loop = next((names for names in numbered(run.named("latent")).values() if name in names), [])
+        above = self.ancestors if run is self.run else ancestors(run)
+        return any(not above.get(one, NOTHING).isdisjoint(loop) for one in loop)
 
     @functools.cached_property
     def reversed_series(self) -> frozenset[str]:
