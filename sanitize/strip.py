@@ -11,6 +11,7 @@ from .errors import ModelArgumentsError, OptionError, listing
 from .fit import recorded_arguments
 from .model.call import Call, arguments_error
 from .model.inspection import Inspection
+from .model.trace import try_run
 from .review import review_samples
 from .verdicts import explains
 
@@ -138,13 +139,12 @@ def _inspect(call: Call, samples: Container, settled: Sequence[str]) -> Inspecti
             return Inspection.of(call.with_arguments(args, recorded))
         except Exception as error:  # they may be other things of the same name
             failures.setdefault(listing(recorded) or "by position", error)
-    if call.parameters is not None and not any(p.default is p.empty for p in call.parameters):
-        try:
-            own = Inspection.of(call)
-        except Exception:  # it does need some
-            own = None
-        if own is not None and (not call.parameters or explains(own, samples)):
-            return own  # it was fitted without any, too
+    if call.parameters == []:
+        return Inspection.of(call)
+    if call.parameters and not any(p.default is p.empty for p in call.parameters):
+        own = try_run(call)
+        if own is not None and explains(Inspection(call, own), samples):
+            return Inspection(call, own)  # it was fitted without any, too
     from .assume import assumed_arguments  # a call with arguments does not load it
 
     try:

@@ -99,6 +99,7 @@ def test_attributes_and_pickling():
     assert equal(pickle.loads(pickle.dumps(predictive))(KEY, X), predictive(KEY, X))
 
 
+@pytest.mark.slow
 def test_prior_predictive_and_guide_are_stock():
     result = sanitize.Predictive(models.regression, num_samples=3)(KEY, X)
     assert equal(result, stock.Predictive(models.regression, num_samples=3)(KEY, X))
@@ -172,6 +173,7 @@ def test_explicit_wish_to_condition_on_deterministic_entries():
     assert equal(sanitize.Predictive(models.regression, only, **wish)(KEY, X), truth)
 
 
+@pytest.mark.slow
 def test_every_container():
     mcmc = MCMC(NUTS(models.regression), num_warmup=10, num_samples=5, num_chains=2, chain_method="sequential",
                 progress_bar=False)  # fmt: skip
@@ -189,6 +191,7 @@ def test_every_container():
             assert equal(result, scores)
 
 
+@pytest.mark.slow
 def test_the_data_of_the_fit_are_evidence(recwarn):
     """Of an MCMC the arguments are known: its rows are kept, other rows are drawn."""
     x = np.linspace(0, 1, 6, dtype=np.float32)
@@ -351,7 +354,7 @@ def test_threads_share_an_instance():
     found = [None] * 4
 
     def inspect_rows(i):
-        found[i] = [set(predictive._clean((X[: 1 + (i + j) % 4],), {})) for j in range(4)]
+        found[i] = [set(predictive._clean((X[: 1 + (i + j) % 4],), {})[0]) for j in range(4)]
 
     threads = [threading.Thread(target=inspect_rows, args=(i,)) for i in range(4)]
     for thread in threads:

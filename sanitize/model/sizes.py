@@ -322,7 +322,11 @@ class _Search:
                 self.stuck.append(size)
 
     def would_be_rows(self, size: Size) -> bool:
-        return len(size.axes) > 1 and self.moves_a_target(size) and any(map(self.is_parameter, self.moved_by(size)))
+        """Whether a target and a latent follow it; a target may be a latent itself, and need not be one for sure."""
+        moved = self.moved_by(size)
+        targets = {_pattern(name) for name in moved if name in self.targets}
+        latents = {_pattern(name) for name in moved if self.base.sites[name].kind == "latent"}
+        return len(size.axes) > 1 and bool(targets and latents) and len(targets | latents) > 1
 
     def moves_a_target(self, size: Size) -> bool:
         return any(name in self.targets for name in self.moved_by(size))

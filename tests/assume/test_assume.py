@@ -88,6 +88,7 @@ def regression(rows=20, features=3):
 # ------------------------------------------------------------------------------------------- right, or an error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TEXTBOOK)
 def test_textbook_models_are_solved_and_agree_with_the_arguments_of_the_fit(name):
     """Entry by entry what the fit's own arguments give; the three that cannot be solved say so."""
@@ -102,6 +103,7 @@ def test_textbook_models_are_solved_and_agree_with_the_arguments_of_the_fit(name
         assert_entry_by_entry(clean, told(case, samples))
 
 
+@pytest.mark.slow
 def test_at_least_47_of_50_textbook_models_are_solved():
     """The bar of this feature, by count: the test above shows which."""
     assert len(TEXTBOOK) >= 50
@@ -109,12 +111,14 @@ def test_at_least_47_of_50_textbook_models_are_solved():
     assert set(TEXTBOOK) >= UNSOLVED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ADVERSARIAL.values(), ids=ADVERSARIAL)
 def test_adversarial_models_are_right_or_refused(case):
     """Where the kinds depend on what was passed, an error is right and a wrong kind never."""
     assert_right_or_refused(case)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", REALISTIC + PLAIN, ids=lambda case: case.name)
 def test_realistic_models_are_solved(case):
     """A third of them with sizes written into the model as numbers."""
@@ -132,6 +136,7 @@ def test_what_no_trial_can_tell_is_asked_for(case):
     assert str(error).count(". ") == 1, "what could not be told, and the call that settles it"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", OPTION_MODELS.values(), ids=OPTION_MODELS)
 def test_models_that_branch_on_options_are_right_or_refused(case):
     """However an option is asked for its value, and whichever it was."""
@@ -310,6 +315,7 @@ def test_a_distribution_that_does_not_tell_its_support():
         assert list(strip_deterministic(model, {"a": np.zeros((5, 3)), "mu": np.zeros((5, 9))})) == ["a"]
 
 
+@pytest.mark.slow
 def test_arguments_of_an_mcmc_for_another_model_are_left():
     """It takes more arguments than the model that was fitted."""
     mcmc = MCMC(HMC(models.line, trajectory_length=1.0), num_warmup=1, num_samples=5, progress_bar=False)
@@ -603,6 +609,7 @@ assert list(strip_deterministic(plain, samples)) == ["beta"]
 """
 
 
+@pytest.mark.slow
 def test_it_matters_not_where_numpyro_is_installed(tmp_path):
     """On the PYTHONPATH, as in a user site or with --system-site-packages; a global that is no number, NaT."""
     root = os.path.dirname(os.path.dirname(numpyro.__file__))

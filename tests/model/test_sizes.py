@@ -73,6 +73,7 @@ def test_few_runs_tell(truth):
     assert inspection.sizes.runs <= 16
 
 
+@pytest.mark.slow
 def test_the_textbook_models_take_at_most_90_changed_runs():
     inspections = [inspect(case.model, *case.args, **case.kwargs) for case in TEXTBOOK.values()]
     assert sum(inspection.sizes.runs for inspection in inspections) <= 90
