@@ -137,7 +137,8 @@ def reaches_other_rows(call: Call, rows: Sequence[Axis], name: str, dim: int, na
                 for site in set(names) - {name}:
                     for before, now in zip(parameters(base[site]["fn"]), parameters(after[site]["fn"])):
                         for axis in (i for i, length in enumerate(before.shape) if length == n):
-                            if not _same(np.compress(far, now, axis), np.compress(far, before, axis)).all():
+                            one, two = (np.asarray(x).compress(far, axis) for x in (now, before))
+                            if not _same(one, two).all():
                                 return True
     except Exception:  # a model that does not run on these rows
         return None
