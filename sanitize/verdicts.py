@@ -95,7 +95,12 @@ def judge(
     refusals = tuple(_refusals(table, verdicts))
     notices = () if refusals else tuple(_notices(table, verdicts))
     missing = tuple(name for name in inspection.run.named("latent") if name not in verdicts)
-    redrawn = frozenset(e.name for e in table.latents if verdicts[e.name].action == STRIPPED and e.shape_holds_values)
+    redrawn = frozenset(
+        name
+        for name, entry in table.entries.items()
+        if entry.is_latent and entry.shape_holds_values and verdicts[name].action == STRIPPED
+        if entry.verb == "redraw" or not entry.target
+    )
     return Judgement(verdicts, batch, missing, redrawn, refusals, notices, table.fit.by_values)
 
 
