@@ -4,9 +4,9 @@ Written by someone who knew neither the code nor its other tests, and run once w
 realistic ones were solved, all 12 plain ones, and all 12 others refused; none was wrong.
 """
 
-from typing import Any, NamedTuple
+from typing import importlib.util
+import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -684,13 +684,14 @@ def student_plate(X, y=None):
     numpyro.sample("y", dist.StudentT(nu, mu, s), obs=y)
 
 
-class Net(nn.Module):
-    @nn.compact
-    def __call__(self, x):
-        return nn.Dense(1)(nn.tanh(nn.Dense(6)(x)))[..., 0]
-
-
 def flax_net(X, y=None):
+    import flax.linen as nn  # which the sessions of old NumPyro versions lack
+
+    class Net(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.Dense(1)(nn.tanh(nn.Dense(6)(x)))[..., 0]
+
     net = random_flax_module("net", Net(), prior=dist.Normal(0.0, 1.0), input_shape=(3,))
     sigma = numpyro.sample("sigma", dist.HalfNormal(1.0))
     with numpyro.plate("data", X.shape[0]):
@@ -751,12 +752,13 @@ def _plain():
     X, X4, Z = _real(24, 3), _real(24, 4), _real(24, 2)
     y, flags, counts = _real(24), _flags(24), _counts(24)
     net = "net/Dense_0.bias net/Dense_0.kernel net/Dense_1.bias net/Dense_1.kernel"
+    with_flax = [_case(flax_net, (X, y), f"{net} sigma", why="a flax net of three inputs")]
     return [
+        *(with_flax if importlib.util.find_spec("flax") else ()),
         _case(linear_expand, (X, y), "a beta sigma", why=".expand([3])"),
         _case(logistic_zeros, (X, flags), "beta", why="jnp.zeros(3)"),
         _case(poisson_offset, (X, y, counts), "a beta", why='plate("f", 3), an offset'),
         _case(student_plate, (X4, y), "nu s beta", "mu", why='plate("features", 4)'),
-        _case(flax_net, (X, y), f"{net} sigma", why="a flax net of three inputs"),
         _case(two_matrices, (X, Z, y), "beta gamma sigma", "mu", why="two matrices, three and two columns"),
         _case(softmax_classes, (X, counts % 4), "W b", why="weights of [3, 4]"),
         _case(columns_by_number, (Z, y), "b s", "mu", why="columns picked by number; X may have more"),
