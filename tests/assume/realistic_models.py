@@ -4,8 +4,8 @@ Written by someone who knew neither the code nor its other tests, and run once w
 realistic ones were solved, all 12 plain ones, and all 12 others refused; none was wrong.
 """
 
-from typing import importlib.util
-import Any, NamedTuple
+import importlib.util
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
