@@ -622,7 +622,8 @@ def _notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[tuple[s
             f"the other draws; none of their fitted values is used. {settle}, or redraw={names!r}.",
             RedrawnSiteWarning,
         )
-    guessed = [entry for entry in free if verdicts[entry.name].action == KEPT and table.guess(entry.name)]
+    kept = [entry for entry in free if verdicts[entry.name].action == KEPT and not table.is_continued(entry)]
+    guessed = [entry for entry in kept if table.guess(entry.name)]
     if guessed:
         names = tuple(entry.name for entry in guessed)
         yield (

@@ -228,7 +228,7 @@ class RandomModel:
         if node.is_named_by_a_loop:
             others = follows and (rows != self.rows or new_rows)
             beyond = i >= now[node.axes[0]]  # no site of this model
-            chained = node.layout == "chain" and now[node.axes[0]] > 1  # of one step alone nothing tells
+            chained = node.layout == "chain"
             return STRIPPED if others and not beyond and (new_rows or not chained) else KEPT
         if any(before[axis] != now[axis] for axis in node.axes if axis != self.changing):
             return REFUSED
@@ -243,7 +243,7 @@ class RandomModel:
     def continues(self, rows: int) -> bool:
         """Whether a recorded series goes on for the rows, or stops before."""
         nodes = [node for node, _ in self.latents.values() if self.changing in node.axes]
-        return any((n.layout == "chain" and rows > 1) or (n.layout == "scan" and rows > self.rows) for n in nodes)
+        return any(n.layout == "chain" or (n.layout == "scan" and rows > self.rows) for n in nodes)
 
     def _is_joint(self, node: Node) -> bool:
         """Whether values along what changes depend on each other: by their distribution, or by use."""
