@@ -530,7 +530,7 @@ def _refusals(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Refusa
         texts = [_mismatch_text(table, table.entries[name]) for name in recorded]
         yield Refusal(
             ShapeMismatchError,
-            f"{'. '.join(texts)}. {_way_out(table, recorded)}",
+            f"{'. '.join(texts)}. {_way_out(table, verdicts, recorded)}",
             {"recorded": recorded, "model": {name: table.entries[name].shape for name in recorded}},
         )
     if missing := {
@@ -547,7 +547,7 @@ def _refusals(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Refusa
         )
 
 
-def _way_out(table: _Table, names: Collection[str]) -> str:
+def _way_out(table: _Table, verdicts: Mapping[str, Verdict], names: Collection[str]) -> str:
     if backwards := [name for name in names if name in table.inspection.reversed_series]:
         return (
             f"The scan of {listing(backwards)} runs in reverse, and NumPyro puts recorded values back in the order in "
@@ -561,7 +561,7 @@ def _way_out(table: _Table, names: Collection[str]) -> str:
             "Every entry has one leading dimension too many: if the draws are grouped by chain, pass batch_ndims=2 to "
             "Predictive or log_likelihood."
         )
-    joint = [name for name in names if table.verdict(table.entries[name]).reason.endswith("depend on each other")]
+    joint = [name for name in names if verdicts[name].reason.endswith("depend on each other")]
     redraw = tuple(names)
     if joint:
         return (
