@@ -20,7 +20,7 @@ from .errors import (
     ShapeMismatchError,
 )
 from .infer import Predictive, log_likelihood
-from .model.trace import Plate, Site
+from .model.trace import Dim, Plate, Site
 from .review import Review
 from .sites import SiteTable, inspect_sites
 from .strip import strip_deterministic
@@ -30,6 +30,7 @@ __all__ = [
     "AssumedArgumentsWarning",
     "BatchShapeError",
     "Behavior",
+    "Dim",
     "MissingLatentError",
     "MissingLatentWarning",
     "ModelArgumentsError",

@@ -39,7 +39,7 @@ class SamplesTypeError(SanitizeError, TypeError):
 
 
 class OptionError(SanitizeError, ValueError):
-    """A keyword of this package (``new_rows``, ``redraw``, ``group``) cannot be understood."""
+    """A keyword of this package (``new_rows``, ``keep``, ``redraw``) cannot be understood."""
 
 
 class BatchShapeError(SanitizeError, ValueError):
@@ -71,7 +71,7 @@ class AssumedArgumentsWarning(SanitizeWarning):
 
 
 class RedrawnSiteWarning(SanitizeWarning):
-    """Row-level latents were stripped: the model draws them from their prior. Carries ``sites``."""
+    """Row-level latents were stripped: they are drawn from their prior, given the other draws. Carries ``sites``."""
 
 
 class RowLevelSiteWarning(SanitizeWarning):

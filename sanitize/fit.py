@@ -15,9 +15,9 @@ import numpy as np
 
 from .containers import Container
 from .model.axes import with_defaults
-from .model.call import Arguments, Call, Shape, shape_of
+from .model.call import Arguments, Call, Shape, is_array, shape_of
 from .model.inspection import Inspection
-from .model.sizes import Size
+from .model.sizes import Size, numbered
 from .model.values import recomputed
 
 
@@ -58,6 +58,12 @@ class Fit:
             for follows, was, now in zip(self.inspection.sizes.of[name], shape, site.shape):
                 if was != now and len(follows) == 1:
                     found.setdefault(next(iter(follows)), f"{name!r} was recorded for {was}, here it has {now}")
+        for pattern, names in numbered(self.inspection.run.named("latent")).items():
+            recorded = numbered(self.recorded).get(pattern, names)
+            for size in self.inspection.sizes.loops.get(names[0], ()):
+                if len(names) != len(recorded):
+                    text = f"{len(recorded)} latents like {names[0]!r} were recorded, here it has {len(names)}"
+                    found.setdefault(size, text)
         for size in self.inspection.sizes.sizes:
             for axis in size.axes:
                 was = self._fits_leaf(axis.leaf)
@@ -78,6 +84,17 @@ class Fit:
         if self._other_options:
             return None
         return True if set(answers) == {True} or size in self._proven else None
+
+    def begins_otherwise(self, size: Size) -> bool:
+        """Whether the data, which are longer than the fit's, do not begin with them: then it is another series."""
+        for axis in size.axes:
+            now, was = self.call.leaves[axis.leaf], self._fits_leaf(axis.leaf)
+            if axis.is_of_array and is_array(now) and was is not None and np.ndim(was) == np.ndim(now):
+                steps = np.shape(was)[axis.dim]
+                if steps < axis.length and equal(now[(slice(None),) * axis.dim + (slice(steps),)], was) is False:
+                    self.by_values = True
+                    return True
+        return False
 
     @functools.cached_property
     def had_no_arguments(self) -> bool:
@@ -101,12 +118,14 @@ class Fit:
 
     def _fits_leaf(self, leaf: int) -> Any:
         """What the fit had for an argument: by its name, or by the key (``data['x']``) that it has in a dict."""
-        name = self.call.names[leaf]
-        if name in self._leaves:
-            return self._leaves[name]
+        name, value = self.call.names[leaf], self.call.leaves[leaf]
         if self.samples.arguments is not None:
-            return None
-        value, key = self.call.leaves[leaf], name.rpartition("['")[2].removesuffix("']")
+            return self._leaves.get(name)
+        if name in self._leaves:
+            was = self._leaves[name]
+            # ArviZ before 1.0 stores a number as an array of one element
+            return np.asarray(was).item() if np.size(was) == 1 and np.shape(value) == () else was
+        key = name.rpartition("['")[2].removesuffix("']")
         if key in self._leaves:
             return self._leaves[key]
         # data often come as an argument of another name than the site that they are observed at
@@ -162,8 +181,6 @@ def equal(a: Any, b: Any) -> bool | None:
         return None
     try:
         a, b = np.asarray(a), np.asarray(b)
-        if a.size == b.size == 1:
-            a, b = a.reshape(()), b.reshape(())  # ArviZ before 1.0 stores a number as an array of one element
         if a.shape != b.shape:
             return False
         if a.dtype.kind == b.dtype.kind == "f":  # one of them may have been through JAX, in single precision

@@ -10,11 +10,12 @@ from typing import Any
 
 import jax
 import numpy as np
+import numpyro
 from numpyro import handlers
 from numpyro import infer as stock
 
 from . import containers
-from .errors import MissingLatentError, listing
+from .errors import MissingLatentError, OptionError, listing
 from .missing import Use
 from .model.call import Call, arguments_error, is_array
 from .model.inspection import Inspection
@@ -41,8 +42,8 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
         Entries of shape ``(*batch, *per-draw shape)`` with ``batch_ndims`` batch dimensions.
     new_rows : bool, optional
         Whether the rows of a call are other rows than those of the fit, see `strip_deterministic`.
-    redraw : sequence of str
-        Latents to draw from their prior although they were fitted.
+    keep, redraw : str or sequence of str
+        What stays as it was fitted, and what is drawn from its prior, see `strip_deterministic`.
     **options
         NumPyro's own: ``guide``, ``params``, ``num_samples``, ``return_sites``, ``infer_discrete``, ``parallel``,
         ``batch_ndims``. An explicit ``exclude_deterministic=False`` or ``condition_deterministic=True`` is honoured.
@@ -54,8 +55,9 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
 
     Notes
     -----
-    With ``guide``, or without samples, it is NumPyro's. Calls with arguments of the same shapes, dtypes and static
-    values inspect the model once.
+    With ``guide``, or without samples, it is NumPyro's. The model is run abstractly at every call, since what it reads
+    (a global, a field) may have changed; what further runs told is remembered for arguments of the same shapes,
+    dtypes and static values. A deterministic site in ``keep`` needs NumPyro 0.14 or later.
 
     Examples
     --------
@@ -96,11 +98,14 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
         if self.guide is not None or not self.posterior_samples:
             return super().__call__(rng_key, *args, **kwargs)
         clean = copy.copy(self)
-        clean.posterior_samples = self._clean(args, kwargs)
+        clean.posterior_samples, fixed = self._clean(args, kwargs)
+        if fixed:
+            _condition_on_deterministic(clean, fixed)
         # the number of draws is that of the samples also where none of their entries is left
         return _StockPredictive.__call__(clean, rng_key, *args, **kwargs)
 
-    def _clean(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    def _clean(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """The entries that stay, and the deterministic ones among them."""
         model = handlers.substitute(self.model, data=self.params) if self.params else self.model
         # with infer_discrete, NumPyro runs the model without the mask
         inspection = _inspect(Call.of(model, args, kwargs), masked=not self.infer_discrete)
@@ -118,8 +123,9 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
                     self._reviews = {}
                 self._reviews[key] = _told(inspection), review
         review.refuse()
-        stripped = review.stripped
-        return {name: value for name, value in self.posterior_samples.items() if name not in stripped}
+        kept = {name: value for name, value in self.posterior_samples.items() if name not in review.stripped}
+        sites = inspection.run.sites
+        return kept, [name for name in kept if name in sites and sites[name].kind == "deterministic"]
 
     def _review(self, inspection: Inspection, conditions: bool) -> Review:
         samples, redraw = self.posterior_samples, self.redraw
@@ -178,7 +184,7 @@ def log_likelihood(
         The model's arguments, the data to score among them.
     parallel, batch_ndims
         As in NumPyro.
-    new_rows, redraw
+    new_rows, keep, redraw
         See `strip_deterministic`. Nothing can be drawn here, so that a latent which is stripped is missing.
 
     Returns
@@ -273,6 +279,25 @@ def _conditions_on_deterministic(predictive: Predictive) -> bool:
     if "condition_deterministic" in said:
         return bool(said["condition_deterministic"])
     return not said.get("exclude_deterministic", True)
+
+
+def _condition_on_deterministic(predictive: Predictive, names: Sequence[str]) -> None:
+    """Let stock put back the deterministic entries that are left, which are those in ``keep``."""
+    if "condition_deterministic" in vars(predictive):
+        predictive.condition_deterministic = True
+    elif "exclude_deterministic" in vars(predictive):
+        predictive.exclude_deterministic = False
+    elif not _substitutes_deterministic():
+        raise OptionError(
+            f"keep names the deterministic site {listing(names)}: NumPyro puts recorded values back since version 0.14."
+        )
+
+
+def _substitutes_deterministic() -> bool:
+    """Whether this NumPyro puts recorded values back at deterministic sites at all."""
+    model = handlers.substitute(lambda: numpyro.deterministic("x", 0.0), data={"x": 1.0})
+    with handlers.block():
+        return bool(handlers.trace(model).get_trace()["x"]["value"])
 
 
 def _key(inspection: Inspection, *more: Hashable) -> Hashable | None:

@@ -41,7 +41,7 @@ class Review(Mapping[str, Verdict]):
     assumed : tuple of str
         The arguments that were worked out from the samples, where none were passed: ``"X: float32[1000, 3]"``.
     redrawn : frozenset of str
-        Fitted latents that are stripped: ``Predictive`` draws them from their (conditional) prior.
+        Fitted latents that are stripped: ``Predictive`` draws them from their prior.
     """
 
     judgement: Judgement = field(repr=False)

@@ -62,8 +62,8 @@ class SiteTable(Mapping[str, Site]):
         new_rows : bool, optional
             Whether the data rows are other rows than those of the fit. True strips latents that have one value
             per row, False keeps them, None goes by evidence.
-        redraw : sequence of str
-            Latents to strip although they fit: the model draws them from their prior.
+        keep, redraw : str or sequence of str
+            What stays as it was fitted, and what is drawn from its prior, see `strip_deterministic`.
         Returns
         -------
         Review

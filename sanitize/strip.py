@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from . import containers
@@ -11,7 +11,9 @@ from .errors import ModelArgumentsError, OptionError, listing
 from .fit import recorded_arguments
 from .model.call import Call, arguments_error
 from .model.inspection import Inspection
+from .model.trace import try_run
 from .review import review_samples
+from .verdicts import explains
 
 _OPTIONS = ("new_rows", "keep", "redraw")
 
@@ -46,10 +48,14 @@ def strip_deterministic(
         the samples, and the result fits data of any number of rows. Pass arguments where a call without them is
         refused, and where row-level latents are to be kept for the rows that you predict.
     new_rows : bool, optional
-        Whether the data rows are other rows than those of the fit. True strips row-level latents, False keeps
-        them, None (default) goes by evidence and warns where there is none.
-    redraw : sequence of str
-        Latents to strip although they were fitted: the model draws them from their prior.
+        Whether the data rows are other rows than those of the fit. True strips the row-level latents whose rows
+        changed in number, or those of the only rows there are; False keeps them; None (default) goes by evidence
+        (see Notes), and warns where there is none.
+    keep : str or sequence of str
+        What stays as it was fitted, whatever evidence says: latents, plates or labelled dims (all latents that have
+        them), and deterministic sites, whose fitted value then stands although the model would compute another.
+    redraw : str or sequence of str
+        Latents, plates or labelled dims that are stripped although they were fitted: drawn from their prior.
 
     Returns
     -------
@@ -64,7 +70,8 @@ def strip_deterministic(
         The model cannot be run with these arguments; or none were passed, and the samples do not tell for certain
         what follows from them.
     ShapeMismatchError
-        A latent does not fit in another dimension than rows: features or groups have changed.
+        A latent does not fit in another dimension than rows (features or groups have changed), or along its rows,
+        and its values depend on each other (a walk, a Gaussian process). The error carries the ``review``.
     MissingLatentError
         A stripped entry was the only carrier of what was fitted.
     BatchShapeError, NoSharedSiteError, NothingLeftError, SamplesTypeError, OptionError
@@ -75,7 +82,8 @@ def strip_deterministic(
     AssumedArgumentsWarning
         None were passed, and they were worked out from the samples: the warning says as what.
     RedrawnSiteWarning
-        Row-level latents were stripped: the model draws them from their conditional prior.
+        Row-level latents were stripped: the model draws them from their prior, given the other draws. None of their
+        fitted values is used.
     RowLevelSiteWarning
         Row-level latents were kept, and nothing tells whether the rows are those of the fit.
 
@@ -83,9 +91,14 @@ def strip_deterministic(
     -----
     Automates the workaround of NumPyro issues 1772 and 1861.
 
-    To work out arguments, the model's body runs many times (abstractly, without data: dozens of times for a
-    regression, hundreds of times for a model with options), and a few recorded draws are read and recomputed. Of
-    more than four required parameters, none are worked out.
+    *Rows* are what a prediction target has values for, along each of its dimensions (``X[0]``, a number ``J``); a
+    latent is *row-level* if one of its dimensions follows them. Whether they are the rows of the fit is told by the
+    lengths of the entries, by the arguments of the fit where the samples hold them, and by recorded deterministic
+    values that the model computes anew from the arguments passed. A latent of which it could not be told is kept
+    where it fits, and refused where it does not.
+
+    To work out arguments, the model's body runs dozens of times, abstractly, without data, and a few recorded draws are
+    read and recomputed.
 
     Examples
     --------
@@ -107,11 +120,16 @@ def strip_deterministic(
     if "group" in kwargs and (why := call.why_not_bound()):  # an option of ours in version 0.1
         raise arguments_error(call, f"{why}. A group of the samples is passed itself, as in samples['prior']")
     opened = containers.open(samples)
-    inspection = _inspect(call, opened)
+    inspection = _inspect(call, opened, [*_names(keep), *_names(redraw)])
     return review_samples(inspection, opened, new_rows=new_rows, keep=keep, redraw=redraw).apply_to(opened)
 
 
-def _inspect(call: Call, samples: Container) -> Inspection:
+def _names(verb: Any) -> Collection[str]:
+    """What is no names, `review_samples` refuses."""
+    return (verb,) if isinstance(verb, str) else verb if isinstance(verb, Collection) else ()
+
+
+def _inspect(call: Call, samples: Container, settled: Sequence[str]) -> Inspection:
     """The model under the arguments passed, else under those of the fit, else under those worked out."""
     if call.leaves:
         return Inspection.of(call)
@@ -123,10 +141,14 @@ def _inspect(call: Call, samples: Container) -> Inspection:
             failures.setdefault(listing(recorded) or "by position", error)
     if call.parameters == []:
         return Inspection.of(call)
+    if call.parameters and not any(p.default is p.empty for p in call.parameters):
+        own = try_run(call)
+        if own is not None and explains(Inspection(call, own), samples):
+            return Inspection(call, own)  # it was fitted without any, too
     from .assume import assumed_arguments  # a call with arguments does not load it
 
     try:
-        inspection = assumed_arguments(call, samples)
+        inspection = assumed_arguments(call, samples, settled)
     except ModelArgumentsError as error:
         for names, failure in failures.items():
             why = f"{error} Those recorded with the samples ({names}) do not do: {type(failure).__name__}: {failure}"

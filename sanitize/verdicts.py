@@ -27,11 +27,12 @@ from .errors import (
 )
 from .fit import Fit
 from .missing import FOR_STOCK, Use, entries_for, message
+from .model.axes import with_defaults
 from .model.call import Shape, is_integer, shape_of
 from .model.inspection import Inspection
 from .model.sizes import Size
 from .model.trace import Site
-from .model.values import reaches_other_rows
+from .model.values import contradiction, reaches_other_rows
 
 KEPT, STRIPPED, REFUSED = "kept", "stripped", "refused"
 
@@ -110,7 +111,12 @@ def judge(
     refusals = tuple(_refusals(table, verdicts))
     notices = () if refusals else tuple(_notices(table, verdicts))
     missing = tuple(name for name in inspection.run.named("latent") if name not in verdicts)
-    redrawn = frozenset(e.name for e in table.latents if verdicts[e.name].action == STRIPPED and e.shape_holds_values)
+    redrawn = frozenset(
+        name
+        for name, entry in table.entries.items()
+        if entry.is_latent and entry.shape_holds_values and verdicts[name].action == STRIPPED
+        if entry.verb == "redraw" or not entry.target
+    )
     return Judgement(verdicts, batch, missing, redrawn, refusals, notices, table.fit.by_values)
 
 
@@ -265,15 +271,18 @@ class _Table:
         loops = any(character.isdigit() for entry in self.latents for character in entry.name)
         return not loops and all(entry.mismatch == () and not entry.recorded for entry in self.latents)
 
+    def _may_be_rows(self, name: str) -> bool:
+        return not self._quiet and name in self.inspection.run.sites and self.inspection.may_be_rows(name)
+
     def row_dims(self, name: str) -> frozenset[int]:
         """The dimensions of a latent that follow rows."""
-        if self._quiet or name not in self.inspection.run.sites:
+        if not self._may_be_rows(name):
             return frozenset()
         return frozenset(self.inspection.row_dims.get(name, ()))
 
     def rows_of(self, name: str) -> list[Size]:
         """The rows that a latent has values for: along a dimension, or as one of many sites that a loop names."""
-        if self._quiet or name not in self.inspection.run.sites:
+        if not self._may_be_rows(name):
             return []
         sizes = self.inspection.sizes
         follows = frozenset[Size]().union(*sizes.of[name], sizes.loops.get(name, ()))
@@ -304,10 +313,10 @@ class _Table:
 
     def is_continued(self, entry: Entry) -> bool:
         """A series recorded for other steps: in a ``scan``, or latents that a loop names, each drawn from the last."""
-        loop = self.inspection.loop_of(entry.name)
-        drawn = frozenset().union(*(self.inspection.ancestors.get(name, ()) for name in loop))
-        grown = any(size in self.fit.changed for size in self.rows_of(entry.name)) and not drawn.isdisjoint(loop)
-        return entry.continues or (entry.mismatch == () and grown)
+        if not self._quiet and any(map(self.fit.begins_otherwise, self.rows_of(entry.name))):
+            return False
+        changed = any(size in self.fit.changed for size in self.rows_of(entry.name))
+        return entry.continues or (entry.mismatch == () and changed and self.inspection.is_chained(entry.name))
 
     def _is_crossed(self, size: Size) -> bool:
         """Whether a target has these rows along one dimension and rows of another number along another one: then it
@@ -328,8 +337,9 @@ class _Table:
         return [size for size in rows if any(axis.kind == "leading" for axis in size.axes)] or list(rows)
 
     def _is_untold_row_by_row(self, name: str) -> bool:
-        untold = self.inspection.sizes.untold.get(name, ())
-        return any(self.inspection.is_used_row_by_row(name, dim) for dim in untold)
+        if name not in self.inspection.run.sites:
+            return False
+        return any(self.inspection.is_used_row_by_row(name, dim) for dim in self.inspection.untold(name))
 
     @functools.cached_property
     def _meant(self) -> list[Size]:
@@ -343,6 +353,8 @@ class _Table:
         for dim in entry.mismatch or ():
             if dim >= rank - joint or name in run.scanned:
                 return True
+            if self.inspection.stays_in_its_row(name, dim):
+                continue
             for size in self.inspection.sizes.of[name][dim]:
                 sites = frozenset(n for n in run.joint if any(size in dims for dims in self.inspection.sizes.of[n]))
                 if reaches_other_rows(self.inspection.call, size.axes, name, dim, sites) is not False:
@@ -550,6 +562,20 @@ def batch_shape(shapes: Mapping[str, Shape | None], inspection: Inspection, ndim
     return next(iter(batches), ())
 
 
+def explains(inspection: Inspection, samples: Container) -> bool:
+    """Whether every entry is a site of just the recorded shape, and what is computed is what was recorded."""
+    try:
+        ndims = len(batch_shape(samples.shapes, inspection, samples.batch_ndims))
+    except BatchShapeError:
+        return False
+    sites = inspection.run.sites
+    for name, shape in samples.shapes.items():
+        if name not in sites or sites[name].shape != (None if shape is None else shape[ndims:]):
+            return False
+    draws = functools.partial(samples.some_draws, ndims=ndims)
+    return contradiction(inspection.call, inspection.run, draws, list(samples.shapes)) is None
+
+
 def _shapes_text(shapes: Mapping[str, Shape]) -> str:
     return ", ".join(f"{name!r} has shape {shape}" for name, shape in shapes.items())
 
@@ -574,7 +600,7 @@ def _refusals(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Refusa
         texts = [_mismatch_text(table, table.entries[name]) for name in recorded]
         yield Refusal(
             ShapeMismatchError,
-            f"{'. '.join(texts)}. {_way_out(table, recorded)}",
+            f"{'. '.join(texts)}. {_way_out(table, verdicts, recorded)}",
             {"recorded": recorded, "model": {name: table.entries[name].shape for name in recorded}},
         )
     if missing := {
@@ -597,7 +623,7 @@ def _settle(inspection: Inspection, lost: Collection[str]) -> str:
     return f"pass redraw={tuple(lost)!r} to draw them from their prior"
 
 
-def _way_out(table: _Table, names: Collection[str]) -> str:
+def _way_out(table: _Table, verdicts: Mapping[str, Verdict], names: Collection[str]) -> str:
     if backwards := [name for name in names if name in table.inspection.reversed_series]:
         return (
             f"The scan of {listing(backwards)} runs in reverse, and NumPyro puts recorded values back in the order in "
@@ -611,7 +637,7 @@ def _way_out(table: _Table, names: Collection[str]) -> str:
             "Every entry has one leading dimension too many: if the draws are grouped by chain, pass batch_ndims=2 to "
             "Predictive or log_likelihood."
         )
-    joint = [name for name in names if table.verdict(table.entries[name]).reason.endswith("depend on each other")]
+    joint = [name for name in names if verdicts[name].reason.endswith("depend on each other")]
     redraw = tuple(names)
     if joint:
         return (
@@ -637,13 +663,14 @@ def _likely_sources(inspection: Inspection, entry: Entry, dim: int) -> str:
     """Every argument that may have brought a size: what the dimension follows, else all that are as long."""
     if entry.name not in inspection.run.sites:
         return ""
-    call, size = inspection.call, (entry.shape or ())[dim]
-    follows = inspection.dims(entry.name)[dim].follows
-    leaves = list(zip(call.names, call.leaves))
-    found = [f"argument {name!r} has shape {shape_of(leaf)}" for name, leaf in leaves if size in shape_of(leaf)]
-    found += [f"argument {name!r} is {leaf}" for name, leaf in leaves if is_integer(leaf) and int(leaf) == size]
-    if follows:
-        return f" (it follows {' and '.join(follows)})"
+    call, length = with_defaults(inspection.call), (entry.shape or ())[dim]
+    told = {axis.leaf for size in inspection.sizes.of[entry.name][dim] for axis in size.axes}
+    found = []
+    for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
+        if is_integer(leaf) and (i in told or (not told and int(leaf) == length)):
+            found.append(f"argument {name!r} is {leaf}")
+        elif shape_of(leaf) and (i in told or (not told and length in shape_of(leaf))):
+            found.append(f"argument {name!r} has shape {shape_of(leaf)}")
     return f" ({', '.join(found)})" if found else ""
 
 
@@ -688,7 +715,8 @@ def _row_notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Not
             f"the other draws; none of their fitted values is used. {settle}, or redraw={names!r}.",
             {"sites": names},
         )
-    guessed = [entry for entry in free if verdicts[entry.name].action == KEPT and table.guess(entry.name)]
+    kept = [entry for entry in free if verdicts[entry.name].action == KEPT and not table.is_continued(entry)]
+    guessed = [entry for entry in kept if table.guess(entry.name)]
     if guessed:
         names = tuple(entry.name for entry in guessed)
         yield Notice(

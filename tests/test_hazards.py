@@ -14,6 +14,7 @@ def test_every_hazard_of_the_design_is_there():
     assert len(STOCK) == 13
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hazard", HAZARDS, ids=lambda hazard: hazard.name)
 def test_stock_fails_and_sanitized_is_right(hazard):
     """Truth is the same call on the latents alone, bit for bit."""

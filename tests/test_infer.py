@@ -9,14 +9,22 @@ import jax.numpy as jnp
 import models
 import numpy as np
 import numpyro
+import numpyro.distributions as dist
 import pytest
 from numpyro import infer as stock
 from numpyro.infer import MCMC, NUTS, SVI, Trace_ELBO
 from numpyro.infer.autoguide import AutoNormal
 
 import sanitize
-from sanitize import MissingLatentError, RedrawnSiteWarning, RowLevelSiteWarning, ShapeMismatchError
+from sanitize import (
+    MissingLatentError,
+    RedrawnSiteWarning,
+    RowLevelSiteWarning,
+    ShapeMismatchError,
+    strip_deterministic,
+)
 from sanitize.behavior import HAZARDS, _density, _predict, _predict_obs, _score, posterior
+from sanitize.infer import _substitutes_deterministic
 from sanitize.model import trace
 
 KEY = jax.random.PRNGKey(0)
@@ -73,11 +81,11 @@ def test_the_batch_dimensions_are_those_that_were_said():
     assert sanitize.Predictive(models.line, samples, batch_ndims=2)(KEY, Y)["obs"].shape == (2, 3, 4)
 
 
-def test_signature_is_numpyros_with_two_more():
+def test_signature_is_numpyros_with_three_more():
     theirs = inspect.signature(stock.Predictive)
     ours = inspect.signature(sanitize.Predictive)
     assert list(ours.parameters)[: len(theirs.parameters)] == list(theirs.parameters)
-    assert list(ours.parameters)[len(theirs.parameters) :] == ["new_rows", "redraw"]
+    assert list(ours.parameters)[len(theirs.parameters) :] == ["new_rows", "keep", "redraw"]
     assert issubclass(sanitize.Predictive, stock.Predictive)
 
 
@@ -91,6 +99,7 @@ def test_attributes_and_pickling():
     assert equal(pickle.loads(pickle.dumps(predictive))(KEY, X), predictive(KEY, X))
 
 
+@pytest.mark.slow
 def test_prior_predictive_and_guide_are_stock():
     result = sanitize.Predictive(models.regression, num_samples=3)(KEY, X)
     assert equal(result, stock.Predictive(models.regression, num_samples=3)(KEY, X))
@@ -164,6 +173,7 @@ def test_explicit_wish_to_condition_on_deterministic_entries():
     assert equal(sanitize.Predictive(models.regression, only, **wish)(KEY, X), truth)
 
 
+@pytest.mark.slow
 def test_every_container():
     mcmc = MCMC(NUTS(models.regression), num_warmup=10, num_samples=5, num_chains=2, chain_method="sequential",
                 progress_bar=False)  # fmt: skip
@@ -181,6 +191,7 @@ def test_every_container():
             assert equal(result, scores)
 
 
+@pytest.mark.slow
 def test_the_data_of_the_fit_are_evidence(recwarn):
     """Of an MCMC the arguments are known: its rows are kept, other rows are drawn."""
     x = np.linspace(0, 1, 6, dtype=np.float32)
@@ -197,12 +208,10 @@ def test_the_data_of_the_fit_are_evidence(recwarn):
 
 
 def test_model_with_its_own_data_keeps_its_row_level_latents():
-    """Without arguments the rows are those that the model holds: kept, but a factory may have made it for others."""
+    """Without arguments the rows are those that the model holds, and the fit had no others."""
     samples = {"a": np.zeros(5), "z": np.ones((5, 6))}
     truth = stock.Predictive(models.closed_over, samples)(KEY)
-    with pytest.warns(RowLevelSiteWarning, match="'z'"):
-        result = sanitize.Predictive(models.closed_over, samples)(KEY)
-    assert equal(result, truth)
+    assert equal(sanitize.Predictive(models.closed_over, samples)(KEY), truth)
     assert equal(sanitize.Predictive(models.closed_over, samples, new_rows=False)(KEY), truth)
     assert not np.array_equal(truth["obs"], stock.Predictive(models.closed_over, {"a": np.zeros(5)})(KEY)["obs"])
     scores = sanitize.log_likelihood(models.no_arguments, {"a": np.arange(3.0), "b": np.zeros(3)})
@@ -246,11 +255,12 @@ def runs(monkeypatch):
 
 def test_same_shapes_are_inspected_once(runs):
     predictive = sanitize.Predictive(models.regression, draws())
+    """One run shows that the model is still what it was: what further runs told is remembered."""
     predictive(KEY, X)
     first = len(runs)
-    assert first > 0
+    assert first > 1
     assert equal(predictive(KEY, X + 1), stock.Predictive(models.regression, latents(draws()))(KEY, X + 1))
-    assert len(runs) == first
+    assert len(runs) == first + 1
     predictive(KEY, X[:2])
     assert len(runs) > first
 
@@ -264,7 +274,7 @@ def test_containers_are_inspected_once_too(runs):
     predictive(KEY, np.zeros(3))
     first = len(runs)
     predictive(KEY, np.ones(3))
-    assert len(runs) == first
+    assert len(runs) <= first + 1
 
 
 def test_changed_wishes_are_heard():
@@ -344,7 +354,7 @@ def test_threads_share_an_instance():
     found = [None] * 4
 
     def inspect_rows(i):
-        found[i] = [set(predictive._clean((X[: 1 + (i + j) % 4],), {})) for j in range(4)]
+        found[i] = [set(predictive._clean((X[: 1 + (i + j) % 4],), {})[0]) for j in range(4)]
 
     threads = [threading.Thread(target=inspect_rows, args=(i,)) for i in range(4)]
     for thread in threads:
@@ -424,3 +434,61 @@ def test_nuts_posterior_scores_like_its_latents():
     assert np.array_equal(sanitize.log_likelihood(models.regression, samples, X * 2, Y)["obs"], truth)
     if tuple(int(part) for part in numpyro.__version__.split(".")[:2]) >= (0, 14):
         assert not np.array_equal(stale, truth)
+
+
+# ----------------------------------------------------------------------------------------------------- verbs
+
+
+def centred(x, y=None):
+    """Centres its covariate by a mean that it records."""
+    x_mean = numpyro.deterministic("x_mean", x.mean())
+    slope = numpyro.sample("slope", dist.Normal())
+    numpyro.sample("y", dist.Normal(slope * (x - x_mean), 1e-6), obs=y)
+
+
+@pytest.mark.skipif(not _substitutes_deterministic(), reason="NumPyro recomputes deterministic sites before 0.14")
+def test_a_recorded_statistic_stands_if_it_is_kept():
+    """The fit's mean centres the new covariates."""
+    old, new = np.arange(6, dtype=np.float32), np.arange(10, 20, dtype=np.float32)
+    samples = {"slope": np.array([1.0, 2.0, 3.0], np.float32), "x_mean": np.full(3, old.mean(), np.float32)}
+    truth = samples["slope"][:, None] * (new - old.mean())
+    predicted = sanitize.Predictive(centred, samples, keep="x_mean", return_sites=["y"])(KEY, new)["y"]
+    assert np.allclose(predicted, truth, rtol=1e-5, atol=1e-4)
+    assert not np.allclose(sanitize.Predictive(centred, samples, return_sites=["y"])(KEY, new)["y"], truth, atol=1)
+    scores = sanitize.log_likelihood(centred, samples, new, truth[0], keep="x_mean")["y"]
+    assert (scores[0] > 10).all()
+    assert (scores[1:] < -10).all()
+    clean = strip_deterministic(centred, samples, new, keep="x_mean")
+    assert clean.keys() == samples.keys()
+    assert list(strip_deterministic(centred, samples, new)) == ["slope"]
+
+
+def test_a_recorded_value_of_other_rows_cannot_be_kept():
+    samples = {"sigma": np.ones(4), "z": np.zeros((4, 6)), "mu": np.zeros((4, 6))}
+    with pytest.raises(ShapeMismatchError, match=r"'mu' has recorded shape \(6,\) per draw, the model's is \(3,\)"):
+        strip_deterministic(models.row_effects, samples, np.ones(3, np.float32), keep="mu", redraw="z")
+
+
+def test_a_model_that_changes_between_two_calls_is_inspected_anew():
+    """A field, a global, a closure: what an instance remembers is not another model's verdict."""
+
+    class Regression:
+        groups = 3
+
+        def __call__(self, x, y=None):
+            effect = numpyro.sample("effect", dist.Normal().expand([self.groups]))
+            numpyro.sample("y", dist.Normal(x * effect.sum(), 1.0), obs=y)
+
+    model = Regression()
+    predictive = sanitize.Predictive(model, {"effect": np.zeros((4, 3))})
+    predictive(KEY, np.ones(5, np.float32))
+    model.groups = 4
+    with pytest.raises(ShapeMismatchError, match="'effect'"):
+        predictive(KEY, np.ones(5, np.float32))
+
+
+def test_draws_by_chain_without_batch_ndims_are_told():
+    samples = {"slope": np.zeros((2, 4)), "intercept": np.zeros((2, 4))}
+    with pytest.raises(ShapeMismatchError, match="batch_ndims=2") as caught:
+        sanitize.Predictive(models.line, samples)(KEY, np.ones(3, np.float32))
+    assert "redraw" not in str(caught.value)

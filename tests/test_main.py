@@ -17,6 +17,7 @@ def measured():
     return behavior.numpyro_behavior()
 
 
+@pytest.mark.slow
 def test_sanitized_is_right_for_every_hazard(measured):
     assert len(measured.hazards) == 13
     assert {name: o.sanitized for name, o in measured.hazards.items()} == dict.fromkeys(measured.hazards, "right")
@@ -54,6 +55,7 @@ def test_comparison_sees_a_difference():
     assert behavior._compare(hazard, latents, truth)[0] == "silently wrong"
 
 
+@pytest.mark.slow
 def test_main_job_fails_if_the_sanitized_path_is_not_right(monkeypatch, capsys):
     """Exit status 1 if stripping did nothing, 0 as it is; the wrong score is shown beside the right one."""
     draws = {"alpha": (), "beta": (3,), "sigma": (), "eta": (main.FITTED,)}

@@ -1,8 +1,10 @@
 """Whatever the model: what is global stays, what is computed or observed goes, and stock NumPyro is then right.
 
-``pytest tests/test_random_models.py --hypothesis-profile=thorough`` runs 500 random models a test, 8,500 in all.
+``pytest tests/test_random_models.py --hypothesis-profile=thorough`` runs 500 random models a test.
 """
 
+import copy
+import dataclasses
 import warnings
 
 import jax
@@ -10,15 +12,16 @@ import numpy as np
 import pytest
 import xarray as xr
 from containers_of import with_groups
-from hypothesis import event, given, settings
+from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 from numpyro import infer as stock
-from random_models import TARGET, random_models
+from random_models import KEPT, REFUSED, STRIPPED, TARGET, random_models
 
 import sanitize
 from sanitize import (
     ModelArgumentsError,
     NothingLeftError,
+    OptionError,
     RedrawnSiteWarning,
     RowLevelSiteWarning,
     inspect_sites,
@@ -34,6 +37,7 @@ few = settings(max_examples=_EXAMPLES if _EXAMPLES >= 500 else _EXAMPLES // 8)
 
 # What is redrawn or kept on a guess is said, which other tests see to.
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::sanitize.RowLevelSiteWarning"),
     pytest.mark.filterwarnings("ignore::sanitize.RedrawnSiteWarning"),
 ]
@@ -49,12 +53,19 @@ def review(model, rows, samples, y=False, **options):
     return inspect_sites(model.function, *args, **kwargs).review(samples, **options)
 
 
+def actions(review):
+    return {name: verdict.action for name, verdict in review.items()}
+
+
 def verdicts(review):
     return {name: (verdict.action, verdict.reason, verdict.recorded_shape) for name, verdict in review.items()}
 
 
-def expected(model, rows, samples):
-    return {name: "kept" if name in model.kept(rows) else "stripped" for name in samples}
+def settled(model, rows):
+    """The options for a call in which nothing is refused, and the latents that are kept."""
+    verdicts = model.verdicts(rows)
+    kept = {name for name, action in verdicts.items() if action == KEPT}
+    return {"redraw": [name for name, action in verdicts.items() if action == REFUSED]}, kept
 
 
 def equal(result, truth):
@@ -63,20 +74,72 @@ def equal(result, truth):
 
 
 @given(random_models())
-def test_what_is_global_is_kept_and_what_is_computed_or_observed_goes(model):
+def test_each_entry_is_judged_by_its_own_dimensions(model):
     """Whichever sizes are equal by accident, and however the arguments are passed."""
     samples = model.samples()
     for rows in some_rows(model.rows):
         found = review(model, rows, samples)
-        assert {n: v.action for n, v in found.items()} == expected(model, rows, samples), rows
+        assert actions(found) == model.verdicts(rows), rows
         assert found.batch_shape == (DRAWS,)
+
+
+@given(random_models(), st.integers(1, 5), st.sampled_from([True, None]))
+def test_fitted_groups_are_never_redrawn(model, rows, new_rows):
+    """Nor other coefficients, whatever is said of the rows: they are kept where they fit, else refused."""
+    samples = model.samples()
+    try:
+        found = actions(review(model, rows, samples, new_rows=new_rows))
+    except OptionError:
+        assert (new_rows, model.is_table, rows) == (True, True, model.rows)
+        return
+    fitted = model.latents.keys() - model.of(model.changing)
+    assert {name: found[name] for name in fitted} == {name: model.verdicts(rows)[name] for name in fitted}
+    assert STRIPPED not in {found[name] for name in fitted}
 
 
 @given(random_models(), st.sampled_from([True, False, None]))
 def test_verdicts_are_the_same_with_y_and_without(model, y):
-    samples = model.samples()
     rows = model.rows + 1
-    assert {n: v.action for n, v in review(model, rows, samples, y).items()} == expected(model, rows, samples)
+    assert actions(review(model, rows, model.samples(), y)) == model.verdicts(rows)
+
+
+@given(random_models(), st.integers(1, 5))
+def test_an_unused_entry_changes_nothing(model, rows):
+    """Whatever its shape, were it that of the rows."""
+    samples = model.samples()
+    truth = verdicts(review(model, rows, samples))
+    for shape in [(), (rows,), (model.rows, 2)]:
+        found = review(model, rows, {"unused": np.zeros((DRAWS, *shape), np.float32), **samples})
+        assert found["unused"].action == KEPT
+        assert {name: v for name, v in verdicts(found).items() if name != "unused"} == truth
+
+
+@given(random_models(), st.integers(1, 5), st.randoms(use_true_random=False))
+def test_the_order_of_rows_entries_and_arguments_changes_nothing(model, rows, random):
+    """Nor do the values of the data, where nothing of the fit is there to compare them with."""
+    samples = model.samples()
+    truth = verdicts(review(model, rows, samples))
+    order = list(range(model.sizes(rows)["row"]))
+    random.shuffle(order)
+    names = list(samples)
+    random.shuffle(names)
+    args, kwargs = dataclasses.replace(model, keywords=99).arguments(rows, seed=1, order=order)
+    by_name = list(kwargs)
+    random.shuffle(by_name)
+    kwargs = {name: kwargs[name] for name in by_name}
+    again = inspect_sites(model.function, *args, **kwargs).review({name: samples[name] for name in names})
+    assert list(again) == names
+    assert verdicts(again) == truth
+
+
+@given(random_models(per_row=False), st.integers(1, 3), st.integers(1, 3))
+def test_splitting_a_call_changes_nothing(model, first, second):
+    """What is kept of the latents for all rows at once is kept for each part of them, if it has all groups."""
+    samples = model.samples()
+    whole = actions(review(model, first + second, samples))
+    for rows in (first, second):
+        if model.sizes(rows)["group"] == model.sizes(first + second)["group"]:
+            assert actions(review(model, rows, samples)) == whole
 
 
 @given(random_models())
@@ -99,34 +162,41 @@ def test_row_dimensions_are_the_axes_that_were_built_as_rows(model):
     table = inspect_sites(model.function, *args, **kwargs)
     for node in model.nodes:
         if node.kind == "latent":
-            assert table[node.name].row_dims == tuple(i for i, axis in enumerate(node.axes) if axis == "row")
-    assert table[TARGET].row_dims == (0,)
+            along = tuple(i for i, axis in enumerate(node.axes) if axis in ("row", "column"))
+            assert node.is_named_by_a_loop or table[node.name].row_dims == along
+    assert table[TARGET].row_dims == ((0, 1) if model.is_table else (0,))
 
 
 @few
 @given(random_models(), st.integers(1, 5))
 def test_stock_predictive_runs_on_the_result_and_gives_the_right_shapes(model, rows):
-    clean = review(model, rows, samples := model.samples()).apply(samples)
+    options, _ = settled(model, rows)
+    found = review(model, rows, samples := model.samples(), **options)
+    if not found.kept:  # all groups are others: the prior predicts
+        return
+    clean = found.apply(samples)
     args, kwargs = model.arguments(rows)
     predicted = stock.Predictive(model.function, clean, parallel=True)(KEY, *args, **kwargs)
     sites = model.sites(rows)
-    assert predicted[TARGET].shape == (DRAWS, *model.target_shape(rows))
+    assert predicted[TARGET].shape == (DRAWS, *model.shape(model.target, rows))
     for name in predicted:
         assert predicted[name].shape == (DRAWS, *sites[name]["shape"])
     assert set(model.computed) <= set(predicted)
 
 
 @few
-@given(random_models(per_row=False), st.integers(1, 5))
-def test_predictions_are_those_of_the_latents_alone(model, rows):
+@given(random_models(), st.integers(1, 5))
+def test_predictions_are_those_of_hand_picked_latents(model, rows):
     """Bit for bit, from stock `Predictive` after stripping and from the drop-in with the samples as they are."""
     samples = model.samples()
     args, kwargs = model.arguments(rows)
-    latents = {name: samples[name] for name in model.latents(per_row=False)}
-    truth = stock.Predictive(model.function, latents, parallel=True)(KEY, *args, **kwargs)
-    clean = strip_deterministic(model.function, samples, *args, **kwargs)
+    options, kept = settled(model, rows)
+    truth = {"num_samples": DRAWS} if not kept else {"posterior_samples": {name: samples[name] for name in kept}}
+    truth = stock.Predictive(model.function, parallel=True, **truth)(KEY, *args, **kwargs)
+    clean = strip_deterministic(model.function, samples, *args, **options, **kwargs)
+    assert set(clean) == kept
     assert equal(stock.Predictive(model.function, clean, parallel=True)(KEY, *args, **kwargs), truth)
-    assert equal(sanitize.Predictive(model.function, samples, parallel=True)(KEY, *args, **kwargs), truth)
+    assert equal(sanitize.Predictive(model.function, samples, parallel=True, **options)(KEY, *args, **kwargs), truth)
 
 
 @few
@@ -135,7 +205,8 @@ def test_scores_are_those_of_the_latents_alone(model, rows):
     """Bit for bit, from stock `log_likelihood` after stripping and from the drop-in with the samples as they are."""
     samples = model.samples()
     args, kwargs = model.arguments(rows, y=True)
-    latents = {name: samples[name] for name in model.latents(per_row=False)}
+    assume(REFUSED not in model.verdicts(rows).values())  # fewer labels than in the fit: nothing can be scored
+    latents = {name: samples[name] for name in model.latents}
     truth = stock.log_likelihood(model.function, latents, *args, parallel=True, **kwargs)
     clean = strip_deterministic(model.function, samples, *args, **kwargs)
     assert equal(stock.log_likelihood(model.function, clean, *args, parallel=True, **kwargs), truth)
@@ -148,7 +219,7 @@ def test_rows_of_the_fit_are_predicted_from_all_latents(model):
     """With the rows of the fit, row-level latents are conditioned on like all others, bit for bit."""
     samples = model.samples()
     args, kwargs = model.arguments(model.rows)
-    latents = {name: samples[name] for name in model.latents(per_row=False) + model.latents(per_row=True)}
+    latents = {name: samples[name] for name in model.latents}
     truth = stock.Predictive(model.function, latents, parallel=True)(KEY, *args, **kwargs)
     same = sanitize.Predictive(model.function, samples, parallel=True, new_rows=False)(KEY, *args, **kwargs)
     assert equal(same, truth)
@@ -160,11 +231,11 @@ def test_the_input_is_unchanged_and_kept_arrays_are_the_same_objects(model, rows
     samples = model.samples()
     args, kwargs = model.arguments(rows, y)
     before = [(name, value, value.copy()) for name, value in samples.items()]
-    arguments = [(value, np.copy(value)) for value in (*args, *kwargs.values()) if value is not None]
-    clean = strip_deterministic(model.function, samples, *args, **kwargs)
+    arguments = [(value, copy.deepcopy(value)) for value in jax.tree_util.tree_leaves((args, kwargs))]
+    clean = strip_deterministic(model.function, samples, *args, **settled(model, rows)[0], **kwargs)
     assert list(samples) == [name for name, _, _ in before]
-    assert all(samples[name] is value and np.array_equal(value, copy) for name, value, copy in before)
-    assert all(np.array_equal(value, copy) for value, copy in arguments)
+    assert all(samples[name] is value and np.array_equal(value, same) for name, value, same in before)
+    assert all(np.array_equal(value, same) for value, same in arguments)
     assert list(clean) == [name for name in samples if name in clean]
     assert all(clean[name] is samples[name] for name in clean)
 
@@ -172,22 +243,11 @@ def test_the_input_is_unchanged_and_kept_arrays_are_the_same_objects(model, rows
 @given(random_models(), st.integers(1, 5))
 def test_stripping_twice_is_stripping_once(model, rows):
     args, kwargs = model.arguments(rows)
-    once = strip_deterministic(model.function, model.samples(), *args, **kwargs)
-    twice = strip_deterministic(model.function, once, *args, **kwargs)
+    options, kept = settled(model, rows)
+    once = strip_deterministic(model.function, model.samples(), *args, **options, **kwargs)
+    twice = strip_deterministic(model.function, once, *args, **options, **kwargs) if kept else once
     assert list(once) == list(twice)
     assert all(once[name] is twice[name] for name in once)
-
-
-@given(random_models(), st.integers(1, 5), st.randoms(use_true_random=False))
-def test_verdicts_do_not_depend_on_the_order_of_the_entries_or_the_values_of_the_data(model, rows, random):
-    samples = model.samples()
-    truth = verdicts(review(model, rows, samples))
-    names = list(samples)
-    random.shuffle(names)
-    args, kwargs = model.arguments(rows, seed=1)
-    again = inspect_sites(model.function, *args, **kwargs).review({name: samples[name] for name in names})
-    assert list(again) == names
-    assert verdicts(again) == truth
 
 
 @given(random_models(), st.integers(1, 5), st.sampled_from([(), (1,), (2,), (1, 3), (2, 2)]))
@@ -210,35 +270,47 @@ def test_every_container_gives_the_same_verdicts(model, rows):
         for name, value in samples.items()
     }
     dataset = xr.Dataset(variables)
+    options, _ = settled(model, rows)
     for container in (dataset, with_groups(posterior=dataset)):
-        found = review(model, rows, container)
-        assert verdicts(found) == truth
+        assert verdicts(review(model, rows, container)) == truth
+        found = review(model, rows, container, **options)
         assert set(sanitize.posterior_samples(found.apply(container))) == found.kept
 
 
 @given(random_models(), st.integers(1, 5), st.booleans())
 def test_keyword_settles_what_happens_to_row_level_latents(model, rows, new_rows):
-    """`new_rows` decides where they fit; where they do not, they go."""
+    """`new_rows` decides where they fit; it cannot where their number tells, or where it could mean either axis."""
     samples = model.samples()
-    per_row = set(model.latents(per_row=True))
-    goes_on = set(model.scanned) if rows > model.rows else set()
-    expect = set(model.latents(per_row=False))
-    if not new_rows:
-        expect |= per_row if rows == model.rows else goes_on
-    assert review(model, rows, samples, new_rows=new_rows).kept == expect
+    if not new_rows and rows != model.rows and not model.continues(rows):
+        with pytest.raises(OptionError, match="new_rows=False"):
+            review(model, rows, samples, new_rows=new_rows)
+    elif new_rows and rows == model.rows and model.is_table and model.of("row", "column"):
+        with pytest.raises(OptionError, match="redraw="):
+            review(model, rows, samples, new_rows=new_rows)
+    elif not model.is_table or rows != model.rows or not new_rows:
+        assert actions(review(model, rows, samples, new_rows=new_rows)) == model.verdicts(rows, new_rows)
 
 
 @given(random_models(), st.integers(1, 5))
 def test_nothing_is_redrawn_or_guessed_without_a_warning(model, rows):
+    """And no warning is without cause: of a table's other axis one may say that nothing tells of it."""
     samples = model.samples()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         found = review(model, rows, samples)
-    per_row = set(model.latents(per_row=True))
-    said = {RedrawnSiteWarning: per_row - found.kept, RowLevelSiteWarning: per_row & found.kept}
-    assert {w.category for w in caught} == {category for category, names in said.items() if names}
-    for warning in caught:
-        assert all(repr(name) in str(warning.message) for name in said[warning.category])
+    truth = model.verdicts(rows)
+    refused = REFUSED in truth.values()
+    same = set() if rows != model.rows or refused else model.of("row")
+    others = set() if rows != model.rows or refused else model.of("column")
+    redrawn = set() if refused else {name for name in model.latents if truth[name] == STRIPPED}
+    said = {w.category: str(w.message) for w in caught}
+    assert len(said) == len(caught)
+    assert found.redrawn == {name for name in model.latents if truth[name] == STRIPPED}
+    for category, must, may in ((RedrawnSiteWarning, redrawn, redrawn), (RowLevelSiteWarning, same, same | others)):
+        message = said.pop(category, "")
+        named = {name for name in model.latents if f"{name!r} (recorded" in message}
+        assert must <= named <= may
+    assert not said
 
 
 @given(random_models(), st.integers(1, 5))
@@ -263,4 +335,4 @@ def test_a_call_without_arguments_agrees_with_the_arguments_of_the_fit_or_asks_f
         event("asks for arguments")
         return
     event("solved")
-    assert set(clean) - set(model.latents(per_row=True)) == set(model.latents(per_row=False))
+    assert set(clean) - model.of("row", "column") == model.latents.keys() - model.of("row", "column")

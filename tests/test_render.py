@@ -67,7 +67,7 @@ def test_edges_and_plates_are_those_of_the_model(row_effects):
 @pytest.mark.parametrize(
     ("model", "args", "kwargs", "edge"),
     [
-        (models.local_level, (), {"steps": 4}, ("drift", "obs")),
+        (models.local_level, (), {"steps": 4}, ("drift", "level")),
         (models.concrete_groups, (x, np.arange(4)), {}, ("effect", "mu")),
         (models.regression, (jax.ShapeDtypeStruct((4, 3), "float32"),), {}, ("alpha", "eta")),
         (models.improper, (x,), {}, ("a", "obs")),

@@ -53,9 +53,9 @@ def test_rows_that_do_not_fit_are_new_for_all():
     with pytest.warns(RedrawnSiteWarning) as caught:
         review = inspect_sites(model, x(6), 1).review(entries)
     assert {verdict.action for verdict in review.values()} == {"stripped"}
-    assert "rows of another entry do not fit" in review["last"].reason
+    assert "'a' was recorded for 7, here it has 6" in review["last"].reason
     (message,) = [str(warning.message) for warning in caught]
-    assert "their rows do not fit these arguments" in message
+    assert "rows do not fit" in message
     assert "new_rows=False" not in message  # it would keep `last` only
 
 
@@ -77,17 +77,16 @@ def test_nothing_known_keeps_and_warns():
     assert "z" in clean
 
 
-def test_no_arguments_at_all_strips_and_warns():
-    """The result has to fit data of any number of rows."""
+def test_a_model_that_needs_no_arguments_was_fitted_without():
+    """Nothing can then be other rows."""
 
     data = x(6)
 
     def model(x=data, y=None):
         models.row_effects(x, y)
 
-    with pytest.warns(RedrawnSiteWarning, match=r"'z'.*no arguments were passed.*new_rows=False keeps them"):
-        assert set(strip_deterministic(model, row_effects())) == {"sigma"}
-    assert set(strip_deterministic(model, row_effects(), new_rows=False)) == {"sigma", "z"}
+    for samples in (row_effects(), {"sigma": np.ones(5), "z": np.zeros((5, 6))}):
+        assert set(strip_deterministic(model, samples)) == {"sigma", "z"}
 
 
 def test_model_that_takes_no_arguments_is_its_own_data():
@@ -97,8 +96,7 @@ def test_model_that_takes_no_arguments_is_its_own_data():
         models.closed_over()
 
     entries = {"a": np.zeros(5), "z": np.zeros((5, 6))}
-    with pytest.warns(RowLevelSiteWarning, match="'z'"):
-        assert set(strip_deterministic(model, entries)) == {"a", "z"}
+    assert set(strip_deterministic(model, entries)) == {"a", "z"}
 
 
 def test_known_observed_sites_are_stripped():
@@ -201,12 +199,28 @@ def test_rank_that_changed_is_a_mismatch():
         strip_deterministic(models.row_effects, {"sigma": np.ones(5), "z": np.zeros((5, 6, 1))}, x(6))
 
 
-def test_row_and_feature_mismatch_names_the_feature():
-    """A row dimension may differ, the other may not."""
+def test_row_and_feature_mismatch_names_both():
+    """A row dimension may differ, that of the features may not."""
+
+    def model(X, y=None):
+        beta = numpyro.sample("beta", dist.Normal().expand(X.shape))
+        numpyro.sample("obs", dist.Normal((X * beta).sum(-1)), obs=y)
+
+    with pytest.raises(
+        ShapeMismatchError, match=r"'beta'.*dimension 0 is 6 .* dimension 1 is 3 instead of 4"
+    ) as caught:
+        strip_deterministic(model, {"beta": np.zeros((5, 6, 3))}, np.zeros((9, 4), np.float32))
+    assert caught.value.recorded == {"beta": (6, 3)}
+
+
+def test_each_side_of_a_table_is_judged_by_itself():
+    """Of a panel both sides are followed by the target: what has changed in number is redrawn, and said."""
     entries = {"effect": np.zeros((5, 3)), "cell": np.zeros((5, 6, 3))}
-    with pytest.raises(ShapeMismatchError, match=r"'cell'.*dimension 1 is 3 instead of 4") as caught:
-        strip_deterministic(models.panel, entries, np.zeros((9, 4), np.float32))
-    assert "dimension 0" not in str(caught.value).partition("'cell'")[2]
+    for shape, gone in (((9, 3), {"cell"}), ((6, 4), {"effect", "cell"})):
+        with pytest.warns(RedrawnSiteWarning) as caught:
+            review = inspect_sites(models.panel, np.zeros(shape, np.float32)).review(entries)
+        assert review.redrawn == gone
+        assert len(caught) == 1
 
 
 def test_mismatch_names_the_number_that_brought_the_size():

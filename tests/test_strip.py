@@ -345,7 +345,10 @@ def test_missing_arguments(fitted):
     ("options", "what"),
     [
         ({"new_rows": "yes"}, "new_rows is 'yes'"),
-        ({"redraw": "beta"}, "redraw is 'beta'"),
+        ({"redraw": "bets"}, "redraw names 'bets', which is no site"),
+        ({"keep": 3}, "keep is 3"),
+        ({"keep": "nothing"}, "keep names 'nothing', which is no site"),
+        ({"keep": ("beta",), "redraw": "beta"}, "'beta' is named in keep and in redraw"),
         ({"redraw": ("eta",)}, "'eta', which is a site of kind deterministic"),
         ({"redraw": ("nothing",)}, "'nothing', which is no site"),
         ({"redraw": 3}, "redraw is 3"),

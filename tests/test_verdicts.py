@@ -14,7 +14,14 @@ import pytest
 import xarray as xr
 from numpyro.infer import MCMC, NUTS, Predictive
 
-from sanitize import RedrawnSiteWarning, RowLevelSiteWarning, ShapeMismatchError, inspect_sites, strip_deterministic
+from sanitize import (
+    OptionError,
+    RedrawnSiteWarning,
+    RowLevelSiteWarning,
+    ShapeMismatchError,
+    inspect_sites,
+    strip_deterministic,
+)
 
 FITTED, DRAWS = 6, 5
 KEY = jax.random.PRNGKey(0)
@@ -43,7 +50,13 @@ def posterior(name):
     """Draws as a fit on `FITTED` rows records them: latents, and deterministic sites computed from them."""
     case = CASES[name]
     samples = draw(case.model, None, *case.args(FITTED), **case.kwargs(FITTED))
-    recorded = (*case.latents, *case.rows, *case.computed, case.target)  # not the rows observed under a mask
+    recorded = (
+        *case.latents,
+        *case.rows,
+        *case.untold,
+        *case.computed,
+        case.target,
+    )  # not the rows observed under a mask
     return {name: np.asarray(value) for name, value in samples.items() if name in recorded}
 
 
@@ -54,13 +67,15 @@ class Case(NamedTuple):
     args: Callable[[int], tuple[Any, ...]]
     latents: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()  # row-level latents
+    joint: tuple[str, ...] = ()  # of them those whose values depend on each other: refused where they do not fit
+    untold: tuple[str, ...] = ()  # refused where they do not fit, since nothing shows that these are rows
     computed: tuple[str, ...] = ()  # deterministic
     kwargs: Callable[[int], dict[str, Any]] = lambda rows: {}
     target: str = "obs"
 
 
 CASES = {
-    "row-level random effects": Case(models.row_effects, lambda n: (x(n),), ("sigma",), ("z",), ("mu",)),
+    "row-level random effects": Case(models.row_effects, lambda n: (x(n),), ("sigma",), ("z",), computed=("mu",)),
     "row-level latent outside any plate": Case(models.expanded_row_effects, lambda n: (x(n),), ("sigma",), ("z",)),
     "group effects": Case(
         models.group_effects, lambda n: (x(n), group(n), 4), ("location", "effect"), computed=("mu",)
@@ -73,15 +88,20 @@ CASES = {
     ),
     "eight schools": Case(models.schools, lambda n: (n, x(n) + 1), ("mu", "tau"), ("theta",)),
     "eight schools, non-centred": Case(
-        models.noncentred_schools, lambda n: (n, x(n) + 1), ("mu", "tau"), ("theta_decentered",), ("theta",)
+        models.noncentred_schools, lambda n: (n, x(n) + 1), ("mu", "tau"), ("theta_decentered",), computed=("theta",)
     ),
-    "Gaussian process": Case(models.gaussian_process, lambda n: (x(n),), ("length",), ("f",)),
+    "Gaussian process": Case(models.gaussian_process, lambda n: (x(n),), ("length",), ("f",), ("f",)),
     "Gaussian process, distances given": Case(
-        models.distance_process, lambda n: (np.abs(x(n)[:, None] - x(n)),), ("length",), ("f",)
+        models.distance_process, lambda n: (np.abs(x(n)[:, None] - x(n)),), ("length",), ("f",), ("f",)
     ),
-    "stochastic volatility": Case(models.volatility, lambda n: (n,), ("sigma",), ("s",)),
+    "stochastic volatility": Case(models.volatility, lambda n: (n,), ("sigma",), ("s",), ("s",)),
     "mixture": Case(
-        models.mixture, lambda n: (), ("weights", "location"), ("z",), ("center",), kwargs=lambda n: {"rows": n}
+        models.mixture,
+        lambda n: (),
+        ("weights", "location"),
+        ("z",),
+        computed=("center",),
+        kwargs=lambda n: {"rows": n},
     ),
     "horseshoe, as many features as rows": Case(
         models.horseshoe, lambda n: (X(n, FITTED),), ("tau", "lambdas", "unscaled"), computed=("beta",)
@@ -96,11 +116,10 @@ CASES = {
         models.concrete_groups,
         lambda n: (x(n), np.concatenate([group(n), np.arange(4)])[-n:]),
         ("effect",),
-        (),
-        ("mu",),
+        computed=("mu",),
     ),
     "observation mask": Case(
-        models.masked_observations, lambda n: (x(n), x(n) > 0.5), ("mu",), ("obs_unobserved",), ("obs",)
+        models.masked_observations, lambda n: (x(n), x(n) > 0.5), ("mu",), ("obs_unobserved",), computed=("obs",)
     ),
     "a latent of function values, scored only with data": Case(
         models.scored_function, lambda n: (x(n),), ("a",), ("f",), target="f"
@@ -109,17 +128,19 @@ CASES = {
     "data in a list": Case(models.from_dict, lambda n: ({"x": x(n).tolist(), "y": None},), ("a",), ("z",)),
     "data in a DataFrame": Case(models.from_frame, lambda n: (pd.DataFrame({"x": x(n)}),), ("a",), ("z",)),
     "data in a Dataset": Case(models.from_frame, lambda n: (xr.Dataset({"x": ("row", x(n))}),), ("a",), ("z",)),
-    "data in an object": Case(models.from_object, lambda n: (types.SimpleNamespace(x=x(n)),), ("a",), ("z",)),
-    "data in a tuple of numbers": Case(models.from_numbers, lambda n: (tuple(x(n).tolist()),), ("a",), ("z",)),
+    "data in an object": Case(models.from_object, lambda n: (types.SimpleNamespace(x=x(n)),), ("a",), untold=("z",)),
+    "data in a tuple of numbers": Case(models.from_numbers, lambda n: (tuple(x(n).tolist()),), ("a",), untold=("z",)),
     "groups named by text": Case(
         models.labelled, lambda n: (x(n), np.array(list("abcabcabc"))[:n]), ("effect",), ("z",)
     ),
-    "a total of the rows": Case(models.pooled, lambda n: (x(n),), ("a",), ("z",)),
-    "a factor in place of a likelihood": Case(models.scored_by_factor, lambda n: (x(n),), ("a",), ("z",), target="z"),
+    "a total of the rows": Case(models.pooled, lambda n: (x(n),), ("a",), untold=("z",)),
+    "a factor in place of a likelihood": Case(
+        models.scored_by_factor, lambda n: (x(n),), ("a",), untold=("z",), target="z"
+    ),
     "rows in columns": Case(models.rows_in_columns, lambda n: (X(3, n),), ("beta",), ("z",)),
     "number of rows given beside the data": Case(models.number_of_rows, lambda n: (x(n), n), ("a",), ("z",)),
-    "no argument makes the target observed": Case(
-        models.conditioned_elsewhere, lambda n: (x(n), group(n), x(4)), ("effect",), ("obs",), target="obs"
+    "no argument makes the target observed": Case(  # so that it is no target, and there are no rows
+        models.conditioned_elsewhere, lambda n: (x(n), group(n), x(4)), ("effect",), untold=("obs",), target="obs"
     ),
     "minibatch": Case(models.minibatch, lambda n: (x(n),), ("a",), ("z",)),
     "covariates that are the rows before": Case(
@@ -127,13 +148,10 @@ CASES = {
     ),
 }
 NO_SINGLE_ROW = {"needs the values of its groups", "groups named by text"}  # one row has one group
-# Nothing but its size tells that a latent follows these rows, and many a coefficient has size 1.
-REFUSED_SINGLE_ROW = {
-    "data in a Dataset",
-    "data in an object",
-    "data in a tuple of numbers",
-    "number of rows given beside the data",
-}
+# Of these a run under other lengths tells nothing, so that a latent is kept with a warning if it is used row by row.
+SAID_AS_UNTOLD = {"data in an object", "data in a tuple of numbers"}
+# Recorded values of deterministic sites show that the rows are those of the fit.
+SAME_BY_CHECKSUM = {"row-level random effects"}
 
 
 @pytest.mark.parametrize("rows", [1, 4, FITTED, 9])
@@ -141,7 +159,7 @@ REFUSED_SINGLE_ROW = {
 def test_every_entry_of_every_model(name, rows):
     """The verdict on every entry, and what stock `Predictive` then makes of the result."""
     case = CASES[name]
-    if rows == 1 and name in NO_SINGLE_ROW | REFUSED_SINGLE_ROW:
+    if rows == 1 and name in NO_SINGLE_ROW:
         return
     samples = posterior(name)
     args, kwargs = case.args(rows), case.kwargs(rows)
@@ -149,30 +167,43 @@ def test_every_entry_of_every_model(name, rows):
         warnings.simplefilter("always")
         table = inspect_sites(case.model, *args, **kwargs)
         review = table.review(samples)
+    same = rows == FITTED
     expected = dict.fromkeys(case.latents, "kept")
-    expected |= dict.fromkeys(case.rows, "kept" if rows == FITTED else "stripped")
+    expected |= dict.fromkeys(case.rows, "kept" if same else "stripped")
+    expected |= dict.fromkeys([*case.untold, *case.joint], "kept" if same else "refused")
     expected |= dict.fromkeys(case.computed, "stripped")
     expected.setdefault(case.target, "stripped")
     assert {n: v.action for n, v in review.items()} == expected
-    category = RowLevelSiteWarning if rows == FITTED else RedrawnSiteWarning
-    assert [w.category for w in caught] == ([category] if case.rows else [])
-    for site in case.rows:
-        assert repr(site) in str(caught[0].message)
-        assert "new_rows=" in str(caught[0].message)
+    if review.refused:
+        assert not caught
+        with pytest.raises(ShapeMismatchError, match=f"{sorted(review.refused)[0]!r}.*redraw=") as error:
+            review.apply(samples)
+        assert error.value.review is review
+        review = table.review(samples, redraw=review.refused)
+    else:
+        category = RowLevelSiteWarning if same else RedrawnSiteWarning
+        silent = (not case.rows and name not in SAID_AS_UNTOLD) or (same and name in SAME_BY_CHECKSUM)
+        assert [w.category for w in caught] == ([] if silent else [category])
+        for site in () if silent else (*case.rows, *case.untold):
+            assert repr(site) in str(caught[0].message)
+            assert "new_rows=" in str(caught[0].message)
     clean = review.apply(samples)
     assert all(clean[n] is samples[n] for n in clean)
     predicted = draw(case.model, clean, *args, **kwargs)
     if case.target not in clean:
         assert predicted[case.target].shape == (DRAWS, *table[case.target].shape)
         assert predicted[case.target].shape[1:2] == (() if name == "a total of the rows" else (rows,))
-    if rows == FITTED:
-        latents = {n: samples[n] for n in (*case.latents, *case.rows)}
+    if same:
+        latents = {n: samples[n] for n in (*case.latents, *case.rows, *case.untold)}
         truth = draw(case.model, latents, *args, **kwargs)
         assert truth.keys() == predicted.keys()
         assert all(np.array_equal(predicted[n], truth[n]) for n in truth)
 
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.rows])
+TWO_ROWS = {"nested plates", "nested plates, as many groups as rows"}  # targets follow rows and columns
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.rows and name not in TWO_ROWS])
 def test_keyword_settles_what_happens_to_row_level_latents(name):
     """`new_rows=True` strips them, `new_rows=False` keeps them, both without a warning."""
     case, samples = CASES[name], posterior(name)
@@ -181,14 +212,20 @@ def test_keyword_settles_what_happens_to_row_level_latents(name):
         assert set(clean) == set(case.latents) | (set() if new_rows else set(case.rows))
 
 
-@pytest.mark.parametrize("name", sorted(REFUSED_SINGLE_ROW))
-def test_single_row_that_could_be_a_single_coefficient_is_refused(name):
-    """Neither is a coefficient dropped on a guess, nor are the latents of other rows used."""
+@pytest.mark.parametrize("name", sorted(TWO_ROWS))
+def test_new_rows_of_two_sizes_asks_which(name):
     case, samples = CASES[name], posterior(name)
-    with pytest.raises(ShapeMismatchError, match=r"'z'.*dimension 0 is 6 instead of 1"):
-        strip_deterministic(case.model, samples, *case.args(1))
-    clean = strip_deterministic(case.model, samples, *case.args(1), redraw=["z"])
-    assert draw(case.model, clean, *case.args(1))["obs"].shape == (DRAWS, 1)
+    with pytest.raises(OptionError, match=r"X\[0\] and X\[1\].*redraw="):
+        strip_deterministic(case.model, samples, *case.args(FITTED), new_rows=True)
+    clean = strip_deterministic(case.model, samples, *case.args(FITTED), redraw="cell", keep="effect")
+    assert set(clean) == {"effect"}
+
+
+@pytest.mark.parametrize("name", sorted(SAID_AS_UNTOLD))
+def test_new_rows_that_could_not_be_told_ask_which(name):
+    case, samples = CASES[name], posterior(name)
+    with pytest.raises(OptionError, match=r"could not be told.*redraw=\('z',\)"):
+        strip_deterministic(case.model, samples, *case.args(FITTED), new_rows=True)
 
 
 @pytest.mark.parametrize("rows", [1, 4, FITTED, 9])
@@ -227,14 +264,14 @@ def test_of_two_loops_only_the_one_over_the_rows_is_redrawn(record):
     with pytest.warns(RedrawnSiteWarning, match="'z_0'"):
         clean = strip_deterministic(models.looped_panel, samples, X(4, 3))
     assert set(clean) == coefficients | {"z_4", "z_5"}  # no sites of this call
-    assert set(strip_deterministic(models.looped_panel, samples, X(4, 3), new_rows=False)) == set(samples) - {"obs"}
+    with pytest.raises(OptionError, match="new_rows=False"):
+        strip_deterministic(models.looped_panel, samples, X(4, 3), new_rows=False)
 
 
-def test_rows_that_cannot_be_the_same_are_redrawn_all_the_same(record):
-    """`new_rows=False` keeps what fits; what does not fit would crash."""
+def test_rows_that_cannot_be_the_same_are_said(record):
     samples = record(models.row_effects, x(FITTED), x(FITTED))
-    with pytest.warns(RedrawnSiteWarning, match=r"'z'.*new_rows=True says that this is meant"):
-        assert set(strip_deterministic(models.row_effects, samples, x(4), new_rows=False)) == {"sigma"}
+    with pytest.raises(OptionError, match=r"new_rows=False says.*recorded for 6, here it has 4"):
+        strip_deterministic(models.row_effects, samples, x(4), new_rows=False)
 
 
 def test_one_group_more_is_refused_by_name(record):
@@ -276,10 +313,9 @@ def test_another_number_of_missing_values_is_refused(record):
 
 
 def test_longer_horizon_continues_the_series(record):
-    """NumPyro's `scan` takes the recorded steps and draws those after them: they are kept, with a warning."""
+    """NumPyro's `scan` takes the recorded steps and draws those after them: they are kept, without a word."""
     samples = record(models.local_level, steps=FITTED)
-    with pytest.warns(RowLevelSiteWarning, match="'level'"):
-        clean = strip_deterministic(models.local_level, samples, steps=9)
+    clean = strip_deterministic(models.local_level, samples, steps=9)
     assert set(clean) == {"drift", "start", "level"}
     forecast = Predictive(models.local_level, clean, return_sites=["level", "obs"])(KEY, steps=9)
     assert forecast["obs"].shape == (6, 9)
@@ -297,15 +333,18 @@ def test_forecast_from_a_fit_whose_covariates_are_known():
     forecast = Predictive(models.driven_level, clean, return_sites=["level", "obs"])(KEY, x)
     assert np.array_equal(forecast["level"][:, :FITTED], mcmc.get_samples()["level"])
     assert forecast["obs"].shape == (4, FITTED + 3)
-    with pytest.warns(RedrawnSiteWarning, match="'level'"):
-        assert set(strip_deterministic(models.driven_level, mcmc, x[::-1])) == {"drift"}
+    with pytest.raises(ShapeMismatchError, match="'level'"):
+        strip_deterministic(models.driven_level, mcmc, x[::-1])
+    assert set(strip_deterministic(models.driven_level, mcmc, x[::-1], new_rows=True)) == {"drift"}
 
 
-def test_shorter_horizon_is_another_series(record):
+def test_shorter_horizon_is_refused(record):
+    """A state depends on the one before it: drawn anew, all that was fitted would be lost."""
     samples = record(models.local_level, steps=FITTED)
     for steps in (1, 4):
-        with pytest.warns(RedrawnSiteWarning, match="'level'"):
-            clean = strip_deterministic(models.local_level, samples, steps=steps)
+        with pytest.raises(ShapeMismatchError, match=r"'level'.*depend on each other.*redraw="):
+            strip_deterministic(models.local_level, samples, steps=steps)
+        clean = strip_deterministic(models.local_level, samples, steps=steps, redraw="level")
         assert set(clean) == {"drift", "start"}
         assert Predictive(models.local_level, clean)(KEY, steps=steps)["obs"].shape == (6, steps)
 

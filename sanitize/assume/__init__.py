@@ -1,5 +1,110 @@
-"""The arguments of a fit, worked out from its samples: what a call without arguments rests on."""
+"""The arguments of a fit, worked out from its samples: what a call without arguments rests on.
 
-from .search import assumed_arguments
+*Propose, run, compare.* Every axis of every argument starts as a prime of its own. One abstract run of the model; what
+it says decides the next trial (`runs`): the two lengths that an error names are one, an argument whose prime it names
+is of another kind. The sizes of the fit are read off the recorded shapes, and a second run with these has to agree
+with every entry: an explanation (`search`).
+
+*A short proof* (`proof`). That arguments explain the samples does not make them those of the fit. An array or number is
+data if it reaches a site, an int is a length if the samples tell it, a None is a target, data or a length; flags are
+tried in all combinations. All else is asked for. And whatever else explains the samples has to make the same of every
+entry: a branch that nobody tried cannot be excluded by trial, so it is said what was taken for what.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Collection
+from inspect import Parameter
+from typing import Any
+
+from ..containers import Container
+from ..errors import AssumedArgumentsWarning, MissingLatentError, listing, warn
+from ..model.call import Call, arguments_error
+from ..model.inspection import Inspection
+from ..model.trace import try_run
+from .proof import Proof, Untold
+from .runs import Runner, strays
+from .search import Explanation, Search
 
 __all__ = ["assumed_arguments"]
+
+_MOST_RUNS = 250
+
+
+def assumed_arguments(call: Call, samples: Container, settled: Collection[str] = ()) -> Inspection | None:
+    """The sites of a model under arguments that explain the samples, if all that explain them agree on the entries.
+
+    Entries in ``settled`` need not be told: the user says what happens to them. None for a model that needs no
+    arguments, where none explain the samples. `ModelArgumentsError` where nothing does, or what does leaves open what
+    to make of an entry; `MissingLatentError` where an entry would be recomputed from a latent that has none.
+    """
+    parameters = _parameters(call)
+    if parameters is None:
+        return None
+    search = Search(Runner(call, samples, settled), parameters)
+    proof = Proof(search, samples, settled)
+    refuted: list[Explanation] = []
+    why, lost = "", dict[str, tuple[str, ...]]()
+    try:
+        for found in search.explanations(search.first(), _MOST_RUNS):
+            if found.lost and not found.trial.readings:
+                return None  # the review says what is missing
+            if found.lacking:
+                lost, why = lost or dict(found.lost), why or f": {listing(found.lacking)} would have no entry"
+            elif finding := proof.contradiction(found):
+                refuted.append(found)
+                why = why or f": {finding}"
+            else:
+                for other in refuted:
+                    proof.compare(found, other)
+                proof.prove(found)
+                _announce(call, found)
+                return found.inspection
+    except Untold as untold:
+        settle = f" (or say it of {untold.entries!r} alone, by keep= or redraw=)" if untold.entries else ""
+        raise arguments_error(call, f"none were passed, and the samples do not tell {untold}{settle}") from None
+    if not (refuted or any(p.default is p.empty for p in parameters)):
+        outcome = try_run(call)
+        others = strays(outcome, samples.shapes) if outcome else []
+        if not others:
+            return None
+        why = f": {listing(others)} tell of another size"
+    if lost:
+        computed = "; ".join(f"{name!r} from {listing(latents)}" for name, latents in lost.items())
+        raise MissingLatentError(
+            f"Entries would be recomputed from latents that the samples do not hold ({computed}), which would be "
+            f"drawn from the prior. Pass the model that was fitted with its arguments, or add the missing entries.",
+            missing=lost,
+        )
+    entries = ", ".join(f"{name!r} {shape}" for name, shape in itertools.islice(samples.shapes.items(), 6))
+    raise arguments_error(call, f"none were passed, and none were found that explain the entries {entries}{why}")
+
+
+def _parameters(call: Call) -> list[Parameter] | None:
+    """The parameters that may be given; None where nothing tells which there are, and nothing is required."""
+    parameters = call.parameters or []
+    variadic = [p for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if variadic and any(p.default is p.empty and p not in variadic for p in parameters):
+        raise arguments_error(call, "none were passed, and with * or ** its signature does not tell which there are")
+    bound: set[str] = set()
+    inner: Any = call.model
+    while inner is not None:  # a handler, a partial, a wrapper: what a partial has bound is given
+        if isinstance(inner, functools.partial):
+            bound |= set(inner.keywords)
+        inner = getattr(inner, "func", None) or getattr(inner, "fn", None) or getattr(inner, "__wrapped__", None)
+    return None if variadic or not parameters else [p for p in parameters if p.name not in bound]
+
+
+def _announce(call: Call, found: Explanation) -> None:
+    if assumed := found.inspection.assumed:
+        given = {path[0] for path in found.trial.readings}
+        parameters = [p for p in call.parameters or () if p.name in given]
+        needed = ", ".join(p.name if p.default is p.empty else f"{p.name}={p.name}" for p in parameters)
+        warn(
+            f"No arguments of {call.description} were passed: taken for those of the fit were {', '.join(assumed)}. "
+            f"Pass the arguments that you predict with, as in strip_deterministic(model, samples, {needed}), to make "
+            f"it certain.",
+            AssumedArgumentsWarning,
+        )

@@ -1,10 +1,4 @@
-"""The arguments of a fit, worked out from its samples: what a call without arguments rests on.
-
-Parameters are read as arrays, numbers, flags, ... until an assignment explains the samples (`assignments`). That it
-explains them does not make it the fit's: deterministic entries have to be what the model computes from the recorded
-latents (`recompute`), and whatever else explains the samples has to give the same kinds (`variations`). Else the call
-is ambiguous: an error, never a guess.
-"""
+"""Propose, run, compare: trials in the order of their cost, until the sites of one are the recorded entries."""
 
 from __future__ import annotations
 
@@ -16,249 +10,174 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import Parameter
 
-from ..containers import Container
-from ..errors import AssumedArgumentsWarning, MissingLatentError, listing, warn
-from ..model.call import Call, arguments_error
+from ..model.call import Shape, is_array
 from ..model.inspection import Inspection
-from ..model.trace import NEEDS_VALUES
-from .assignments import (
-    FALSE,
-    INDEX,
-    INT,
-    MATRIX,
-    NONE,
-    NUMBER,
-    OPTIONS,
-    TRUE,
-    VALUES,
-    VECTOR,
-    Assignment,
-    Budget,
-    Explanation,
-    Path,
-    Reading,
-    Samples,
-    fixed,
-)
-from .constants import Constants, constants_of, unwrap
-from .variations import Ambiguous, Proof
-
-MOST_SEARCHED = 4  # parameters; more cannot be told apart by shapes in a reasonable number of runs
-
-_MOST_RUNS = 250
+from ..model.trace import NEEDS_VALUES, Run
+from . import readings as kinds
+from .readings import Axis, Path, Reading
+from .runs import Answer, Mismatch, Runner, blamed, said, source, ties
+from .trials import Lengths, Trial
 
 
-def assumed_arguments(call: Call, samples: Container) -> Inspection | None:
-    """The sites of a model under arguments that explain the samples, if all that explain them agree on the kinds.
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """A trial whose sites agree with every entry."""
 
-    The model's body runs many times, abstractly: dozens of times for a regression, hundreds for a model with flags.
+    trial: Trial
+    primes: Lengths
+    sizes: Lengths  # read off the samples; the others are free
+    structure: Run  # with primes for sizes
+    inspection: Inspection  # with the sizes of the fit
+    recorded: frozenset[str]
+    answer: Answer
 
-    Parameters
-    ----------
-    call : Call
-        The NumPyro model, without arguments.
-    samples : Container
-        The samples of its fit. A few draws are read.
+    def kind(self, name: str) -> str:
+        return self.inspection.run.sites[name].kind
 
-    Returns
-    -------
-    Inspection or None
-        Its ``assumed`` lists the arguments. None for a model that needs none, where none explain the samples.
+    def is_stripped(self, name: str) -> bool:
+        """Whether an entry goes whatever the rows are."""
+        kind = self.kind(name)
+        is_target = kind == "latent" and name in self.inspection.targets
+        return is_target or kind in ("deterministic", "observed", "plate")
 
-    Raises
-    ------
-    ModelArgumentsError
-        Nothing explains the samples, or arguments that explain them make different things of an entry.
-    MissingLatentError
-        What explains the samples recomputes an entry from a latent that has none.
-
-    Warns
-    -----
-    AssumedArgumentsWarning
-        Arguments were assumed.
-    """
-    model = call.model
-    parameters = _parameters(call)
-    if parameters is None:
-        return None
-    required = [p for p in parameters if p.default is p.empty]
-    shapes = samples.shapes
-    draws = lambda ndims, names: samples.some_draws(names, ndims)  # noqa: E731
-    search = _Search(Samples(model, shapes, samples.batch_ndims), parameters)
-    notes: dict[str, None] = {}
-    recomputed: dict[str, tuple[str, ...]] = {}
-    refuted: list[Explanation] = []
-    proof = Proof(search.samples, parameters, search.constants, draws)
-    for found in search.explanations():
-        if found.lost or found.lacking:
-            missing = dict.fromkeys([*found.lacking, *itertools.chain(*found.lost.values())])
-            notes[f"with {found}, the latents {listing(missing)} would have no entry"] = None
-            if found.lost and not found.assignment.readings:
-                return None  # the review says what is missing
-            recomputed = recomputed or found.lost
-            continue
-        try:
-            found = proof.finest(found)
-            if finding := proof.contradiction(found):
-                refuted.append(found)
-                notes[f"with {found}, {finding}"] = None
-                continue
-            for other in refuted:
-                proof.compare(found, other)
-            proof.prove(found)
-        except Ambiguous as ambiguity:
-            raise arguments_error(call, f"none were passed, and the samples do not tell: {ambiguity}") from None
-        return _announced(found)
-    if required and recomputed:
-        computed = "; ".join(f"{name!r} from {listing(latents)}" for name, latents in recomputed.items())
-        raise MissingLatentError(
-            f"No arguments were passed, and with those that would explain the samples entries are recomputed from "
-            f"latents that the samples do not hold ({computed}): stripped, the fitted values would be replaced by "
-            f"draws from the prior. Pass the model that was fitted, with its arguments, or add the missing entries.",
-            missing=recomputed,
-        )
-    if required or refuted:
-        entries = ", ".join(f"{name!r} {shape}" for name, shape in itertools.islice(shapes.items(), 6))
-        why = f" ({'; '.join(list(notes)[:2])})" if notes else ""
-        tried = f"in {_MOST_RUNS - search.budget.left} runs with made-up ones"
-        raise arguments_error(call, f"none were passed, and nothing {tried} explains the entries {entries}{why}")
-    return None
-
-
-def _parameters(call: Call) -> list[Parameter] | None:
-    """The parameters that may be searched; None where there are none, or nothing tells and nothing is required."""
-    parameters = call.parameters
-    required = [p for p in parameters or () if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    if not parameters or any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
-        if required:
-            raise arguments_error(
-                call, "none were passed, and with * or ** its signature does not tell which there are"
-            )
-        return None
-    if len(required) > MOST_SEARCHED:
-        raise arguments_error(
-            call,
-            f"none were passed, and it needs {len(required)}: at most {MOST_SEARCHED} are worked out from the samples",
-        )
-    bound = {name for inner in unwrap(call.model) if isinstance(inner, functools.partial) for name in inner.keywords}
-    return [p for p in parameters if p.name not in bound]
-
-
-def _announced(found: Explanation) -> Inspection:
-    assumed = found.described()
-    call, outcome = found.table.call, found.table.run
-    if assumed:
-        warn(
-            f"No arguments of {call.description} were passed; the samples are explained by "
-            f"{', '.join(assumed)}. Pass the arguments that you predict with to make it certain.",
-            AssumedArgumentsWarning,
-        )
-    return Inspection(call, outcome, tuple(assumed))
-
-
-# What names suggest, for the order of the trials only.
-_DATA = "data|dataset|batch|d"
-_SUGGESTIONS: tuple[tuple[str, tuple[Reading, ...]], ...] = (
-    (r"y|Y|y_\w+|obs|labels?|outcomes?|targets?", (VECTOR, NONE)),
-    (r"X(_\w+)?|Z|design\w*|features|covariates|basis|\w*matrix|\w*history", (MATRIX,)),
-    (r"n|k|steps|future|degree|order|horizon|length|[A-W]|[DN]_[A-Z]", (INT,)),
-    (r"(n|num|len|dim|size)_\w+|\w+_(dim|size|num)", (INT,)),
-    (r"\w*(idx|index|code|group|county|subject|actor|block|student|item|player|team|region|label)s?", (INDEX,)),
-    (r"(is|use|has|with|include|do)_\w+|\w*cent(e)?red|flag", (TRUE,)),
-    (rf"hyper\w*|config|cfg|options|opts|params|settings|args|{_DATA}", (OPTIONS,)),
-)
-_ANNOTATIONS: Mapping[str, Reading] = {"int": INT, "bool": TRUE, "float": NUMBER, "dict": OPTIONS}
-
-_NOT_GIVEN = Reading("not given", lambda: None)
-
-
-@dataclass(frozen=True)
-class _State:
-    """A point of the search: how far down its list each parameter is, and which pattern of sizes."""
-
-    ranks: tuple[tuple[Path, int], ...]
-    pattern: int = 0
-    concrete: bool = False  # an index has values, for a model that asks for them
-
-    def next(self) -> Iterator[_State]:
-        for i, (path, rank) in enumerate(self.ranks):
-            yield replace(self, ranks=(*self.ranks[:i], (path, rank + 1), *self.ranks[i + 1 :]))
-
-
-class _Search:
-    """Assignments in the order of their cost, the usual ones first."""
-
-    def __init__(self, samples: Samples, parameters: Sequence[Parameter]):
-        self.samples, self.parameters = samples, parameters
-        self.budget = Budget(_MOST_RUNS)
-        self._orders: dict[Path, list[Reading]] = {}
+    def length(self, axis: Axis) -> int | None:
+        """How long an axis was in the fit, if the samples tell."""
+        return self.trial.length(axis, self.sizes)
 
     @functools.cached_property
-    def constants(self) -> Constants:
-        return constants_of(self.samples.model)
+    def used(self) -> frozenset[str]:
+        """The latents that something is computed or drawn from."""
+        return self.inspection.drawn_from.union(*self.inspection.ancestors.values())
 
-    def explanations(self) -> Iterator[Explanation]:
-        heap: list[tuple[float, int, _State]] = []
-        counter, seen = itertools.count(), set[_State]()
+    @functools.cached_property
+    def predicted(self) -> list[Shape]:
+        """The shapes, with primes, of what is predicted."""
+        run = self.inspection.run
+        ends = set(run.named("latent")) - self.used
+        observed = set(run.named("observed"))
+        # where no site is observed, a prediction may itself have an entry
+        targets = observed | (ends - self.recorded if observed else ends)
+        return [shape for name, shape in self.structure.dist_shapes.items() if name in targets]
 
-        def push(cost: float, state: _State) -> None:
-            if state not in seen:
-                seen.add(state)
-                heapq.heappush(heap, (cost, next(counter), state))
+    @functools.cached_property
+    def rows(self) -> frozenset[Axis]:
+        """The sizes that what is predicted follows; those of arrays come before numbers."""
+        moving = {size for shape in self.predicted for n in shape if (size := source(n, self.primes)[0]) is not None}
+        numbers = {self.trial.size_of((path, 0)) for path, r in self.trial.readings.items() if r is kinds.INT}
+        return frozenset(moving & self.trial.leading or moving & numbers)
 
-        push(0.0, _State(tuple(((p.name,), 0) for p in self._searched())))
-        while heap and self.budget.left > 0:
-            cost, _, state = heapq.heappop(heap)
-            if state.pattern == 0 and not state.concrete:
-                for successor in state.next():
-                    if all(rank < len(self._order(path)) for path, rank in successor.ranks):
-                        push(cost + 1, successor)
-            patterns = self._assignment(state).patterns()
-            found = self.samples.explain(patterns[state.pattern], self.budget)
-            if found is not None:
+    @functools.cached_property
+    def row_dims(self) -> Mapping[str, tuple[int, ...]]:
+        """As `Inspection.row_dims`, but read off the primes: no two sizes coincide, and it takes no run."""
+        defaults = [p.default for p in self.inspection.call.parameters or () if (p.name,) not in self.trial.readings]
+        if any(map(is_array, defaults)):  # rows of a length that is no prime
+            return self.inspection.row_dims
+        dims = {
+            name: tuple(i for i, n in enumerate(site.shape or ()) if source(n, self.primes)[0] in self.rows)
+            for name, site in self.structure.sites.items()
+        }
+        return {name: found for name, found in dims.items() if found}
+
+    @functools.cached_property
+    def lacking(self) -> tuple[str, ...]:
+        """Latents without an entry that something depends on: a fit records them."""
+        sites = self.inspection.run.sites
+        latents = [name for name in self.inspection.run.named("latent") if name in self.used - self.recorded]
+        continuous = [name for name in latents if not sites[name].discrete]  # else marginalized
+        return tuple(name for name in continuous if name not in self.inspection.targets)
+
+    @functools.cached_property
+    def lost(self) -> Mapping[str, tuple[str, ...]]:
+        """Entries that would be recomputed from such latents."""
+        computed = (n for n in sorted(self.recorded) if n in self.structure.sites and self.kind(n) == "deterministic")
+        lost = {n: tuple(p for p in self.inspection.parents(n) if p in self.lacking) for n in computed}
+        return {name: latents for name, latents in lost.items() if latents}
+
+
+class Search:
+    """Trials in the order of their cost; what a failure names is changed first."""
+
+    def __init__(self, runner: Runner, parameters: Sequence[Parameter]):
+        self.runner, self.parameters = runner, parameters
+
+    @functools.cache  # noqa: B019 - a search lives no longer than the call
+    def order(self, path: Path) -> list[Reading]:
+        """What an argument is tried as, the likeliest first."""
+        parameter = next((p for p in self.parameters if path == (p.name,)), None)
+        return list({reading.name: reading for reading in kinds.likely(path, parameter)}.values())
+
+    def first(self) -> Trial:
+        """The likeliest reading of each parameter that has to be given, or may be of another length."""
+        searched = [p for p in self.parameters if p.default is p.empty or type(p.default) in (type(None), bool, int)]
+        return Trial({(p.name,): self.order((p.name,))[0] for p in searched})
+
+    def explanations(self, first: Trial, most_runs: int, only_ties: bool = False) -> Iterator[Explanation]:
+        """What explains the samples, the likeliest first; with ``only_ties``, of the readings given."""
+        heap, seen, runs = [(0.0, 0, first)], {first.identity}, self.runner.runs
+        while heap and self.runner.runs - runs < most_runs:
+            cost, _, trial = heapq.heappop(heap)
+            found = self.explain(trial)
+            if isinstance(found, Explanation):
                 yield found
                 continue
-            failure = self.samples.failure
-            for path, needed in self.samples.asked.items():
-                if needed:
-                    push(cost, _State((*state.ranks, (path, 0))))
-            if isinstance(failure, NEEDS_VALUES):
-                push(cost + 0.5, replace(state, concrete=True))
-            elif state.pattern == 0 and isinstance(failure, (ValueError, TypeError, AssertionError)):
-                for i in range(1, len(patterns)):
-                    push(cost + 2 + i / 4, replace(state, pattern=i))
+            assert found.failure is not None
+            ways = self._other_lengths(trial, found.failure)
+            for more, other in ways if only_ties else itertools.chain(ways, self._other_readings(trial, found)):
+                if other is not None and other.identity not in seen:
+                    seen.add(other.identity)
+                    heapq.heappush(heap, (cost + more, len(seen), other))
 
-    def _searched(self) -> list[Parameter]:
-        required = [p for p in self.parameters if p.default is p.empty]
-        optional = [p for p in self.parameters if p.default is None]
-        return required + optional if len(required) + len(optional) <= MOST_SEARCHED else required
+    def _other_lengths(self, trial: Trial, failure: Exception) -> Iterator[tuple[float, Trial | None]]:
+        primes = self.runner.primes(trial)
+        tied = list(itertools.islice(ties(trial, primes, failure, self.runner.recorded_lengths), 4))
+        yield from ((0.1 + i / 5, way) for i, way in enumerate(tied))
+        if not tied or isinstance(failure, (AssertionError, ValueError)):
+            yield 0.4, trial.of_one_length()
 
-    def _assignment(self, state: _State) -> Assignment:
-        readings = {path: self._order(path)[rank] for path, rank in state.ranks}
-        if state.concrete:
-            readings = {path: VALUES if reading is INDEX else reading for path, reading in readings.items()}
-        return Assignment({path: reading for path, reading in readings.items() if reading is not _NOT_GIVEN})
+    def _other_readings(self, trial: Trial, answer: Answer) -> Iterator[tuple[float, Trial]]:
+        failure, text = answer.failure, said(answer.failure)
+        yield from ((0.0, trial.given(path, self.order(path)[0])) for path, needed in answer.asked.items() if needed)
+        guilty = blamed(trial, self.runner.primes(trial), text)
+        vectors = [path for path, reading in trial.readings.items() if reading is kinds.VECTOR]
+        if "Indexer" in text and not guilty & set(vectors):  # integers serve as numbers, too
+            yield 0.2, functools.reduce(lambda t, path: t.given(path, kinds.INDEX), vectors, trial)
+        asks_for_values = isinstance(failure, NEEDS_VALUES) and "integer type" not in text
+        asks_for_more = isinstance(failure, IndexError) or re.search("einsum|subscript", text, re.IGNORECASE)
+        for path, reading in trial.readings.items():
+            is_guilty = path in guilty or not guilty
+            if path in vectors and (isinstance(failure, AttributeError) or "string indexing" in text):
+                yield 0.3, trial.given(path, kinds.FIELDS)
+            if path in vectors and "bool" in text:
+                yield 0.3, trial.given(path, kinds.FLAGS)
+            if asks_for_more and reading in kinds.WITH_ONE_MORE_DIMENSION:
+                yield 0.3, trial.given(path, kinds.WITH_ONE_MORE_DIMENSION[reading])
+            if asks_for_values and is_guilty and reading in (kinds.INDEX, kinds.VECTOR):
+                yield 0.3, trial.given(path, kinds.VALUES)
+            if path in guilty and "integer" in text:
+                yield from ((0.2, trial.given(path, other)) for other in (kinds.INDEX, kinds.INT))
+            order = self.order(path)
+            if reading in order[:-1]:
+                cost = 0.2 if len(order) == 2 and "no site" in text else 0.7 if is_guilty else 1.5
+                yield cost, trial.given(path, order[order.index(reading) + 1])
 
-    def _order(self, path: Path) -> list[Reading]:
-        """What a parameter is tried as, likeliest first."""
-        if path not in self._orders:
-            usual = [VECTOR, MATRIX, INDEX, INT, NUMBER, NONE, TRUE, FALSE, OPTIONS]
-            constants = (*self.constants.members, *self.constants.strings, *self.constants.numbers)
-            order = [*self._suggested(path), *usual, *map(fixed, constants)]
-            self._orders[path] = list({reading.name: reading for reading in order}.values())
-        return self._orders[path]
-
-    def _suggested(self, path: Path) -> list[Reading]:
-        """What a parameter's default, annotation and name suggest."""
-        parameter = next((p for p in self.parameters if path == (p.name,)), None)
-        suggested = [_NOT_GIVEN] if parameter is not None and parameter.default is None else []
-        annotation = Parameter.empty if parameter is None else parameter.annotation
-        annotated = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
-        if annotated in _ANNOTATIONS:
-            suggested.append(_ANNOTATIONS[annotated])
-        if annotated == "str":
-            suggested += map(fixed, self.constants.strings)
-        suggested += next((r for pattern, r in _SUGGESTIONS if re.fullmatch(pattern, str(path[-1]))), ())
-        if len(path) > 1 and not re.fullmatch(_DATA, str(path[-2])):
-            suggested.append(NUMBER)
-        return suggested
+    def explain(self, trial: Trial) -> Explanation | Answer:
+        """Whether a trial explains the samples, in two runs at most; else the answer that says why not."""
+        trial = replace(trial, readings={path: r for path, r in trial.readings.items() if r is not kinds.NOT_GIVEN})
+        primes = self.runner.primes(trial)
+        if len(primes) < len(trial.sizes):
+            return Answer(None, Mismatch("too many sizes"))
+        answer = self.runner.run(trial, primes, free=True)
+        if answer.run is None or answer.failure is not None:
+            return answer
+        sizes = self.runner.sizes(answer.run, answer.batch_ndims, primes)
+        if sizes is None:
+            return answer._replace(failure=Mismatch("the sizes contradict each other"))
+        lengths = {**primes, **sizes}
+        if any(reading.kind == "values" for reading in trial.readings.values()):  # longer than they have levels
+            longest = max([1, *sizes.values()])
+            lengths.update({s: primes[s] * (1 + longest // primes[s]) for s in trial.leading - sizes.keys()})
+        confirmed = self.runner.run(trial, lengths, free=False)
+        if confirmed.run is None or confirmed.failure is not None:
+            return confirmed
+        inspection = Inspection(trial.call(self.runner.call, lengths), confirmed.run, trial.described(sizes))
+        return Explanation(trial, primes, sizes, answer.run, inspection, self.runner.recorded, answer)

@@ -6,12 +6,13 @@ import functools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
+from .axes import resized, with_defaults
 from .call import Call
 from .given import given_and_parents
-from .jaxpr import ROW_BY_ROW, Labels, ancestors, drawn_from, reversed_series, uses
+from .jaxpr import NOTHING, ROW_BY_ROW, Labels, ancestors, drawn_from, reversed_series, uses
 from .sizes import Size, Sizes, cut, find_sizes, numbered
 from .targets import Observation, observable_sites, observations, targets_of, with_its_data
-from .trace import Dim, Run, Site, run
+from .trace import Dim, Run, Site, run, try_run
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +93,26 @@ class Inspection:
     @functools.cached_property
     def sizes(self) -> Sizes:
         """What each dimension of each site follows."""
-        return find_sizes(self.call, self.run, self.targets)
+        return find_sizes(self.call, self.run, self.ends)
+
+    @functools.cached_property
+    def ends(self) -> frozenset[str]:
+        """What may be a target: it takes no further run to know that nothing is drawn from it."""
+        return frozenset(self.run.named("observed")) | frozenset(self.run.named("latent")).difference(self.drawn_from)
+
+    def untold(self, name: str) -> frozenset[int]:
+        """The dimensions of a site of which it could not be told whether they follow anything."""
+        site, sites = self.run.sites[name], self.run.sites
+        # which of the ends are targets takes further runs, and is asked only where it matters
+        return (
+            self.sizes.untold(site, sites, self.targets) if self.sizes.untold(site, sites, self.ends) else frozenset()
+        )
+
+    def may_be_rows(self, name: str) -> bool:
+        """Whether a site follows what an end follows; if not, it is not row-level, whatever the targets are."""
+        of, loops = self.sizes.of, self.sizes.loops
+        followed = frozenset[Size]().union(*(size for end in self.ends for size in (*of[end], loops.get(end, ()))))
+        return not followed.isdisjoint(frozenset[Size]().union(*of[name], loops.get(name, ())))
 
     @functools.cached_property
     def rows(self) -> tuple[Size, ...]:
@@ -128,7 +148,7 @@ class Inspection:
         site = self.run.sites[name]
         batch = len(site.shape or ()) - site.event_dim
         plates = {batch + plate.dim: plate.name for plate in site.plates}
-        untold = self.sizes.untold.get(name, ())
+        untold = self.untold(name)
         found = []
         for i, (n, follows) in enumerate(zip(site.shape or (), self.sizes.of[name])):
             words = dict.fromkeys(word for size in self.sizes.sizes if size in follows for word in size.words)
@@ -136,8 +156,20 @@ class Inspection:
         return tuple(found)
 
     def loop_of(self, name: str) -> list[str]:
-        """The latents that a loop names with this one (``level_0``, ``level_1``, ...)."""
-        return next((names for names in numbered(self.run.named("latent")).values() if name in names), [])
+        """The latents that a loop names with this one."""
+        return _loop_of(self.run, name)
+
+    def is_chained(self, name: str) -> bool:
+        """Whether the latents that a loop names with this one (``level_0``, ...) are drawn from each other."""
+        run, sizes = self.run, self.sizes.loops.get(name, ())
+        loop = _loop_of(run, name)
+        if len(loop) == 1 and sizes:  # a loop of one step: see three
+            call = with_defaults(self.call)
+            longer = resized(call, [(axis, 3 * axis.length) for size in sizes for axis in size.axes])
+            run = (longer and try_run(longer)) or run
+            loop = _loop_of(run, name)
+        above = self.ancestors if run is self.run else ancestors(run)
+        return any(not above.get(one, NOTHING).isdisjoint(loop) for one in loop)
 
     @functools.cached_property
     def reversed_series(self) -> frozenset[str]:
@@ -147,6 +179,10 @@ class Inspection:
     def is_used_row_by_row(self, name: str, dim: int) -> bool:
         """Whether a latent's values along a dimension are parameters of what is predicted, one for each element."""
         return ROW_BY_ROW in uses(self.run, name, dim)
+
+    def stays_in_its_row(self, name: str, dim: int) -> bool:
+        """Whether the jaxpr alone shows that no value along a dimension has a part in what is drawn at others."""
+        return uses(self.run, name, dim) <= {ROW_BY_ROW}
 
     @functools.cached_property
     def unmasked(self) -> Mapping[str, Site]:
@@ -159,3 +195,7 @@ class Inspection:
     def site(self, name: str) -> Site | None:
         """The site of this name; failing that, one that only runs without a mask (``log_likelihood``) have."""
         return self.run.sites.get(name) or self.unmasked.get(name)
+
+
+def _loop_of(run: Run, name: str) -> list[str]:
+    return next((names for names in numbered(run.named("latent")).values() if name in names), [])

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .call import Shape
+from .call import Call, Shape
 from .trace import Run, Site
 
 Labels = frozenset[str]
@@ -21,8 +21,8 @@ KEY, CLOSED_OVER, UNSURE = "the key", "data closed over", "unsure"
 class Flow(NamedTuple):
     """What each variable of a jaxpr is computed from, and what each end of the search was itself drawn from."""
 
-    reached: Mapping[Any, Labels]
-    drawn_from: Mapping[Any, Labels]
+    reached: dict[Any, Labels]
+    drawn_from: dict[Any, Labels]
     constants: Labels
 
     def of(self, variable: Any) -> Labels:
@@ -35,9 +35,9 @@ def flow(jaxpr: Any, given: Mapping[Any, Labels], ends: Mapping[Any, Labels], co
     """Follow labels of the inputs (``given``) through the equations.
 
     The variables in ``ends`` (latents) end the search: what one was itself drawn from does not reach past it, since
-    its entry replaces it. The outputs of one equation (a ``scan``, a ``cond``) are taken to depend on all ends among
-    them, which are what the key was for; where there are none, they are not told apart. ``constants`` is the label
-    of arrays that stand in the jaxpr itself.
+    its entry replaces it. A ``scan`` with ends among its outputs is followed inside. The outputs of a ``cond`` depend
+    on all ends among them, which are what the key was for; where there are none, they are not told apart.
+    ``constants`` is the label of arrays that stand in the jaxpr itself.
     """
     reached = {**given, **{v: ends[v] for v in jaxpr.invars if v in ends}}
     drawn_from: dict[Any, Labels] = {}
@@ -45,6 +45,9 @@ def flow(jaxpr: Any, given: Mapping[Any, Labels], ends: Mapping[Any, Labels], co
     for equation in jaxpr.eqns:
         inputs = NOTHING.union(*map(found.of, equation.invars))
         siblings = NOTHING.union(*(ends.get(v, NOTHING) for v in equation.outvars))
+        if siblings and equation.primitive.name in ("scan", *_CALLS):
+            _flow_inside(equation, found, ends)
+            continue
         outputs = inputs
         if siblings:
             outputs = (inputs - {KEY}) | siblings
@@ -52,9 +55,31 @@ def flow(jaxpr: Any, given: Mapping[Any, Labels], ends: Mapping[Any, Labels], co
             outputs = (inputs - {KEY}) | {UNSURE}
         for variable in equation.outvars:
             if variable in ends:
-                drawn_from[variable] = inputs  # whether one latent of a scan is drawn from another, it does not tell
+                drawn_from[variable] = inputs
             reached[variable] = ends.get(variable, outputs)
     return found
+
+
+def _flow_inside(equation: Any, outside: Flow, ends: Mapping[Any, Labels]) -> None:
+    """Follow labels through the body of a scan (again, until what it carries brings nothing new) or of a call."""
+    body = _inner_jaxpr(equation.params)
+    given = dict(zip(body.invars, map(outside.of, equation.invars)))
+    inner_ends: dict[Any, Labels] = {}
+    for inner, outer in zip(body.outvars, equation.outvars):
+        if outer in ends and not _is_literal(inner):
+            inner_ends[inner] = inner_ends.get(inner, NOTHING) | ends[outer]
+    first = equation.params.get("num_consts", 0)
+    carried = list(zip(body.outvars, body.invars[first : first + equation.params.get("num_carry", 0)]))
+    while True:
+        inside = flow(body, given, inner_ends, outside.constants)
+        again = {before: given[before] | inside.of(after) for after, before in carried}
+        if all(given[variable] == labels for variable, labels in again.items()):
+            break
+        given.update(again)
+    for inner, outer in zip(body.outvars, equation.outvars):
+        outside.reached[outer] = ends.get(outer, inside.of(inner))
+        if outer in ends and not _is_literal(inner):
+            outside.drawn_from[outer] = inside.drawn_from.get(inner, NOTHING)
 
 
 def ancestors(run: Run, kinds: Sequence[str] = ("latent",)) -> dict[str, Labels]:
@@ -190,6 +215,8 @@ def _follow_dim(jaxpr: Any, start: Mapping[Any, int], found: set[str]) -> dict[A
             if isinstance(at, str):
                 found.add(at)
             else:
+                if any(reached.get(v, at) != at for v in equation.outvars):
+                    found.add(OTHERWISE)  # each element with each other, as of a distance matrix
                 reached.update(dict.fromkeys(equation.outvars, at))
     return reached
 
@@ -246,6 +273,13 @@ def needed(jaxpr: Any, wanted: Iterable[Any]) -> tuple[list[Any], set[Any]]:
             equations.append(equation)
             variables.update(v for v in equation.invars if not _is_literal(v))
     return equations[::-1], variables
+
+
+def reaching(call: Call, run: Run) -> set[str]:
+    """The arguments that have a part in a site, its value or its distribution, or whose values the model has."""
+    variables = needed(run.jaxpr, run.jaxpr.outvars)[1]
+    unused = {i for i, variable in zip(call.traced, run.jaxpr.invars) if variable not in variables}
+    return {name for i, name in enumerate(call.names) if i not in unused}
 
 
 def computation(jaxpr: Any, wanted: Sequence[Any]) -> Hashable:

@@ -58,9 +58,9 @@ class Sizes:
     Attributes
     ----------
     of : mapping
-        Site -> for each of its dimensions the sizes that it follows. None: the model fixes it, or it is `untold`.
-    untold : mapping
-        Site -> its dimensions of which it could not be told.
+        Site -> for each of its dimensions the sizes that it follows. None: the model fixes it, or it is untold.
+    stuck : frozenset of int
+        Lengths of axes that cannot change.
     loops : mapping
         Site that a loop named (``z_0``, ``z_1``, ...) -> the sizes that tell how many there are.
     sizes : tuple of Size
@@ -74,12 +74,19 @@ class Sizes:
     """
 
     of: Mapping[str, tuple[frozenset[Size], ...]]
-    untold: Mapping[str, frozenset[int]]
+    stuck: frozenset[int]
     loops: Mapping[str, frozenset[Size]]
     sizes: tuple[Size, ...]
     runs: int
     event_dims: Mapping[str, int]
     shrinking: frozenset[Size]
+
+    def untold(self, site: Site, sites: Mapping[str, Site], targets: Collection[str]) -> frozenset[int]:
+        """Dimensions as long as an axis that cannot change, or as those of a target that nothing moves."""
+        unmoved = [name for name in targets if name in self.of and not any(self.of[name])]
+        lengths = self.stuck.union(*(sites[name].shape or () for name in unmoved)) - {0, 1}
+        dims = zip(site.shape or (), self.of[site.name])
+        return frozenset(i for i, (n, follows) in enumerate(dims) if n in lengths and not follows)
 
     def rows(self, targets: Collection[str]) -> tuple[Size, ...]:
         """The sizes that targets follow: those that all of them follow, if there are such.
@@ -116,7 +123,7 @@ def find_sizes(call: Call, base: Run, targets: Collection[str], budget: int = _M
     named = {s: Size(tuple(whole.get((a.leaf, a.dim, a.kind), a) for a in s.axes)) for s in found}
     return Sizes(
         {name: tuple(frozenset(named[s] for s in dim) for dim in of[name]) for name in base.sites},
-        search.untold(),
+        search.stuck_lengths(),
         {name: frozenset(named[s] for s in sizes) for name, sizes in loops.items()},
         tuple(named.values()),
         search.runs + cut_runs,
@@ -315,7 +322,11 @@ class _Search:
                 self.stuck.append(size)
 
     def would_be_rows(self, size: Size) -> bool:
-        return len(size.axes) > 1 and self.moves_a_target(size) and any(map(self.is_parameter, self.moved_by(size)))
+        """Whether a target and a latent follow it; a target may be a latent itself, and need not be one for sure."""
+        moved = self.moved_by(size)
+        targets = {_pattern(name) for name in moved if name in self.targets}
+        latents = {_pattern(name) for name in moved if self.base.sites[name].kind == "latent"}
+        return len(size.axes) > 1 and bool(targets and latents) and len(targets | latents) > 1
 
     def moves_a_target(self, size: Size) -> bool:
         return any(name in self.targets for name in self.moved_by(size))
@@ -378,23 +389,11 @@ class _Search:
     def first_of(self, pattern: str) -> str:
         return numbered(self.base.sites)[pattern][0]
 
-    def untold(self) -> dict[str, frozenset[int]]:
-        """Dimensions as long as an axis that cannot change, or as those of a target that nothing moves.
-
-        Not as long as the columns of an array whose rows did move: how many there are, the model fixes.
-        """
+    def stuck_lengths(self) -> frozenset[int]:
+        """Not of the columns of an array whose rows did move: how many there are, the model fixes."""
         moving = {axis.leaf for size in self.sizes for axis in size.axes if axis.kind == "leading"}
-        stuck = [axis for size in self.stuck for axis in size.axes]
-        lengths = {axis.length for axis in stuck if not (axis.kind == "later" and axis.leaf in moving)}
-        for name in self.targets:
-            if not any(self.follows.get(name, ())):
-                lengths.update(self.base.sites[name].shape or () if name in self.base.sites else ())
-        found = {}
-        for name, site in self.base.sites.items():
-            dims = zip(site.shape or (), self.follows[name])
-            if open_dims := [i for i, (n, follows) in enumerate(dims) if n > 1 and n in lengths and not follows]:
-                found[name] = frozenset(open_dims)
-        return found
+        stuck = (axis for size in self.stuck for axis in size.axes)
+        return frozenset(axis.length for axis in stuck if not (axis.kind == "later" and axis.leaf in moving))
 
     # -------------------------------------------------------------------------------------- the new lengths
 

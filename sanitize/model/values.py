@@ -125,6 +125,10 @@ def reaches_other_rows(call: Call, rows: Sequence[Axis], name: str, dim: int, na
             base, other = drawn(0, {}), drawn(1, {})
             latents = {k: m["value"] for k, m in base.items() if m["type"] == "sample" and not m["is_observed"]}
             value, changed = np.asarray(latents[name]), np.asarray(other[name]["value"])
+            for key in range(2, 6):  # discrete values may be drawn twice
+                if (changed != value).all():
+                    break
+                changed = np.where(changed == value, drawn(key, {})[name]["value"], changed)
             for row in (0, value.shape[dim] // 2):
                 at = (slice(None),) * dim + (row,)
                 mixed = value.copy()
@@ -134,7 +138,8 @@ def reaches_other_rows(call: Call, rows: Sequence[Axis], name: str, dim: int, na
                 for site in set(names) - {name}:
                     for before, now in zip(parameters(base[site]["fn"]), parameters(after[site]["fn"])):
                         for axis in (i for i, length in enumerate(before.shape) if length == n):
-                            if not _same(np.compress(far, now, axis), np.compress(far, before, axis)).all():
+                            one, two = (np.asarray(x).compress(far, axis) for x in (now, before))
+                            if not _same(one, two).all():
                                 return True
     except Exception:  # a model that does not run on these rows
         return None

@@ -24,7 +24,7 @@ def inspect(model, *args, **kwargs):
 
 def in_words(inspection, name):
     """As the answers in `truth_models` have it, words of a size in the order of their letters."""
-    untold = inspection.sizes.untold.get(name, ())
+    untold = inspection.untold(name)
     dims = inspection.sizes.of[name]
     return tuple(
         "?" if i in untold else " * ".join(sorted(_words(size.words) for size in dim)) for i, dim in enumerate(dims)
@@ -73,6 +73,7 @@ def test_few_runs_tell(truth):
     assert inspection.sizes.runs <= 16
 
 
+@pytest.mark.slow
 def test_the_textbook_models_take_at_most_90_changed_runs():
     inspections = [inspect(case.model, *case.args, **case.kwargs) for case in TEXTBOOK.values()]
     assert sum(inspection.sizes.runs for inspection in inspections) <= 90

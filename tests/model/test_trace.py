@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 from numpyro import handlers
 from numpyro.primitives import _PYRO_STACK
 
-from sanitize import ModelArgumentsError, Plate, Site, inspect_sites
+from sanitize import Dim, ModelArgumentsError, Plate, Site, inspect_sites
 from sanitize.model import trace
 
 X = np.zeros((20, 3), np.float32)
@@ -44,7 +44,8 @@ def test_every_fact_about_a_site():
         "eta": "deterministic",
         "obs": "latent",
     }
-    assert table["beta"] == Site("beta", "latent", (3,), np.dtype("float32"), event_dim=1)
+    follows_columns = (Dim(3, ("X[1]",)),)
+    assert table["beta"] == Site("beta", "latent", (3,), np.dtype("float32"), event_dim=1, dims=follows_columns)
     assert table["eta"].parents == ("alpha", "beta")
     assert table["obs"].plates == (Plate("data", -1, 20),)
     assert table["obs"].row_dims == (0,)
