@@ -177,25 +177,19 @@ class _Search:
 
     def followed(self, kind: str) -> list[Axis]:
         """Axes of a kind among those that a dimension of a kept latent follows."""
-        sizes = self.inspection.sizes.of
-        axes = (axis for name in self.kept for dim in sizes.get(name, ()) for size in dim for axis in size.axes)
+        shaped = [name for name in self.kept if self.inspection.run.sites[name].shape]  # sizes take further runs
+        axes = (a for name in shaped for dim in self.inspection.sizes.of[name] for size in dim for a in size.axes)
         return list(dict.fromkeys(axis for axis in axes if axis.kind == kind))
 
     def groups(self) -> Iterator[Difference]:
         """Arrays with one value a group, of groups that kept latents have values for."""
-        arrays = [
-            (i, name, was, now)
-            for i, name, was, now in self.pairs
-            if shape_of(now) and np.shape(was) == np.shape(now) and not is_value_list(now)
-        ]
-        arrays = [pair for pair in arrays if is_array(pair[3]) and equal(pair[2], pair[3]) is False]
-        if not arrays:
-            return
-        self.fit.by_values = True
         rows = {axis.leaf for size in self.inspection.rows for axis in size.axes}
-        grouped = {axis.leaf for kind in ("leading", "later") for axis in self.followed(kind)}
-        for i, name, was, now in arrays:
-            if self.inspection.rows and i in grouped - rows and self.changed(i, np.asarray(was, now.dtype)):
+        grouped = {axis.leaf for kind in ("leading", "later") for axis in self.followed(kind)} - rows
+        for i, name, was, now in self.pairs if rows and grouped else ():
+            if i not in grouped or not is_array(now) or np.shape(was) != np.shape(now):
+                continue
+            self.fit.by_values = True
+            if equal(was, now) is False and self.changed(i, np.asarray(was, now.dtype)):
                 groups = [
                     latent
                     for latent in self.kept

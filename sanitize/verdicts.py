@@ -370,12 +370,15 @@ class _Table:
 
     def missing(self, verdicts: Mapping[str, Verdict]) -> dict[str, tuple[str, ...]]:
         """Latents, or params, without an entry that are used all the same -> the entries that they may be."""
-        latents = self.inspection.run.named("latent") if self.use.draws else []
-        if all(name in self.entries for name in latents) and not self._has_open_params:
-            return {}
+        inspection = self.inspection
+        above = inspection.drawn_from.union(*inspection.ancestors.values()) if self.use.draws else ()
+        if all(name in self.entries for name in above) and not self._has_open_params:
+            return {}  # a target without an entry is what is predicted
         kept = [name for name, verdict in verdicts.items() if verdict.action == KEPT]
-        used = [p for p in self.inspection.used(kept, self.use.returned) if self.is_missing(p)]
-        found = {p: entries_for(p, self.inspection.run.sites[p].shape, self.unclaimed) for p in used}
+        if not kept and not self.use.at_once:
+            return {}  # which is an error of its own
+        used = [p for p in inspection.used(kept, self.use.returned) if self.is_missing(p)]
+        found = {p: entries_for(p, inspection.run.sites[p].shape, self.unclaimed) for p in used}
         return {
             p: entries for p, entries in found.items() if not self._is_new(p) and (entries or not self._may_be_new(p))
         }

@@ -50,4 +50,5 @@ def given_and_parents(call: Call, base: Run) -> tuple[Labels, Mapping[str, Label
     marked = try_run(replace(call, model=marking))
     if marked is None:
         return frozenset(), parents(base, _KINDS)
-    return frozenset(marking.given), parents(marked, _KINDS)
+    # a `scan` hands its sites on with the values that they have inside of it
+    return frozenset(marking.given - marked.scanned), parents(marked, _KINDS)
