@@ -1,10 +1,12 @@
 """Strip posterior samples of what is no latent draw, before NumPyro predicts with them."""
 
 from .behavior import Behavior, numpyro_behavior
+from .carry import carry_on
 from .containers import posterior_samples
 from .errors import (
     AssumedArgumentsWarning,
     BatchShapeError,
+    ExtensionError,
     MissingLatentError,
     MissingLatentWarning,
     ModelArgumentsError,
@@ -19,6 +21,7 @@ from .errors import (
     SanitizeWarning,
     ShapeMismatchError,
 )
+from .extend import extend
 from .infer import Predictive, log_likelihood
 from .model.trace import Dim, Plate, Site
 from .review import Review
@@ -31,6 +34,7 @@ __all__ = [
     "BatchShapeError",
     "Behavior",
     "Dim",
+    "ExtensionError",
     "MissingLatentError",
     "MissingLatentWarning",
     "ModelArgumentsError",
@@ -50,6 +54,8 @@ __all__ = [
     "Site",
     "SiteTable",
     "Verdict",
+    "carry_on",
+    "extend",
     "inspect_sites",
     "log_likelihood",
     "numpyro_behavior",

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import Any
 
+import jax
 import numpy as np
 from numpyro.infer import MCMC
 from numpyro.infer.autoguide import AutoGuide
@@ -44,7 +45,9 @@ class Entries:
     constant_data: Mapping[str, Any] = {}  # arrays recorded beside the draws, not loaded
     observed_data: Mapping[str, Any] = {}
     dims: Mapping[str, tuple[Hashable, ...]] = {}  # names of the dimensions of an entry, if it has any
+    sample_dims: tuple[Hashable, ...] = ()  # those of them that are chains and draws
     labels: Mapping[Hashable, list[str]] = {}  # of a dimension, where it is labelled by text
+    indexes: Mapping[Hashable, Any] = {}  # of a dimension: a pandas Index, where it has coordinates
 
     def __init__(self, samples: Any):
         if isinstance(samples, (SVIRunResult, AutoGuide)):
@@ -77,9 +80,28 @@ class Entries:
         """The dict that NumPyro wants, with so many leading batch dimensions."""
         return self.entries if isinstance(self.entries, dict) else dict(self.entries)
 
-    def keep(self, names: Collection[str]) -> Any:
-        """A container of the same type with only these entries: the same array objects, in the same order."""
-        kept = {name: self.entries[name] for name in self.entries if name in names}
+    def values(self, names: Collection[str], ndims: int) -> dict[str, Any]:
+        """All draws of these entries, ``(draws, *per-draw shape)``: only these are loaded."""
+        return {name: jax.tree_util.tree_map(lambda x: _flat(x, ndims), self.entries[name]) for name in names}
+
+    def take(self, positions: Mapping[Hashable, np.ndarray]) -> Entries:
+        """The same with only these positions of labelled dimensions, in their order."""
+        taken = dict(self.entries)
+        for name in taken:
+            dims = per_draw_dims(self, name)
+            for axis in (i - len(dims) for i, dim in enumerate(dims) if dim in positions):
+                taken[name] = np.take(taken[name], positions[dims[axis]], axis)
+        return beside(self, taken)
+
+    def keep(
+        self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}
+    ) -> Any:
+        """A container of the same type with only these entries: the same array objects, in the same order.
+
+        ``changed`` are arrays that take the place of entries, or are new, as `values` gives them and in the batch
+        shape; ``coords`` the coordinates of dimensions that they changed.
+        """
+        kept = {name: self.entries[name] for name in self.entries if name in names} | {**changed}
         if type(self.entries) is dict:
             return kept
         if isinstance(self.entries, dict):  # a defaultdict, say, cannot be made from its items
@@ -112,15 +134,20 @@ class Labelled:
     """An ``xarray.Dataset``, whose dimensions tell chains and draws by name."""
 
     arguments = None
+    taken = False  # whether the dataset is no longer what it was opened with
     constant_data: Mapping[str, Any] = {}
     observed_data: Mapping[str, Any] = {}
 
     def __init__(self, dataset: Any):
+        self._look_at(dataset)
+
+    def _look_at(self, dataset: Any) -> None:
         self.dataset = dataset
         self.sample_dims = _sample_dims(dataset)
         self.dims = {name: dataset.variables[name].dims for name in dataset.data_vars}
         coords = {dim: dataset.variables[dim] for dim in dataset.dims if dim in dataset.coords}
         self.labels = {dim: values.values.tolist() for dim, values in coords.items() if values.dtype.kind in "OSUT"}
+        self.indexes = dataset.indexes
         self.shapes: dict[str, Shape | None] = {}  # as those of `Entries`: nothing is loaded or copied
         for name in dataset.data_vars:
             variable = dataset.variables[name]
@@ -157,9 +184,38 @@ class Labelled:
         draws: dict[str, Any] = self.draws()
         return {n: x.reshape(self.shapes[n]) for n, x in draws.items()} if batch_ndims == 2 else draws
 
-    def keep(self, names: Collection[str]) -> Any:
+    def values(self, names: Collection[str], ndims: int) -> dict[str, Any]:
+        """As `Entries.values`."""
+        return Labelled(self.dataset[list(names)]).draws() if names else {}
+
+    def take(self, positions: Mapping[Hashable, np.ndarray]) -> Labelled:
+        """As `Entries.take`."""
+        taken = copy.copy(self)
+        taken.taken = True
+        taken._look_at(self.dataset.isel(positions))
+        return taken
+
+    def keep(
+        self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}
+    ) -> Any:
         """As `Entries.keep`."""
-        return _only(self.dataset, names)
+        return self._renewed(names, changed, coords) if changed else _only(self.dataset, names)
+
+    def _renewed(self, names: Collection[str], changed: Mapping[str, Any], coords: Mapping[Hashable, Any]) -> Any:
+        """The Dataset with changed variables; what is no site and has a dimension that they changed, is left out."""
+        old = self.dataset
+        new = {}
+        for name, values in changed.items():
+            events = tuple(f"{name}_dim_{i}" for i in range(values.ndim - self.batch_ndims))  # as ArviZ names them
+            dims = tuple(_draws_first(self.dims[name], self.sample_dims)) if name in old else self.sample_dims + events
+            new[name] = dims, values, old[name].attrs if name in old else {}
+        sizes = {dim: n for dims, values, _ in new.values() for dim, n in zip(dims, values.shape)}
+        other = {dim for dim, n in sizes.items() if old.sizes.get(dim, n) != n}
+        fits = [n for n in old.data_vars if n in names and n not in new and not other.intersection(old[n].dims)]
+        rest = _only(old, fits).drop_vars([c for c in old.coords if other.intersection(old[c].dims)], errors="ignore")
+        result = rest.assign(new).assign_coords(coords)
+        result = result[[*(name for name in old.data_vars if name in result), *(n for n in new if n not in old)]]
+        return result.assign({n: result[n].transpose(*old[n].dims) for n in new if n in old})
 
 
 class Groups(Labelled):
@@ -190,16 +246,22 @@ class Groups(Labelled):
         """The groups that hold draws: the posterior, and its warm-up with it."""
         return [name for name in (POSTERIOR, f"warmup_{POSTERIOR}") if name in self.names()]
 
-    def keep(self, names: Collection[str]) -> Any:
+    def keep(
+        self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}
+    ) -> Any:
         idata = copy.copy(self.samples)
         # one level deeper, so that neither the groups nor the list of them are shared
         vars(idata).update({name: copy.copy(value) for name, value in vars(self.samples).items()})
         for name in self.cleaned():
-            setattr(idata, name, self._without_stripped(idata[name], names))
+            setattr(idata, name, self._cleaned(name, idata[name], names, changed, coords))
         return idata
 
-    def _without_stripped(self, dataset: Any, names: Collection[str]) -> Any:
-        """What only the warm-up has (or only the group judged) stays."""
+    def _cleaned(
+        self, group: str, dataset: Any, names: Collection[str], changed: Mapping[str, Any], coords: Mapping[Hashable, Any]
+    ) -> Any:
+        """What only the warm-up has (or only the group judged) stays, and as it was."""
+        if group == POSTERIOR and (changed or self.taken):
+            return Labelled.keep(self, names, changed, coords)
         return _without(dataset, [name for name in self.dataset.data_vars if name not in names])
 
 
@@ -212,11 +274,13 @@ class Tree(Groups):
     def group(self, name: str) -> Any:
         return self.samples.children[name].to_dataset()
 
-    def keep(self, names: Collection[str]) -> Any:
+    def keep(
+        self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}
+    ) -> Any:
         tree = self.samples.copy()
         for name in self.cleaned():
             node = tree.children[name]
-            node.dataset = self._without_stripped(node.to_dataset(inherit=False), names)
+            node.dataset = self._cleaned(name, node.to_dataset(inherit=False), names, changed, coords)
         return tree
 
 
@@ -227,9 +291,14 @@ class Node(Labelled):
         self.node = node
         super().__init__(node.to_dataset())
 
-    def keep(self, names: Collection[str]) -> Any:
+    def keep(
+        self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}
+    ) -> Any:
         node = self.node.copy()
-        node.dataset = _only(node.to_dataset(inherit=False), names)
+        taken = changed or self.taken
+        node.dataset = (
+            super().keep(names, changed, coords) if taken else _only(node.to_dataset(inherit=False), names)
+        )
         return node
 
 
@@ -243,7 +312,18 @@ def beside(samples: Container | None, arrays: Mapping[str, Any]) -> Entries:
         entries.arguments = samples.arguments
         entries.constant_data, entries.observed_data = samples.constant_data, samples.observed_data
         entries.dims, entries.labels = samples.dims, samples.labels
+        entries.sample_dims, entries.indexes = samples.sample_dims, samples.indexes
     return entries
+
+
+def per_draw_dims(samples: Container, name: str) -> tuple[Hashable, ...]:
+    """The labelled dimensions of an entry but for chains and draws; empty where it has no labels."""
+    return tuple(dim for dim in samples.dims.get(name, ()) if dim not in samples.sample_dims)
+
+
+def _flat(x: Any, ndims: int) -> Any:
+    x = x if hasattr(x, "reshape") else np.asarray(x)
+    return x.reshape(-1, *x.shape[ndims:])
 
 
 def posterior_samples(samples: Any, group: str = POSTERIOR, num_samples: int | None = None) -> dict[str, np.ndarray]:

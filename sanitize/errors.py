@@ -39,7 +39,7 @@ class SamplesTypeError(SanitizeError, TypeError):
 
 
 class OptionError(SanitizeError, ValueError):
-    """A keyword of this package (``new_rows``, ``keep``, ``redraw``) cannot be understood."""
+    """A keyword of this package (``new_rows``, ``keep``, ``redraw``, ``extend``, ...) cannot be understood."""
 
 
 class BatchShapeError(SanitizeError, ValueError):
@@ -60,6 +60,10 @@ class NoSharedSiteError(SanitizeError, ValueError):
 
 class NothingLeftError(SanitizeError, ValueError):
     """Every entry would be stripped. Carries ``batch_shape``."""
+
+
+class ExtensionError(SanitizeError, ValueError):
+    """Fitted values cannot be carried on without changing what was fitted. Carries ``sites``."""
 
 
 class SanitizeWarning(_Seen, UserWarning):

@@ -266,12 +266,20 @@ def review_samples(
     new_rows: bool | None = None,
     keep: str | Sequence[str] = (),
     redraw: str | Sequence[str] = (),
+    extend: str | Sequence[str] | bool = (),
     batch_ndims: int | None = None,
     use: Use = FOR_STOCK,
 ) -> Review:
     """Give a verdict on every entry, and say what is redrawn. See `SiteTable.review`."""
     judgement = judge(
-        inspection, samples, new_rows=new_rows, keep=keep, redraw=redraw, batch_ndims=batch_ndims, use=use
+        inspection,
+        samples,
+        new_rows=new_rows,
+        keep=keep,
+        redraw=redraw,
+        extend=extend,
+        batch_ndims=batch_ndims,
+        use=use,
     )
     review = Review(judgement, dict(samples.shapes), inspection.assumed, inspection.call.without_data())
     review.warn()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from . import containers
@@ -163,10 +163,15 @@ def _inspect(call: Call, samples: Container, settled: Sequence[str]) -> Inspecti
         raise arguments_error(call, f"none were passed, and without them it fails ({why})") from error
 
 
-def refuse_collisions(call: Call) -> None:
-    """Options of ours that are parameters of the model's, too."""
-    taken = [p.name for p in call.parameters or () if p.name in _OPTIONS]
-    if taken:
+def refuse_collisions(call: Call, given: Mapping[str, Any] | None = None) -> None:
+    """Options of ours that are parameters of the model's, too; of those ``given`` that say something."""
+    parameters = [p.name for p in call.parameters or ()]
+    if taken := [name for name, value in (given or {}).items() if name in parameters and value not in (None, ())]:
+        raise OptionError(
+            f"The model has a parameter of its own named {taken[0]!r}, an option of this function: pass it by "
+            f"position, or call sanitize.Predictive(model, samples, extend=..., levels=...), where nothing collides."
+        )
+    if taken := [name for name in parameters if name in _OPTIONS and given is None]:
         raise OptionError(
             f"The model has a parameter of its own named {taken[0]!r}, an option of strip_deterministic: call "
             f"inspect_sites(model, ...).review(samples, new_rows=..., redraw=...).apply(samples) instead."

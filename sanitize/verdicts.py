@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from .compare import other_arguments
-from .containers import Container
+from .containers import Container, per_draw_dims
 from .errors import (
     BatchShapeError,
     MissingLatentError,
@@ -85,6 +85,7 @@ class Judgement(NamedTuple):
     batch_shape: Shape
     missing: tuple[str, ...]  # latents without an entry
     redrawn: frozenset[str]  # fitted latents that are stripped
+    extended: tuple[str, ...]  # latents that are to be carried on, those of a loop without an entry among them
     refusals: tuple[Refusal, ...]
     notices: tuple[Notice, ...]
     by_values: bool  # whether values of the arguments counted, so that other values may end otherwise
@@ -97,6 +98,7 @@ def judge(
     new_rows: bool | None = None,
     keep: str | Sequence[str] = (),
     redraw: str | Sequence[str] = (),
+    extend: str | Sequence[str] | bool = (),
     batch_ndims: int | None = None,
     use: Use = FOR_STOCK,
 ) -> Judgement:
@@ -105,8 +107,11 @@ def judge(
         _refuse_other_model(inspection, samples.shapes)
     ndims = samples.batch_ndims if batch_ndims is None else batch_ndims
     batch = batch_shape(samples.shapes, inspection, ndims)
-    verbs = _verbs(inspection, samples, keep=keep, redraw=redraw)
+    verbs = settled(inspection, samples, keep=keep, redraw=redraw, extend=() if extend is True else extend)
     table = _Table(inspection, samples, len(batch), new_rows, verbs, use)
+    if extend is True and (unfitting := table.unfitting()):
+        verbs = {**dict.fromkeys(unfitting, "extend"), **verbs}
+        table = _Table(inspection, samples, len(batch), new_rows, verbs, use)
     verdicts = {name: table.verdict(entry) for name, entry in table.entries.items()}
     refusals = tuple(_refusals(table, verdicts))
     notices = () if refusals else tuple(_notices(table, verdicts))
@@ -117,7 +122,7 @@ def judge(
         if entry.is_latent and entry.shape_holds_values and verdicts[name].action == STRIPPED
         if entry.verb == "redraw" or not entry.target
     )
-    return Judgement(verdicts, batch, missing, redrawn, refusals, notices, table.fit.by_values)
+    return Judgement(verdicts, batch, missing, redrawn, table.extended(), refusals, notices, table.fit.by_values)
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,7 @@ class Entry:
     site: Site | None
     recorded: Shape | None  # per draw; None for a tree of arrays
     scanned: bool  # inside `control_flow.scan`
-    verb: str | None  # "keep" or "redraw", where the user named it
+    verb: str | None  # "keep", "redraw" or "extend", where the user named it
     target: str | None  # how we know that a site which is latent in this call is predicted
 
     @property
@@ -220,10 +225,15 @@ class _Table:
         # all others are latent
         if entry.verb == "redraw":
             return verdict(STRIPPED, "latent named in redraw: drawn from its prior")
-        if entry.target and entry.verb is None:
+        if entry.target and entry.verb in (None, "extend"):
             return verdict(STRIPPED, f"observed {entry.target}: predicted anew, or scored from the data passed")
         if not entry.shape_holds_values:
             return verdict(STRIPPED, "latent: holds no value in this model, so that nothing is drawn")
+        if entry.verb == "extend":
+            if why := self.cannot_go_on(entry):
+                return verdict(REFUSED, f"latent named in extend: {why}")
+            goes_on = "fitted values stay, the others are drawn given them" if entry.mismatch else "fits"
+            return verdict(KEPT, f"latent named in extend: {goes_on}")
         if entry.verb is None and name in self.inspection.reversed_series:
             return verdict(REFUSED, "latent: of a scan in reverse, where NumPyro puts recorded values back in reverse")
         if self.is_continued(entry) and entry.verb is None and not self.new_rows:
@@ -244,6 +254,42 @@ class _Table:
         if self.rows_of(name):
             return verdict(KEPT, f"row-level latent: fits, {self.guess(name) or 'the rows are those of the fit'}")
         return verdict(KEPT, f"latent: fits{', ' if self.guess(name) else ''}{self.guess(name)}")
+
+    # --------------------------------------------------------------------------------------------- carrying on
+
+    def unfitting(self) -> list[str]:
+        """What ``extend=True`` stands for: latents that do not fit, and those of a loop after the recorded ones."""
+        entries = [e.name for e in self.latents if e.verb is None and e.mismatch != () and e.shape_holds_values]
+        absent = (name for name in self.inspection.run.named("latent") if name not in self.entries)
+        return entries + [name for name in absent if self._is_beyond(name) and not self.target(name)]
+
+    def extended(self) -> tuple[str, ...]:
+        """The latents of the verb ``extend`` of which something is to be drawn."""
+        named = [name for name, verb in self.verbs.items() if verb == "extend" and not self.target(name)]
+        recorded = self.entries.keys()
+        beyond = (n for n in named if n not in recorded and not recorded.isdisjoint(self.inspection.loop_of(n)))
+        return (*(n for n in named if n in recorded and self.entries[n].mismatch), *beyond)
+
+    def cannot_go_on(self, entry: Entry) -> str:
+        """Why a latent cannot be carried on; empty: it can, as far as shapes and arguments tell."""
+        was, now = entry.recorded, entry.shape
+        if entry.mismatch is None or was is None or now is None:
+            return "it has another number of dimensions than the model's"
+        was = was[len(was) - len(now) :]
+        if any(was[dim] > now[dim] for dim in entry.mismatch):
+            return "the model has fewer values than were fitted; levels= tells which, where the samples label them"
+        if entry.name in self.inspection.reversed_series:
+            return "the scan runs in reverse"
+        if entry.scanned and entry.mismatch not in ((), (0,)):
+            return "inside a scan it goes on along the steps only"
+        for dim in entry.mismatch:
+            for size in self.inspection.sizes.of[entry.name][dim]:
+                if self.fit.begins_otherwise(size):
+                    return (
+                        f"{' or '.join(size.words)} does not begin with the values of the fit, of which the recorded "
+                        f"ones come first: pass those of the fit, and the new ones after them"
+                    )
+        return ""
 
     # ---------------------------------------------------------------------------------------------- targets
 
@@ -457,7 +503,7 @@ class _Table:
 # --------------------------------------------------------------------------------------------------------- verbs
 
 
-def _verbs(inspection: Inspection, samples: Container, **verbs: str | Sequence[str]) -> dict[str, str]:
+def settled(inspection: Inspection, samples: Container, **verbs: str | Sequence[str] | bool) -> dict[str, str]:
     """Entry, or latent without one -> the verb that settles it. A plate or labelled dim stands for its latents."""
     settled: dict[str, str] = {}
     for verb, names in verbs.items():
@@ -474,17 +520,20 @@ def _named(inspection: Inspection, samples: Container, verb: str, name: str) -> 
     latents = inspection.run.named("latent")
     kinds = ("latent", "deterministic") if verb == "keep" else ("latent",)
     site = inspection.site(name)
+    if verb == "extend" and name in latents and name not in samples.shapes:
+        if not any(one in samples.shapes for one in inspection.loop_of(name)):
+            raise OptionError(f"extend names {name!r}, of which the samples have no entry: there is nothing to go on.")
     if site is not None and site.kind in kinds:
         return [name]
     by_plate = [n for n in latents if any(plate.name == name for plate in inspection.run.sites[n].plates)]
     if found := list(dict.fromkeys([*by_plate, *(n for n in latents if name in samples.dims.get(n, ()))])):
         return found
     what = "no site" if site is None else f"a site of kind {site.kind}"
-    why = (
-        "only latents can be drawn from their prior"
-        if verb == "redraw"
-        else "only latents and recorded values are kept"
-    )
+    why = {
+        "redraw": "only latents can be drawn from their prior",
+        "keep": "only latents and recorded values are kept",
+        "extend": "only latents, and plates or labelled dimensions of latents, are carried on",
+    }[verb]
     raise OptionError(
         f"{verb} names {name!r}, which is {what} of this model: {why}, and its latents are "
         f"{listing(latents) or 'none'}."
@@ -640,17 +689,31 @@ def _way_out(table: _Table, verdicts: Mapping[str, Verdict], names: Collection[s
             "Every entry has one leading dimension too many: if the draws are grouped by chain, pass batch_ndims=2 to "
             "Predictive or log_likelihood."
         )
+    if stuck := [name for name in names if table.entries[name].verb == "extend"]:
+        reasons = (verdicts[name].reason.removeprefix("latent named in extend: ") for name in stuck)
+        return f"{listing(stuck)} cannot be carried on: {'; '.join(dict.fromkeys(reasons))}."
     joint = [name for name in names if verdicts[name].reason.endswith("depend on each other")]
     redraw = tuple(names)
+    ways = f"{_carry_on(table, names)}redraw={redraw!r} to draw from the prior."
     if joint:
         return (
             f"The values of {listing(joint)} depend on each other along the rows (a walk, a Gaussian process): drawn "
-            f"anew, all that was fitted is lost. Pass the rows of the fit, or redraw={redraw!r} to draw from the prior."
+            f"anew, all that was fitted is lost. Pass the rows of the fit, or {ways}"
         )
     return (
         f"A fitted coefficient is never replaced by its prior unasked: pass arguments of the size that was fitted, or "
-        f"redraw={redraw!r} to draw from the prior."
+        f"{ways}"
     )
+
+
+def _carry_on(table: _Table, names: Collection[str]) -> str:
+    """The offer of ``extend=``, for entries of which the model has more."""
+    grown = tuple(name for name in names if not table.cannot_go_on(table.entries[name]))
+    if not grown:
+        return ""
+    dims = [dim for name in grown for dim in per_draw_dims(table.samples, name) if dim in table.samples.indexes]
+    levels = f", and levels={{{dims[0]!r}: [...]}} to say which is which" if dims else ""
+    return f"extend={grown!r} (of the drop-ins; sites= of sanitize.extend) to draw the others given them{levels}, or "
 
 
 def _mismatch_text(table: _Table, entry: Entry) -> str:
@@ -712,10 +775,12 @@ def _row_notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Not
         if not any(entry.mismatch for entry in redrawn):
             settle += ", new_rows=False keeps them"
         names = tuple(entry.name for entry in redrawn)
+        grown = [entry.name for entry in redrawn if entry.mismatch]
         yield Notice(
             RedrawnSiteWarning,
             f"Stripped the row-level latents {_sizes(redrawn)}: {why}. The model draws them from their prior, given "
-            f"the other draws; none of their fitted values is used. {settle}, or redraw={names!r}.",
+            f"the other draws; none of their fitted values is used. {settle}, or {_carry_on(table, grown)}"
+            f"redraw={names!r}.",
             {"sites": names},
         )
     kept = [entry for entry in free if verdicts[entry.name].action == KEPT and not table.is_continued(entry)]

@@ -266,7 +266,7 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
             fn = message["fn"]
             event_dim = int(fn.event_dim)
             dist_shapes[name] = tuple(int(n) for n in fn.shape())
-            joint[name] = _joint_dims(fn)
+            joint[name] = joint_dims(fn)
             if "_scan_current_index" in message["infer"]:  # which `scan` leaves at each of its sites
                 scanned.append(name)
         shape, dtype = _shape_and_dtype(message["value"])
@@ -277,7 +277,7 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
     return {"sites": sites, "dist_shapes": dist_shapes, "joint": joint, "scanned": frozenset(scanned)}
 
 
-def _joint_dims(fn: Any) -> int:
+def joint_dims(fn: Any) -> int:
     """Event dimensions without those that ``to_event`` only counts as such."""
     while isinstance(fn, (Independent, ExpandedDistribution, MaskedDistribution, TransformedDistribution)):
         if isinstance(fn, TransformedDistribution) and any(t.domain.event_dim for t in fn.transforms):

@@ -1,0 +1,466 @@
+"""`extend`: fitted values carried on to more groups, rows or steps.
+
+One ancestral pass of the model a draw: NumPyro's own ``substitute`` puts recorded values where they were, and what is
+not recorded is drawn given them, in the order of the model.
+"""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import random
+from numpyro import handlers
+
+from . import containers
+from .carry import complete, inner
+from .containers import Container, per_draw_dims
+from .errors import ExtensionError, OptionError, listing
+from .missing import Use
+from .model.call import Call, arguments_error
+from .model.inspection import Inspection
+from .model.trace import trace_model
+from .review import Review, review_samples
+from .strip import refuse_collisions
+from .verdicts import settled
+
+# Draws that are worked on at once: a Gaussian process of 500 inputs needs 1 MB a draw for each matrix.
+_PIECE = 128
+
+# What the fitted part may differ by, recomputed: see `tests/test_extend.py` for what it was measured on.
+_COMPUTED, _DENSITY = 1e-2, 1e-3
+# Log density a recorded value, below that of a draw from the prior, which no fit leaves behind.
+_IMPLAUSIBLE = 25.0
+
+
+class Drawn(NamedTuple):
+    """What was carried on: arrays in the samples' batch shape, and coordinates of their dimensions."""
+
+    arrays: Mapping[str, Any]
+    coords: Mapping[Hashable, Any]
+
+
+class Level(NamedTuple):
+    """A labelled dimension in the order that the user gives it."""
+
+    labels: Sequence[Any]
+    at: np.ndarray  # where its known labels stand
+    unknown: list[Any]
+
+
+def extend(
+    model: Callable[..., Any],
+    samples: Any,
+    rng_key: Any,
+    /,
+    *args: Any,
+    sites: str | Sequence[str] | bool,
+    levels: Mapping[str, Sequence[Any]] | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Carry fitted values on to more groups, rows or steps: what was fitted stays, the rest is drawn given it.
+
+    Parameters
+    ----------
+    model : callable
+        The NumPyro model that was fitted.
+    samples : mapping of arrays, MCMC, xarray.Dataset, arviz.InferenceData or xarray.DataTree
+        Posterior samples, see `strip_deterministic`.
+    rng_key : jax.Array
+        The key to draw with. What is drawn depends on it, the number of the draw and the name of the site alone.
+    *args, **kwargs
+        The model's arguments with the groups, rows or steps that are asked for. Where nothing labels them, those of
+        the fit come first.
+    sites : str, sequence of str, or True
+        What is carried on: latents, plates or labelled dimensions (all latents that have them), or True: all that do
+        not fit.
+    levels : mapping, optional
+        The labels of a dimension, in the order in which the model counts them: ``{"school": ["B", "F"]}``. Known ones
+        take their fitted values along, unknown ones are drawn. Needs samples that label the dimension.
+
+    Returns
+    -------
+    The type of ``samples``
+        As `strip_deterministic` returns it, with the entries of ``sites`` in the model's shape. Fitted values are the
+        same bit for bit; entries that fit are the same array objects. Coordinates follow: from ``levels``, or by
+        their step where that is regular. Latents that a loop names (``level_8``) become entries, and so does what
+        had to be drawn as no entry held it, and others were drawn from it.
+
+    Raises
+    ------
+    ShapeMismatchError
+        A latent that is not in ``sites`` does not fit, or one that is cannot be carried on: the model has fewer
+        values, or the arguments do not begin with those of the fit, where the samples hold them.
+    OptionError
+        Names or labels that are not there; a distribution drawn jointly for which no rule is known, see `carry_on`.
+    ExtensionError
+        What was fitted would change: a recorded deterministic value is another along the fitted part, the
+        distribution of a fitted value depends on what is drawn, or the recorded values are none that it produces.
+
+    Notes
+    -----
+    Values that are independent given the fitted ones are fresh draws, with fitted parents: groups, rows, innovations
+    that the model sums up (``cumsum(z)``, ``L @ z``), latents named in a loop. A series in ``scan`` goes on as
+    NumPyro continues it. Values that are drawn jointly go on by a rule for their distribution, see `carry_on`.
+
+    What the samples do not tell cannot be seen: a prior that depends on the *number* of groups; innovations used
+    backwards (the last one first) where no path was recorded at a deterministic site; other inputs before those of the
+    fit where neither the samples hold those nor the density shows it.
+
+    Examples
+    --------
+    >>> import jax, numpy as np, numpyro, numpyro.distributions as dist
+    >>> from sanitize import extend
+    >>> def model(n_schools, y=None):
+    ...     tau = numpyro.sample("tau", dist.HalfNormal(5.0))
+    ...     with numpyro.plate("school", n_schools):
+    ...         theta = numpyro.sample("theta", dist.Normal(0.0, tau))
+    ...         numpyro.sample("y", dist.Normal(theta, 1.0), obs=y)
+    >>> samples = {"tau": np.ones(50), "theta": np.zeros((50, 8))}
+    >>> more = extend(model, samples, jax.random.PRNGKey(0), 10, sites="theta")
+    >>> more["theta"].shape, bool((more["theta"][:, :8] == samples["theta"]).all())
+    ((50, 10), True)
+    """
+    call = Call.of(model, args, kwargs)
+    refuse_collisions(call, {"sites": sites, "levels": levels})
+    refuse_no_key(rng_key, "the third argument of extend")
+    if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in call.leaves):
+        raise arguments_error(call, "extend draws values, and needs the arguments' own")
+    opened = containers.open(samples)
+    inspection = Inspection.of(call)
+    opened, known = with_levels(inspection, opened, levels, extend=sites)
+    review = review_samples(inspection, opened, extend=sites, use=Use(returned=()))
+    review.refuse()
+    drawn = carried_on(inspection, opened, review, rng_key, known)
+    return opened.keep(review.kept, *drawn) if drawn.arrays else review.apply_to(opened)
+
+
+def refuse_no_key(rng_key: Any, what: str) -> None:
+    dtype, shape = getattr(rng_key, "dtype", None), getattr(rng_key, "shape", None)
+    typed = dtype is not None and hasattr(jax.dtypes, "prng_key") and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key)
+    if not (typed and shape == ()) and not (dtype == np.uint32 and shape in ((2,), (4,))):
+        raise OptionError(
+            f"{what} is {type(rng_key).__name__}{'' if shape is None else f' of shape {shape}'}: it has to be a PRNG "
+            f"key, jax.random.PRNGKey(0) for example."
+        )
+
+
+# --------------------------------------------------------------------------------------------------------- labels
+
+
+def with_levels(
+    inspection: Inspection, samples: Container, levels: Mapping[str, Sequence[Any]] | None, **verbs: Any
+) -> tuple[Container, Mapping[Hashable, Level]]:
+    """The samples in the order of the labels, as far as they know them, and where these stand."""
+    if not levels:
+        return samples, {}
+    if not isinstance(levels, Mapping):
+        raise OptionError(f"levels is {levels!r}: it maps a dimension to its labels, as in {{'school': ['B', 'F']}}.")
+    known = {dim: _level(samples, dim, labels) for dim, labels in levels.items()}
+    every = verbs.get("extend") is True
+    verbs = {**verbs, "extend": () if every else verbs.get("extend", ())}
+    verb = settled(inspection, samples, **verbs)
+    for name, site in inspection.run.sites.items():
+        dims = per_draw_dims(samples, name)
+        if site.kind != "latent" or name not in samples.shapes or verb.get(name) == "redraw":
+            continue
+        for dim, n in zip(dims[len(dims) - len(site.shape or ()) :], site.shape or ()):
+            if dim not in known or name in inspection.observable:
+                continue
+            if len(known[dim].labels) != n:
+                raise OptionError(
+                    f"levels[{dim!r}] has {len(known[dim].labels)} labels, and {name!r} has {n} values along {dim!r} "
+                    f"in the model with these arguments: give one label for each, in the model's order."
+                )
+            if known[dim].unknown and not every and verb.get(name) != "extend":
+                raise OptionError(
+                    f"levels[{dim!r}] names {listing(map(str, known[dim].unknown))}, of which the samples have no "
+                    f"{name!r}. Pass {name!r} in extend= (sites= of sanitize.extend) to draw them given the others."
+                )
+    moved = {dim: samples.indexes[dim].get_indexer(list(level.labels)) for dim, level in known.items()}
+    moved = {dim: at[at >= 0] for dim, at in moved.items()}
+    moved = {dim: at for dim, at in moved.items() if not np.array_equal(at, np.arange(len(samples.indexes[dim])))}
+    return (samples.take(moved) if moved else samples), known
+
+
+def _level(samples: Container, dim: str, labels: Sequence[Any]) -> Level:
+    if dim not in samples.indexes:
+        raise OptionError(
+            f"levels names the dimension {dim!r}, and the samples label {listing(map(str, samples.indexes)) or 'none'}: "
+            f"pass an xarray.Dataset or ArviZ's InferenceData with dims= and coords={{{dim!r}: [...]}}, the labels of "
+            f"the fit."
+        )
+    index, labels = samples.indexes[dim], list(labels)
+    if len({*labels}) < len(labels) or not index.is_unique:
+        raise OptionError(f"levels[{dim!r}] names a label twice, or the samples do: which values are meant is not told.")
+    found = index.get_indexer(labels)
+    if (found < 0).all():
+        raise OptionError(
+            f"levels[{dim!r}] is {listing(map(str, labels))}, and the samples know none of them, but "
+            f"{listing(map(str, index))}. If all of them are new, name the latents in redraw=."
+        )
+    return Level(labels, np.flatnonzero(found >= 0), [label for label, at in zip(labels, found) if at < 0])
+
+
+def _continued(name: str, dim: Hashable, index: Any, n: int) -> Any:
+    """The coordinates of a dimension that has become longer: on by their step, where that is regular."""
+    more = n - len(index)
+    if hasattr(index, "freq"):  # dates
+        import pandas as pd
+
+        freq = pd.infer_freq(index) if len(index) > 2 else None
+        if freq is not None:
+            return index.append(pd.date_range(index[-1], periods=more + 1, freq=freq)[1:]).values
+    elif index.dtype.kind in "iuf":
+        steps = np.diff(index.values)
+        step = steps[0] if len(steps) else 1
+        if np.allclose(steps, step, rtol=1e-5) and step and (len(steps) > 1 or step == 1):
+            return np.concatenate([index.values, index.values[-1] + step * np.arange(1, more + 1)])
+    raise OptionError(
+        f"The samples label the dimension {dim!r} of {name!r}, {len(index)} of its values, and the model has {n}: pass "
+        f"levels={{{dim!r}: [...]}} with {n} labels in the model's order, which tells the new ones from the fitted."
+    )
+
+
+# ------------------------------------------------------------------------------------------------------- drawing
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What one pass does, the same for all draws."""
+
+    inspection: Inspection
+    where: Mapping[str, tuple[np.ndarray, ...]]  # carried on -> the positions of its recorded values
+    out: Collection[str]  # sites whose values are wanted
+    computed: Mapping[str, tuple[np.ndarray, ...]]  # recorded deterministic sites to compare -> the fitted part
+    scored: Collection[str]  # fitted latents whose distribution what is drawn has a part in
+
+    def run(self, key: jax.Array, draw: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+        """One ancestral pass: values drawn, recorded values computed anew, log densities of fitted ones."""
+        density: dict[str, Any] = {}
+        excess: dict[str, Any] = {}
+
+        def value(message: Mapping[str, Any]) -> Any:
+            name = message.get("name")
+            if message["type"] != "sample":
+                return draw.get(name) if message["type"] in ("param", "mutable", "deterministic") else None
+            if message["is_observed"] or "_scan_current_index" in message["infer"]:
+                return draw.get(name)
+            if name in draw and name not in self.where:
+                if name in self.scored:
+                    density[name] = jnp.sum(message["fn"].log_prob(draw[name]))
+                return draw[name]
+            fn, shape = message["fn"], tuple(message["kwargs"].get("sample_shape", ()))
+            own = random.fold_in(key, _number(name))
+            if name not in draw:
+                return fn.sample(own, shape) if self._is_drawn_by_name(fn) else None
+            where = self.where[name]
+            try:
+                full = complete(fn, own, jnp.asarray(draw[name]), where, shape)
+            except OptionError as error:
+                raise OptionError(f"Latent {name!r} cannot be carried on: {error}.") from None
+            except NotImplementedError:
+                raise OptionError(
+                    f"Latent {name!r} cannot be carried on: its prior, {type(inner(fn)).__name__}, cannot be drawn from."
+                ) from None
+            lead = full.ndim - inner(fn).event_dim
+            if any(len(at) < n for at, n in zip(where[lead:], full.shape[lead:])):
+                recorded = int(np.prod(np.shape(draw[name])))
+                one, other = (jnp.sum(inner(fn).log_prob(x)) for x in (fn.sample(own, shape), full))
+                excess[name] = (one - other) / recorded
+            elif name in self.scored:
+                logs = jnp.broadcast_to(inner(fn).log_prob(full), full.shape[:lead])
+                density[name] = jnp.sum(logs[np.ix_(*where[:lead])])
+            return full
+
+        call = self.inspection.call
+        args, kwargs = call.arguments()
+        model = handlers.substitute(call.model, substitute_fn=value)
+        trace = trace_model(model, call.masked, args, kwargs, random.fold_in(key, 0))
+        out = {name: trace[name]["value"] for name in self.out}
+        computed = {name: jnp.asarray(trace[name]["value"])[np.ix_(*at)] for name, at in self.computed.items()}
+        return out, computed, density, excess
+
+    @staticmethod
+    def _is_drawn_by_name(fn: Any) -> bool:
+        try:
+            jax.eval_shape(fn.sample, random.PRNGKey(0))
+        except NotImplementedError:  # `ImproperUniform`: the run itself makes up a value
+            return False
+        return True
+
+
+def carried_on(
+    inspection: Inspection, samples: Container, review: Review, rng_key: Any, levels: Mapping[Hashable, Level]
+) -> Drawn:
+    """The entries that ``extend`` names, in the model's shape, and coordinates of what has become longer."""
+    sites, extended, ndims = inspection.run.sites, review.judgement.extended, len(review.batch_shape)
+    if not extended:
+        return Drawn({}, {dim: level.labels for dim, level in levels.items()} if levels else {})
+    recorded = {name: (shape or ())[ndims:] for name, shape in samples.shapes.items()}
+    where, coords = {}, {}
+    for name in (name for name in extended if name in recorded):
+        model, dims = sites[name].shape or (), per_draw_dims(samples, name)
+        was = recorded[name][len(recorded[name]) - len(model) :]
+        labels: list[Hashable] = [*dims[len(dims) - len(model) :]] or [None] * len(model)
+        where[name] = tuple(levels[d].at if d in levels else np.arange(r) for d, r in zip(labels, was))
+        for dim, r, n in zip(labels, was, model):
+            if dim in levels:
+                coords[dim] = levels[dim].labels
+            elif r < n and dim in samples.indexes:
+                coords[dim] = _continued(name, dim, samples.indexes[dim], n)
+    kept = [n for n in review.kept if n in sites and sites[n].kind != "observed"]
+    also = [n for n in inspection.used(kept, extended) if n not in review.kept and sites[n].kind == "latent"]
+    above = inspection.ancestors
+    scored = [n for n in kept if not above.get(n, frozenset()).isdisjoint(extended)]
+    computed = _comparable(inspection, samples, recorded, where, extended, levels)
+    plan = _Plan(inspection, where, dict.fromkeys([*extended, *also]), computed, scored)
+    values = samples.values(kept, ndims)
+    for name, at in where.items():  # dimensions of length one in front are not the model's
+        values[name] = values[name].reshape(len(values[name]), *map(len, at))
+    was = samples.values([*computed], ndims)
+    arrays = _draw(plan, values, was, rng_key)
+    return Drawn({name: x.reshape(*review.batch_shape, *x.shape[1:]) for name, x in arrays.items()}, coords)
+
+
+def _draw(plan: _Plan, values: Mapping[str, Any], was: Mapping[str, Any], rng_key: Any) -> dict[str, Any]:
+    """All draws, in pieces of one length, so that one compilation serves them. The last overlaps the one before."""
+    total = len(jax.tree_util.tree_leaves(values)[0])
+    keys = jax.vmap(functools.partial(random.fold_in, rng_key))(jnp.arange(total))
+    eager = plan.inspection.call.mode == "eager"  # such a model branches on the values of latents
+    run = _one_by_one(plan.run) if eager else jax.jit(jax.vmap(plan.run))
+    piece = min(_PIECE, total)
+    found: dict[str, np.ndarray] = {}
+    for start in (*range(0, total - piece, piece), total - piece):
+        part = slice(start, start + piece)
+        draws = jax.tree_util.tree_map(lambda x, part=part: x[part], dict(values))
+        out, computed, density, excess = run(keys[part], draws)
+        _refuse_changed(plan, {name: was[name][part] for name in computed}, computed)
+        _refuse_implausible(excess)
+        if density and not found:
+            _refuse_dependent(plan, density, run(keys[part][::-1], draws)[2])
+        for name, value in out.items():
+            found.setdefault(name, np.empty((total, *value.shape[1:]), value.dtype))[part] = value
+    arrays: dict[str, Any] = {}
+    for name, value in found.items():
+        _refuse_not_finite(plan, name, value, values.get(name))
+        if name in plan.where:  # bit for bit, whatever precision JAX works in
+            value = value.astype(values[name].dtype)
+            value[(slice(None), *np.ix_(*plan.where[name]))] = values[name]
+        arrays[name] = jnp.asarray(value) if isinstance(values.get(name), jax.Array) else value
+    return arrays
+
+
+def _one_by_one(run: Callable[..., Any]) -> Callable[..., Any]:
+    def all_of(keys: Any, draws: Any) -> Any:
+        each = [run(key, jax.tree_util.tree_map(lambda x, i=i: x[i], draws)) for i, key in enumerate(keys)]
+        return jax.tree_util.tree_map(lambda *x: np.stack(x), *each)
+
+    return all_of
+
+
+def _number(name: str) -> int:
+    return zlib.crc32(name.encode()) & 0x7FFFFFFF
+
+
+# -------------------------------------------------------------------------------------------------------- checks
+
+
+def _comparable(
+    inspection: Inspection,
+    samples: Container,
+    recorded: Mapping[str, tuple[int, ...]],
+    where: Mapping[str, tuple[np.ndarray, ...]],
+    extended: Collection[str],
+    levels: Mapping[Hashable, Level],
+) -> dict[str, tuple[np.ndarray, ...]]:
+    """Recorded deterministic values that have become longer together with a latent -> their fitted part.
+
+    Not among them are those that follow something else: the rows of a call are often others than those of the fit.
+    """
+    sites = inspection.run.sites
+    longer = [n for n in recorded if n in sites and sites[n].kind == "deterministic" and sites[n].shape != recorded[n]]
+    if not longer:
+        return {}
+    of, loops = inspection.sizes.of, inspection.sizes.loops
+    grown: dict[Any, np.ndarray] = {}  # a size, or lengths where it could not be told what a dimension follows
+    for name in extended:
+        for follows, at, n in zip(of[name], where.get(name, ()), sites[name].shape or ()):
+            if len(at) < n and np.array_equal(at, np.arange(len(at))):
+                grown.update(dict.fromkeys(follows or [(len(at), n)], at))
+        if name not in where:
+            steps = sum(one in recorded for one in inspection.loop_of(name))
+            grown.update(dict.fromkeys(loops.get(name, ()), np.arange(steps)))
+
+    def part(name: str) -> Iterator[np.ndarray | None]:
+        dims = per_draw_dims(samples, name)
+        for i, (was, now) in enumerate(zip(recorded[name], sites[name].shape or ())):
+            if dims and dims[i] in levels:
+                yield levels[dims[i]].at
+                continue
+            sizes = of[name][i] or [(was, now)]
+            at = next((grown[size] for size in sizes if size in grown), None)
+            at = np.arange(was) if at is None and was == now and not of[name][i] else at
+            yield at if at is not None and len(at) == was else None
+
+    found = {}
+    for name in longer:
+        parts = [*part(name)] if len(recorded[name]) == len(sites[name].shape or ()) else [None]
+        if all(at is not None for at in parts):
+            found[name] = tuple(at for at in parts if at is not None)
+    return found
+
+
+def _refuse_changed(plan: _Plan, was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    for name, value in now.items():
+        before, after = np.asarray(was[name], float), np.asarray(value, float)
+        scale = np.max(np.abs(before[np.isfinite(before)]), initial=0.0)
+        gap = np.abs(before - after)[np.isfinite(before)]
+        if not (gap <= _COMPUTED * scale).all():
+            raise ExtensionError(
+                f"What was fitted would change: {name!r}, recomputed along its fitted part, is off by {np.max(gap):.3g} "
+                f"from values up to {scale:.3g}. So {listing(plan.where or plan.out)} cannot be carried on with these "
+                f"arguments: they have to begin with those of the fit, and what the model computes for those must not "
+                f"depend on what comes after them (a mean over groups, a basis made from the range of the data).",
+                sites=(name,),
+            )
+
+
+def _refuse_dependent(plan: _Plan, one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+    for name, density in one.items():
+        before, after = np.asarray(density, float), np.asarray(other[name], float)
+        if not np.allclose(before, after, rtol=_DENSITY, atol=_DENSITY, equal_nan=True):
+            raise ExtensionError(
+                f"What was fitted would change: the distribution of the fitted {name!r} depends on what is drawn anew "
+                f"of {listing(plan.where or plan.out)} (a mean over groups, for example), so that its fitted values "
+                f"tell of those. They cannot be drawn forward from the model: fit it with the new ones in it, or name "
+                f"{name!r} in redraw= of the drop-ins.",
+                sites=(name,),
+            )
+
+
+def _refuse_implausible(excess: Mapping[str, Any]) -> None:
+    for name, value in excess.items():
+        if (typical := float(np.median(np.asarray(value)))) > _IMPLAUSIBLE:
+            raise ExtensionError(
+                f"The fitted values of {name!r} are none that its distribution with these arguments produces (the log "
+                f"density of a value lies {typical:.0f} below that of a draw from the prior): the arguments have to begin "
+                f"with those of the fit, in their order, and go on with the new ones.",
+                sites=(name,),
+            )
+
+
+def _refuse_not_finite(plan: _Plan, name: str, value: np.ndarray, recorded: Any) -> None:
+    if np.isnan(value).any() and not (recorded is not None and np.isnan(recorded).any()):
+        raise ExtensionError(
+            f"{name!r} carried on is not a number in {int(np.isnan(value).any(tuple(range(1, value.ndim))).sum())} of "
+            f"{len(value)} draws: a covariance is not positive definite in the precision of JAX. Add jitter to its "
+            f"diagonal, or set jax_enable_x64.",
+            sites=(name,),
+        )
