@@ -153,7 +153,7 @@ def _(fn: Any, rng_key: jax.Array, recorded: jax.Array, at: np.ndarray) -> jax.A
 if hasattr(dist, "EulerMaruyama"):  # since NumPyro 0.14
 
     @carry_on.register(dist.EulerMaruyama)
-    def _(fn: Any, rng_key: jax.Array, recorded: jax.Array, at: np.ndarray) -> jax.Array:
+    def _path(fn: Any, rng_key: jax.Array, recorded: jax.Array, at: np.ndarray) -> jax.Array:
         _from_first(fn, at)
         axis, r = recorded.ndim - fn.event_dim, len(at)
         last = dist.Delta(jnp.take(recorded, r - 1, axis), event_dim=fn.event_dim - 1)
@@ -164,7 +164,7 @@ if hasattr(dist, "EulerMaruyama"):  # since NumPyro 0.14
 if hasattr(dist, "GaussianStateSpace"):  # since NumPyro 0.16
 
     @carry_on.register(dist.GaussianStateSpace)
-    def _(fn: Any, rng_key: jax.Array, recorded: jax.Array, at: np.ndarray) -> jax.Array:
+    def _states(fn: Any, rng_key: jax.Array, recorded: jax.Array, at: np.ndarray) -> jax.Array:
         _from_first(fn, at)
         steps, states = fn.event_shape
         noise = random.normal(rng_key, (*recorded.shape[:-2], steps - len(at), states), recorded.dtype)

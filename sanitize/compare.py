@@ -16,7 +16,7 @@ from .containers import Container
 from .errors import listing
 from .fit import Fit, equal
 from .model.axes import Axis, with_levels
-from .model.call import Call, is_array, is_value_list, shape_of
+from .model.call import Call, is_array, is_value_list
 from .model.inspection import Inspection
 from .model.values import computes_alike
 

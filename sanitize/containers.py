@@ -93,9 +93,7 @@ class Entries:
                 taken[name] = np.take(taken[name], positions[dims[axis]], axis)
         return beside(self, taken)
 
-    def keep(
-        self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}
-    ) -> Any:
+    def keep(self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}) -> Any:
         """A container of the same type with only these entries: the same array objects, in the same order.
 
         ``changed`` are arrays that take the place of entries, or are new, as `values` gives them and in the batch
@@ -195,9 +193,7 @@ class Labelled:
         taken._look_at(self.dataset.isel(positions))
         return taken
 
-    def keep(
-        self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}
-    ) -> Any:
+    def keep(self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}) -> Any:
         """As `Entries.keep`."""
         return self._renewed(names, changed, coords) if changed else _only(self.dataset, names)
 
@@ -246,9 +242,7 @@ class Groups(Labelled):
         """The groups that hold draws: the posterior, and its warm-up with it."""
         return [name for name in (POSTERIOR, f"warmup_{POSTERIOR}") if name in self.names()]
 
-    def keep(
-        self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}
-    ) -> Any:
+    def keep(self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}) -> Any:
         idata = copy.copy(self.samples)
         # one level deeper, so that neither the groups nor the list of them are shared
         vars(idata).update({name: copy.copy(value) for name, value in vars(self.samples).items()})
@@ -257,7 +251,12 @@ class Groups(Labelled):
         return idata
 
     def _cleaned(
-        self, group: str, dataset: Any, names: Collection[str], changed: Mapping[str, Any], coords: Mapping[Hashable, Any]
+        self,
+        group: str,
+        dataset: Any,
+        names: Collection[str],
+        changed: Mapping[str, Any],
+        coords: Mapping[Hashable, Any],
     ) -> Any:
         """What only the warm-up has (or only the group judged) stays, and as it was."""
         if group == POSTERIOR and (changed or self.taken):
@@ -274,9 +273,7 @@ class Tree(Groups):
     def group(self, name: str) -> Any:
         return self.samples.children[name].to_dataset()
 
-    def keep(
-        self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}
-    ) -> Any:
+    def keep(self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}) -> Any:
         tree = self.samples.copy()
         for name in self.cleaned():
             node = tree.children[name]
@@ -291,14 +288,10 @@ class Node(Labelled):
         self.node = node
         super().__init__(node.to_dataset())
 
-    def keep(
-        self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}
-    ) -> Any:
+    def keep(self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}) -> Any:
         node = self.node.copy()
         taken = changed or self.taken
-        node.dataset = (
-            super().keep(names, changed, coords) if taken else _only(node.to_dataset(inherit=False), names)
-        )
+        node.dataset = super().keep(names, changed, coords) if taken else _only(node.to_dataset(inherit=False), names)
         return node
 
 

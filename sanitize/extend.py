@@ -10,7 +10,7 @@ import functools
 import zlib
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +37,8 @@ _PIECE = 128
 _COMPUTED, _DENSITY = 1e-2, 1e-3
 # Log density a recorded value, below that of a draw from the prior, which no fit leaves behind.
 _IMPLAUSIBLE = 25.0
+
+_C = TypeVar("_C", containers.Entries, Container)
 
 
 class Drawn(NamedTuple):
@@ -155,14 +157,14 @@ def refuse_no_key(rng_key: Any, what: str) -> None:
 
 
 def with_levels(
-    inspection: Inspection, samples: Container, levels: Mapping[str, Sequence[Any]] | None, **verbs: Any
-) -> tuple[Container, Mapping[Hashable, Level]]:
+    inspection: Inspection, samples: _C, levels: Mapping[str, Sequence[Any]] | None, **verbs: Any
+) -> tuple[_C, Mapping[Hashable, Level]]:
     """The samples in the order of the labels, as far as they know them, and where these stand."""
     if not levels:
         return samples, {}
     if not isinstance(levels, Mapping):
         raise OptionError(f"levels is {levels!r}: it maps a dimension to its labels, as in {{'school': ['B', 'F']}}.")
-    known = {dim: _level(samples, dim, labels) for dim, labels in levels.items()}
+    known: dict[Hashable, Level] = {dim: _level(samples, dim, labels) for dim, labels in levels.items()}
     every = verbs.get("extend") is True
     verbs = {**verbs, "extend": () if every else verbs.get("extend", ())}
     verb = settled(inspection, samples, **verbs)
@@ -183,22 +185,26 @@ def with_levels(
                     f"levels[{dim!r}] names {listing(map(str, known[dim].unknown))}, of which the samples have no "
                     f"{name!r}. Pass {name!r} in extend= (sites= of sanitize.extend) to draw them given the others."
                 )
-    moved = {dim: samples.indexes[dim].get_indexer(list(level.labels)) for dim, level in known.items()}
+    moved: dict[Hashable, np.ndarray] = {
+        dim: samples.indexes[dim].get_indexer(list(level.labels)) for dim, level in known.items()
+    }
     moved = {dim: at[at >= 0] for dim, at in moved.items()}
     moved = {dim: at for dim, at in moved.items() if not np.array_equal(at, np.arange(len(samples.indexes[dim])))}
-    return (samples.take(moved) if moved else samples), known
+    return (cast(Any, samples.take(moved)) if moved else samples), known
 
 
 def _level(samples: Container, dim: str, labels: Sequence[Any]) -> Level:
     if dim not in samples.indexes:
         raise OptionError(
-            f"levels names the dimension {dim!r}, and the samples label {listing(map(str, samples.indexes)) or 'none'}: "
-            f"pass an xarray.Dataset or ArviZ's InferenceData with dims= and coords={{{dim!r}: [...]}}, the labels of "
-            f"the fit."
+            f"levels names the dimension {dim!r}, and the samples label "
+            f"{listing(map(str, samples.indexes)) or 'none'}: pass an xarray.Dataset or ArviZ's InferenceData with "
+            f"dims= and coords={{{dim!r}: [...]}}, the labels of the fit."
         )
     index, labels = samples.indexes[dim], list(labels)
     if len({*labels}) < len(labels) or not index.is_unique:
-        raise OptionError(f"levels[{dim!r}] names a label twice, or the samples do: which values are meant is not told.")
+        raise OptionError(
+            f"levels[{dim!r}] names a label twice, or the samples do: which values are meant is not told."
+        )
     found = index.get_indexer(labels)
     if (found < 0).all():
         raise OptionError(
@@ -247,7 +253,7 @@ class _Plan:
         excess: dict[str, Any] = {}
 
         def value(message: Mapping[str, Any]) -> Any:
-            name = message.get("name")
+            name = str(message.get("name"))
             if message["type"] != "sample":
                 return draw.get(name) if message["type"] in ("param", "mutable", "deterministic") else None
             if message["is_observed"] or "_scan_current_index" in message["infer"]:
@@ -267,7 +273,7 @@ class _Plan:
                 raise OptionError(f"Latent {name!r} cannot be carried on: {error}.") from None
             except NotImplementedError:
                 raise OptionError(
-                    f"Latent {name!r} cannot be carried on: its prior, {type(inner(fn)).__name__}, cannot be drawn from."
+                    f"Latent {name!r} cannot be carried on: nothing can be drawn from a {type(inner(fn)).__name__}."
                 ) from None
             lead = full.ndim - inner(fn).event_dim
             if any(len(at) < n for at, n in zip(where[lead:], full.shape[lead:])):
@@ -307,10 +313,10 @@ def carried_on(
     where, coords = {}, {}
     for name in (name for name in extended if name in recorded):
         model, dims = sites[name].shape or (), per_draw_dims(samples, name)
-        was = recorded[name][len(recorded[name]) - len(model) :]
+        lengths = recorded[name][len(recorded[name]) - len(model) :]
         labels: list[Hashable] = [*dims[len(dims) - len(model) :]] or [None] * len(model)
-        where[name] = tuple(levels[d].at if d in levels else np.arange(r) for d, r in zip(labels, was))
-        for dim, r, n in zip(labels, was, model):
+        where[name] = tuple(levels[d].at if d in levels else np.arange(r) for d, r in zip(labels, lengths))
+        for dim, r, n in zip(labels, lengths, model):
             if dim in levels:
                 coords[dim] = levels[dim].labels
             elif r < n and dim in samples.indexes:
@@ -424,10 +430,11 @@ def _refuse_changed(plan: _Plan, was: Mapping[str, Any], now: Mapping[str, Any])
         gap = np.abs(before - after)[np.isfinite(before)]
         if not (gap <= _COMPUTED * scale).all():
             raise ExtensionError(
-                f"What was fitted would change: {name!r}, recomputed along its fitted part, is off by {np.max(gap):.3g} "
-                f"from values up to {scale:.3g}. So {listing(plan.where or plan.out)} cannot be carried on with these "
-                f"arguments: they have to begin with those of the fit, and what the model computes for those must not "
-                f"depend on what comes after them (a mean over groups, a basis made from the range of the data).",
+                f"What was fitted would change: {name!r}, recomputed along its fitted part, is off by "
+                f"{np.max(gap):.3g} from values up to {scale:.3g}. So {listing(plan.where or plan.out)} cannot be "
+                f"carried on with these arguments: they have to begin with those of the fit, and what the model "
+                f"computes for those must not depend on what comes after them (a mean over groups, a basis made from "
+                f"the range of the data).",
                 sites=(name,),
             )
 
@@ -450,8 +457,8 @@ def _refuse_implausible(excess: Mapping[str, Any]) -> None:
         if (typical := float(np.median(np.asarray(value)))) > _IMPLAUSIBLE:
             raise ExtensionError(
                 f"The fitted values of {name!r} are none that its distribution with these arguments produces (the log "
-                f"density of a value lies {typical:.0f} below that of a draw from the prior): the arguments have to begin "
-                f"with those of the fit, in their order, and go on with the new ones.",
+                f"density of a value lies {typical:.0f} below that of a draw from the prior): the arguments have to "
+                f"begin with those of the fit, in their order, and go on with the new ones.",
                 sites=(name,),
             )
 

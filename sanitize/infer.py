@@ -15,7 +15,9 @@ from numpyro import handlers
 from numpyro import infer as stock
 
 from . import containers
+from .containers import Entries
 from .errors import MissingLatentError, OptionError, listing
+from .extend import Level, carried_on, refuse_no_key, with_levels
 from .missing import Use
 from .model.call import Call, arguments_error, is_array
 from .model.inspection import Inspection
@@ -44,6 +46,11 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
         Whether the rows of a call are other rows than those of the fit, see `strip_deterministic`.
     keep, redraw : str or sequence of str
         What stays as it was fitted, and what is drawn from its prior, see `strip_deterministic`.
+    extend : str, sequence of str, or True
+        Whose fitted values are carried on to more groups, rows or steps, see `sanitize.extend`, where it is ``sites``.
+        Drawn with a key that is folded from that of the call.
+    levels : mapping, optional
+        The labels of a dimension in the model's order, see `sanitize.extend`.
     **options
         NumPyro's own: ``guide``, ``params``, ``num_samples``, ``return_sites``, ``infer_discrete``, ``parallel``,
         ``batch_ndims``. An explicit ``exclude_deterministic=False`` or ``condition_deterministic=True`` is honoured.
@@ -80,6 +87,8 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
         new_rows: bool | None = None,
         keep: str | Sequence[str] = (),
         redraw: str | Sequence[str] = (),
+        extend: str | Sequence[str] | bool = (),
+        levels: Mapping[str, Sequence[Any]] | None = None,
         **options: Any,
     ):
         batch_ndims = options.get("batch_ndims")
@@ -87,7 +96,7 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
         self._samples = None if posterior_samples is None else containers.open(posterior_samples)
         arrays = None if self._samples is None else self._samples.arrays(1 if batch_ndims is None else batch_ndims)
         super().__init__(model, arrays, **options)
-        self.new_rows, self.keep, self.redraw = new_rows, keep, redraw
+        self.new_rows, self.keep, self.redraw, self.extend, self.levels = new_rows, keep, redraw, extend, levels
         self._reviews: dict[Hashable, tuple[Any, Review]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -98,37 +107,49 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
         if self.guide is not None or not self.posterior_samples:
             return super().__call__(rng_key, *args, **kwargs)
         clean = copy.copy(self)
-        clean.posterior_samples, fixed = self._clean(args, kwargs)
+        clean.posterior_samples, fixed = self._clean(rng_key, args, kwargs)
         if fixed:
             _condition_on_deterministic(clean, fixed)
         # the number of draws is that of the samples also where none of their entries is left
         return _StockPredictive.__call__(clean, rng_key, *args, **kwargs)
 
-    def _clean(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    def _clean(
+        self, rng_key: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], list[str]]:
         """The entries that stay, and the deterministic ones among them."""
         model = handlers.substitute(self.model, data=self.params) if self.params else self.model
         # with infer_discrete, NumPyro runs the model without the mask
         inspection = _inspect(Call.of(model, args, kwargs), masked=not self.infer_discrete)
         conditions = _conditions_on_deterministic(self)
+        samples, levels = self._samples_for(inspection)
         # the model is run anew at each call, since what it reads may have changed; what that run tells is remembered
-        said = (self.new_rows, repr(self.keep), repr(self.redraw), repr(self.return_sites), conditions)
-        key = _key(inspection, *said, *self._shapes())
+        verbs = (repr(self.keep), repr(self.redraw), repr(self.extend))
+        said = (self.new_rows, verbs, repr(self.return_sites), conditions)
+        key = _key(inspection, *said, *samples.shapes.items())
         if key is not None and (known := self._reviews.get(key)) and known[0] == _told(inspection):
             review = known[1]
             review.warn()
         else:
-            review = self._review(inspection, conditions)
+            review = self._review(inspection, samples, conditions)
             if key is not None and not review.judgement.by_values:
                 if len(self._reviews) >= _MOST_REVIEWS:
                     self._reviews = {}
                 self._reviews[key] = _told(inspection), review
         review.refuse()
-        kept = {name: value for name, value in self.posterior_samples.items() if name not in review.stripped}
+        kept = {name: value for name, value in samples.entries.items() if name not in review.stripped}
+        if review.judgement.extended:
+            kept |= carried_on(inspection, samples, review, _folded(rng_key), levels).arrays
         sites = inspection.run.sites
         return kept, [name for name in kept if name in sites and sites[name].kind == "deterministic"]
 
-    def _review(self, inspection: Inspection, conditions: bool) -> Review:
-        samples, redraw = self.posterior_samples, self.redraw
+    def _samples_for(self, inspection: Inspection) -> tuple[Entries, Mapping[Hashable, Level]]:
+        """The samples in the order of the labels."""
+        verbs = {"keep": self.keep, "redraw": self.redraw, "extend": self.extend}
+        samples = containers.beside(self._samples, self.posterior_samples)
+        return with_levels(inspection, samples, self.levels, **verbs)
+
+    def _review(self, inspection: Inspection, opened: Entries, conditions: bool) -> Review:
+        samples, redraw = opened.entries, self.redraw
         if conditions:
             sites = inspection.run.sites
             # what the deterministic values were computed from need not be there
@@ -138,22 +159,20 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
             samples = {n: v for n, v in samples.items() if n not in sites or sites[n].kind != "deterministic"}
         return review_samples(
             inspection,
-            containers.beside(self._samples, samples),
+            containers.beside(opened, samples),
             new_rows=self.new_rows,
             keep=self.keep,
             redraw=redraw,
+            extend=self.extend,
             batch_ndims=len(self._batch_shape),
             use=Use(at_once=True, returned=None if self.return_sites is None else tuple(self.return_sites)),
         )
-
-    def _shapes(self) -> list[Hashable]:
-        return [(name, np.shape(value)) for name, value in self.posterior_samples.items()]
 
 
 def _signature() -> inspect.Signature:
     own = inspect.signature(Predictive.__init__).parameters
     theirs = inspect.signature(_StockPredictive.__init__).parameters
-    added = [own["new_rows"], own["keep"], own["redraw"]]
+    added = [own[name] for name in ("new_rows", "keep", "redraw", "extend", "levels")]
     return inspect.Signature([p for name, p in theirs.items() if name != "self"] + added)
 
 
@@ -169,6 +188,9 @@ def log_likelihood(
     new_rows: bool | None = None,
     keep: str | Sequence[str] = (),
     redraw: str | Sequence[str] = (),
+    extend: str | Sequence[str] | bool = (),
+    levels: Mapping[str, Sequence[Any]] | None = None,
+    rng_key: Any = None,
     **kwargs: Any,
 ) -> dict[str, Any]:
     """NumPyro's ``log_likelihood``, with samples that are stripped against the arguments of the call.
@@ -185,7 +207,11 @@ def log_likelihood(
     parallel, batch_ndims
         As in NumPyro.
     new_rows, keep, redraw
-        See `strip_deterministic`. Nothing can be drawn here, so that a latent which is stripped is missing.
+        See `strip_deterministic`. Nothing is drawn here, so that a latent which is stripped is missing.
+    extend, levels
+        Whose fitted values are carried on before they score the data, see `sanitize.extend`.
+    rng_key : jax.Array, optional
+        The key for ``extend``, which is folded as ``Predictive`` does: the same key carries the same values on.
 
     Returns
     -------
@@ -214,6 +240,7 @@ def log_likelihood(
     """
     call = Call.of(model, args, kwargs)
     refuse_collisions(call)
+    refuse_collisions(call, {"extend": extend, "levels": levels, "rng_key": rng_key})
     if "params" in kwargs and (why := call.why_not_bound()):
         what = (
             f"{why}. Params are given with the model: log_likelihood(numpyro.handlers.substitute(model, params), ...)"
@@ -224,17 +251,22 @@ def log_likelihood(
     inspection = _inspect(call, masked=False)
     latents = inspection.run.named("latent")
     stripped, missing = frozenset[str](), tuple(latents)
+    drawn: dict[str, Any] = {}
     if arrays:
         ndims = len(np.shape(next(iter(arrays.values())))[:batch_ndims])
         opened = containers.beside(samples, arrays)
+        verbs: dict[str, Any] = {"keep": keep, "redraw": redraw, "extend": extend}
+        opened, known = with_levels(inspection, opened, levels, **verbs)
+        arrays = dict(opened.entries)
         use = Use(at_once=True, draws=False)
-        review = review_samples(
-            inspection, opened, new_rows=new_rows, keep=keep, redraw=redraw, batch_ndims=ndims, use=use
-        )
+        review = review_samples(inspection, opened, new_rows=new_rows, batch_ndims=ndims, use=use, **verbs)
         review.refuse()
+        if review.judgement.extended:
+            drawn = dict(carried_on(inspection, opened, review, _folded(rng_key), known).arrays)
         stripped = review.stripped
         missing = review.missing + tuple(name for name in review if name in stripped and name in latents)
-    clean = {name: value for name, value in arrays.items() if name not in stripped}
+        missing = tuple(name for name in missing if name not in drawn)
+    clean = {name: value for name, value in arrays.items() if name not in stripped} | drawn
     if arrays and not clean:  # an entry that is no site carries the number of draws
         clean["_draws"] = np.zeros(np.shape(next(iter(arrays.values())))[:batch_ndims])
     if missing and (scored := inspection.run.named("observed")):  # what none of them depends on may be left out
@@ -266,6 +298,12 @@ def _cannot_score(inspection: Inspection, missing: Sequence[str]) -> MissingLate
         f"{'; '.join(ways)}.",
         missing=dict.fromkeys(missing, ()),
     )
+
+
+def _folded(rng_key: Any) -> Any:
+    """The key for what is carried on, apart from those that stock draws with."""
+    refuse_no_key(rng_key, "rng_key")
+    return jax.random.fold_in(rng_key, 23)
 
 
 def _inspect(call: Call, masked: bool) -> Inspection:

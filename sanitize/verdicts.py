@@ -520,9 +520,8 @@ def _named(inspection: Inspection, samples: Container, verb: str, name: str) -> 
     latents = inspection.run.named("latent")
     kinds = ("latent", "deterministic") if verb == "keep" else ("latent",)
     site = inspection.site(name)
-    if verb == "extend" and name in latents and name not in samples.shapes:
-        if not any(one in samples.shapes for one in inspection.loop_of(name)):
-            raise OptionError(f"extend names {name!r}, of which the samples have no entry: there is nothing to go on.")
+    if verb == "extend" and name in latents and not any(n in samples.shapes for n in (name, *inspection.loop_of(name))):
+        raise OptionError(f"extend names {name!r}, of which the samples have no entry: there is nothing to carry on.")
     if site is not None and site.kind in kinds:
         return [name]
     by_plate = [n for n in latents if any(plate.name == name for plate in inspection.run.sites[n].plates)]

@@ -81,11 +81,17 @@ def test_the_batch_dimensions_are_those_that_were_said():
     assert sanitize.Predictive(models.line, samples, batch_ndims=2)(KEY, Y)["obs"].shape == (2, 3, 4)
 
 
-def test_signature_is_numpyros_with_three_more():
+def test_signature_is_numpyros_with_five_more():
     theirs = inspect.signature(stock.Predictive)
     ours = inspect.signature(sanitize.Predictive)
     assert list(ours.parameters)[: len(theirs.parameters)] == list(theirs.parameters)
-    assert list(ours.parameters)[len(theirs.parameters) :] == ["new_rows", "keep", "redraw"]
+    assert list(ours.parameters)[len(theirs.parameters) :] == [
+        "new_rows",
+        "keep",
+        "redraw",
+        "extend",
+        "levels",
+    ]
     assert issubclass(sanitize.Predictive, stock.Predictive)
 
 
