@@ -318,7 +318,7 @@ def test_models_that_need_values_are_inspected_anew():
 def test_what_is_remembered_is_bounded():
     predictive = sanitize.Predictive(models.line, {"slope": np.zeros(2), "intercept": np.zeros(2)})
     for rows in range(1, 50):
-        predictive._clean((np.zeros(rows),), {})
+        predictive._clean(KEY, (np.zeros(rows),), {})
     assert len(predictive._reviews) <= 32
 
 
@@ -361,7 +361,7 @@ def test_threads_share_an_instance():
     found = [None] * 4
 
     def inspect_rows(i):
-        found[i] = [set(predictive._clean((X[: 1 + (i + j) % 4],), {})[0]) for j in range(4)]
+        found[i] = [set(predictive._clean(KEY, (X[: 1 + (i + j) % 4],), {})[0]) for j in range(4)]
 
     threads = [threading.Thread(target=inspect_rows, args=(i,)) for i in range(4)]
     for thread in threads:
