@@ -18,6 +18,7 @@ from .errors import (
 )
 from .infer import Predictive, log_likelihood
 from .model.trace import Dim, Plate, Site
+from .predictor import Predictor
 from .review import Review
 from .sites import SiteTable, inspect_sites
 from .strip import strip_deterministic
@@ -35,6 +36,7 @@ __all__ = [
     "OptionError",
     "Plate",
     "Predictive",
+    "Predictor",
     "RedrawnSiteWarning",
     "Review",
     "RowLevelSiteWarning",

@@ -22,13 +22,13 @@ from .review import Review, review_samples
 from .strip import refuse_collisions
 
 # From import time: whoever replaces NumPyro's names by ours must not make us call ourselves.
-_StockPredictive = stock.Predictive
-_stock_log_likelihood = stock.log_likelihood
+StockPredictive = stock.Predictive
+stock_log_likelihood = stock.log_likelihood
 
 _MOST_REVIEWS = 32  # that one instance remembers: shapes that a server sees are few
 
 
-class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
+class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
     """NumPyro's ``Predictive``, which strips its samples against the arguments of each call.
 
     Takes what NumPyro's takes, and any container of samples that `strip_deterministic` takes.
@@ -99,15 +99,15 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
         clean = copy.copy(self)
         clean.posterior_samples, fixed = self._clean(args, kwargs)
         if fixed:
-            _condition_on_deterministic(clean, fixed)
+            condition_on_deterministic(clean, fixed)
         # the number of draws is that of the samples also where none of their entries is left
-        return _StockPredictive.__call__(clean, rng_key, *args, **kwargs)
+        return StockPredictive.__call__(clean, rng_key, *args, **kwargs)
 
     def _clean(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """The entries that stay, and the deterministic ones among them."""
         model = handlers.substitute(self.model, data=self.params) if self.params else self.model
         # with infer_discrete, NumPyro runs the model without the mask
-        inspection = _inspect(Call.of(model, args, kwargs), masked=not self.infer_discrete)
+        inspection = inspect_call(Call.of(model, args, kwargs), masked=not self.infer_discrete)
         conditions = _conditions_on_deterministic(self)
         # the model is run anew at each call, since what it reads may have changed; what that run tells is remembered
         key = _key(inspection, self.new_rows, repr(self.keep), repr(self.redraw), conditions, *self._shapes())
@@ -151,7 +151,7 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
 
 def _signature() -> inspect.Signature:
     own = inspect.signature(Predictive.__init__).parameters
-    theirs = inspect.signature(_StockPredictive.__init__).parameters
+    theirs = inspect.signature(StockPredictive.__init__).parameters
     added = [own["new_rows"], own["keep"], own["redraw"]]
     return inspect.Signature([p for name, p in theirs.items() if name != "self"] + added)
 
@@ -213,9 +213,8 @@ def log_likelihood(
     refuse_collisions(call)
     samples = containers.open(posterior_samples)
     arrays = samples.arrays(batch_ndims)
-    inspection = _inspect(call, masked=False)
-    latents = inspection.run.named("latent")
-    stripped, missing = frozenset[str](), tuple(latents)
+    inspection = inspect_call(call, masked=False)
+    stripped, missing = frozenset[str](), tuple(inspection.run.named("latent"))
     if arrays:
         ndims = len(np.shape(next(iter(arrays.values())))[:batch_ndims])
         opened = containers.beside(samples, arrays)
@@ -225,24 +224,33 @@ def log_likelihood(
             pass
         else:
             review.refuse()
-            stripped = review.stripped
-            missing = review.missing + tuple(name for name in review if name in stripped and name in latents)
+            stripped, missing = review.stripped, not_given(review, inspection)
     clean = {name: value for name, value in arrays.items() if name not in stripped}
     if arrays and not clean:  # an entry that is no site carries the number of draws
         clean["_draws"] = np.zeros(np.shape(next(iter(arrays.values())))[:batch_ndims])
     try:
-        return _stock_log_likelihood(model, clean, *args, parallel=parallel, batch_ndims=batch_ndims, **kwargs)
+        return stock_log_likelihood(model, clean, *args, parallel=parallel, batch_ndims=batch_ndims, **kwargs)
     except Exception as error:
         if not missing:
             raise
-        raise MissingLatentError(
-            f"The samples hold no values of the latents {listing(missing)}, which log_likelihood needs and cannot "
-            f"draw: add their entries, for the rows that are scored, or marginalize them in the model.",
-            missing=dict.fromkeys(missing, ()),
-        ) from error
+        raise missing_latents(missing) from error
 
 
-def _inspect(call: Call, masked: bool) -> Inspection:
+def not_given(review: Review, inspection: Inspection) -> tuple[str, ...]:
+    """Latents of which a likelihood has no values, since they are stripped or have no entry."""
+    latents = inspection.run.named("latent")
+    return review.missing + tuple(name for name in review if name in review.stripped and name in latents)
+
+
+def missing_latents(names: Sequence[str]) -> MissingLatentError:
+    return MissingLatentError(
+        f"The samples hold no values of the latents {listing(names)}, which log_likelihood needs and cannot "
+        f"draw: add their entries, for the rows that are scored, or marginalize them in the model.",
+        missing=dict.fromkeys(names, ()),
+    )
+
+
+def inspect_call(call: Call, masked: bool) -> Inspection:
     """The sites under exactly these arguments, also where there are none."""
     return Inspection.of(replace(call, masked=masked))
 
@@ -255,7 +263,7 @@ def _conditions_on_deterministic(predictive: Predictive) -> bool:
     return not said.get("exclude_deterministic", True)
 
 
-def _condition_on_deterministic(predictive: Predictive, names: Sequence[str]) -> None:
+def condition_on_deterministic(predictive: StockPredictive, names: Sequence[str]) -> None:
     """Let stock put back the deterministic entries that are left, which are those in ``keep``."""
     if "condition_deterministic" in vars(predictive):
         predictive.condition_deterministic = True
