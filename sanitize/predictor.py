@@ -292,7 +292,9 @@ class Predictor:
         fixed = [name for name in draws.arrays if name in sites and sites[name].kind == "deterministic"]
         drawn = [n for n, s in sites.items() if s.kind in ("latent", "observed") and n not in draws.arrays]
         computed = [n for n, s in sites.items() if s.kind == "deterministic"]
-        factors = [n for n in drawn if sites[n].kind == "observed" and sites[n].event_dim and sites[n].shape[-1:] == (0,)]
+        factors = [
+            n for n in drawn if sites[n].kind == "observed" and sites[n].event_dim and sites[n].shape[-1:] == (0,)
+        ]
         wanted = self.return_sites or [name for name in (*drawn, *computed) if name not in factors]
         ends = inspection.ends - review.redrawn if self.kind == "mean" else frozenset()
         targets = [name for name in drawn if name in ends and name in wanted]
