@@ -263,7 +263,7 @@ def _conditions_on_deterministic(predictive: Predictive) -> bool:
     return not said.get("exclude_deterministic", True)
 
 
-def condition_on_deterministic(predictive: StockPredictive, names: Sequence[str]) -> None:
+def condition_on_deterministic(predictive: Any, names: Sequence[str]) -> None:
     """Let stock put back the deterministic entries that are left, which are those in ``keep``."""
     if "condition_deterministic" in vars(predictive):
         predictive.condition_deterministic = True

@@ -47,7 +47,8 @@ class Labels:
         if unknown := [name for name in self.given if name not in {site for site, _ in outputs.values()}]:
             raise OptionError(f"dims names {listing(unknown)}: what comes out is {listing(outputs)}.")
         sizes: dict[Hashable, int] = dict(leading)
-        names, follows = {}, {}
+        names: dict[str, tuple[str, ...]] = {}
+        follows: dict[str, tuple[str, int, int]] = {}  # name -> where it was first seen: site, dimension, length
         for output, (site, shape) in outputs.items():
             given = self.given.get(site)
             if given is not None and (isinstance(given, str) or len(given) != len(shape)):

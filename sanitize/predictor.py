@@ -197,7 +197,7 @@ class Predictor:
         MissingLatentError
             If a latent of the model has no entry, or its rows do not fit: nothing is drawn here.
         """
-        return self._answer("scores", jax.random.PRNGKey(0), args, kwargs)
+        return self._answer("log_likelihood", jax.random.PRNGKey(0), args, kwargs)
 
     # ---------------------------------------------------------------------------------------------- of one call
 
@@ -217,14 +217,14 @@ class Predictor:
         """What this call runs: remembered, unless values of the arguments decided what is stripped."""
         shapes, inspection = (kind, shapes_key(call)), None
         if (takes := self._takes.get(shapes)) is None:
-            inspection = inspect_call(call, masked=kind != "scores")
+            inspection = inspect_call(call, masked=kind != "log_likelihood")
             takes = _remember(self._takes, shapes, _Takes(takeable(inspection)))
         which = takes.of(call)
         key = (shapes, which, tuple(value_key(leaf) for i, leaf in enumerate(call.leaves) if i not in which))
         if (plan := self._plans.get(key)) is not None:
             plan.review.warn()
             return plan
-        inspection = inspection or inspect_call(call, masked=kind != "scores")
+        inspection = inspection or inspect_call(call, masked=kind != "log_likelihood")
         review = review_samples(inspection, self._samples, new_rows=self.new_rows, keep=self.keep, redraw=self.redraw)
         review.refuse()
         self._refuse_no_site(inspection)
@@ -243,7 +243,9 @@ class Predictor:
         outputs = {name: (site_of[name], batch.outputs[name].shape) for name in in_order}
         dims, coords = labels.of(outputs, dict(zip(leading, draws.shape)))
         coords_of_draws = self._samples.of_draws()
-        plan = _Plan(review, which, draws, batch, tuple(leading), dims, coords, coords_of_draws, self._attrs(review))
+        plan = _Plan(
+            review, which, draws, batch, tuple(leading), dims, coords, coords_of_draws, self._attrs(kind, review)
+        )
         if not (review.judgement.by_values or labels.fit.by_values):
             _remember(self._plans, key, plan)
         return plan
@@ -255,20 +257,20 @@ class Predictor:
                 f"are {listing(inspection.run.sites, most=20)}."
             )
 
-    def _attrs(self, review: Review) -> dict[str, str]:
+    def _attrs(self, kind: str, review: Review) -> dict[str, str]:
         """Text alone, which every format of files takes."""
         verdicts = {"kept": review.kept, "stripped": review.stripped, "redrawn": review.redrawn}
         return {
             "inference_library": "numpyro",
             "inference_library_version": numpyro.__version__,
             "creation_library": "sanitize",
-            "kind": self.kind,
+            "kind": kind,
             **{f"sanitize_{word}": ", ".join(n for n in review if n in names) for word, names in verdicts.items()},
         }
 
     def _compile(self, kind: str, inspection: Inspection, which: Sequence[int], review: Review, draws: Draws) -> Batch:
         call, means = taking(inspection.call, which), dict[str, str]()
-        values = _scores if kind == "scores" else self._predictions(inspection, review, draws, means)
+        values = _scores if kind == "log_likelihood" else self._predictions(inspection, review, draws, means)
 
         def one(key: Any, draw: Mapping[str, Any], inputs: tuple[list[Any], Mapping[str, Any]]) -> dict[str, Any]:
             """What one draw gives."""
@@ -280,7 +282,7 @@ class Predictor:
         try:
             return Batch.of(one, draws, inputs, self.batch_size, self.lazy, means)
         except Exception as error:
-            if kind == "scores" and (missing := not_given(review, inspection)):
+            if kind == "log_likelihood" and (missing := not_given(review, inspection)):
                 raise missing_latents(missing) from error
             raise
 
@@ -292,9 +294,7 @@ class Predictor:
         fixed = [name for name in draws.arrays if name in sites and sites[name].kind == "deterministic"]
         drawn = [n for n, s in sites.items() if s.kind in ("latent", "observed") and n not in draws.arrays]
         computed = [n for n, s in sites.items() if s.kind == "deterministic"]
-        factors = [
-            n for n in drawn if sites[n].kind == "observed" and sites[n].event_dim and sites[n].shape[-1:] == (0,)
-        ]
+        factors = [n for n in drawn if sites[n].event_dim and (sites[n].shape or ())[-1:] == (0,)]  # hold no value
         wanted = self.return_sites or [name for name in (*drawn, *computed) if name not in factors]
         ends = inspection.ends - review.redrawn if self.kind == "mean" else frozenset()
         targets = [name for name in drawn if name in ends and name in wanted]
@@ -334,8 +334,8 @@ class _Plan:
     draws: Draws
     batch: Batch
     leading: tuple[Hashable, ...]  # what the dimensions of the draws are called
-    dims: Mapping[str, tuple[Hashable, ...]]
-    coords: Mapping[Hashable, Any]
+    dims: Mapping[str, tuple[str, ...]]
+    coords: Mapping[str, Any]
     of_draws: Any
     attrs: Mapping[str, str]
 

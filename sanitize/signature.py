@@ -85,9 +85,8 @@ def lossy(call: Call, which: Collection[int]) -> Iterator[int]:
         if is_float(leaf):
             if abs(leaf) >= _LARGE_FLOAT and leaf != np.asarray(leaf).astype(abstract(np.asarray(leaf)).dtype):
                 yield i
-        elif isinstance(leaf, np.ndarray) and leaf.dtype != (dtype := abstract(leaf).dtype):
-            if not _survives(leaf, dtype):
-                yield i
+        elif isinstance(leaf, np.ndarray) and not _survives(leaf, abstract(leaf).dtype):
+            yield i
 
 
 def calculates_with(call: Call, which: Sequence[int], one: int) -> bool:
@@ -99,7 +98,7 @@ def calculates_with(call: Call, which: Sequence[int], one: int) -> bool:
 
 def _survives(x: np.ndarray, dtype: Any) -> bool:
     """Whether a cast changes no more than rounding, which the differences within a column tell."""
-    if x.size == 0:
+    if x.size == 0 or x.dtype == dtype:
         return True
     if x.dtype.kind in "iu":
         return bool(np.abs(x).max() < _LARGE_INTEGER)
