@@ -51,8 +51,10 @@ class Labels:
         follows: dict[str, tuple[str, int, int]] = {}  # name -> where it was first seen: site, dimension, length
         for output, (site, shape) in outputs.items():
             given = self.given.get(site)
-            if given is not None and (isinstance(given, str) or len(given) != len(shape)):
-                raise OptionError(f"dims of {site!r} is {given!r}: one name for each dimension of its shape {shape}.")
+            if given is not None and (isinstance(given, str) or len(given) != self._rank(site, shape)):
+                raise OptionError(
+                    f"dims of {site!r} is {given!r}: one name for each of its {self._rank(site, shape)} dimensions."
+                )
             found: list[str] = []
             for i, n in enumerate(shape):
                 fallback = f"{output}_dim_{i}"
@@ -78,7 +80,7 @@ class Labels:
     def _likely(self, site: str, i: int, shape: Shape) -> Iterator[str]:
         """Names for one dimension of a site, the best first."""
         recorded = self._recorded_dims(site)
-        if len(recorded) == len(shape):
+        if len(recorded) == self._rank(site, shape):
             yield str(recorded[i])
         if site not in self.inspection.run.sites:  # part of a tree of arrays
             return
@@ -88,6 +90,11 @@ class Labels:
             if size in self._plates:
                 yield self._plates[size]
             yield from (name for axis in size.axes if (name := self._name_in(axis)) is not None)
+
+    def _rank(self, site: str, shape: Shape) -> int:
+        """Of a value of the site: a score has its leading dimensions only."""
+        known = self.inspection.run.sites.get(site)
+        return len(shape) if known is None or known.shape is None else len(known.shape)
 
     def _recorded_dims(self, site: str) -> tuple[Hashable, ...]:
         """Those of the entry, without chains and draws; of a target those of the data."""

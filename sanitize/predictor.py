@@ -296,8 +296,11 @@ class Predictor:
         computed = [n for n, s in sites.items() if s.kind == "deterministic"]
         factors = [n for n in drawn if sites[n].event_dim and (sites[n].shape or ())[-1:] == (0,)]  # hold no value
         wanted = self.return_sites or [name for name in (*drawn, *computed) if name not in factors]
-        ends = inspection.ends - review.redrawn if self.kind == "mean" else frozenset()
-        targets = [name for name in drawn if name in ends and name in wanted]
+        targets = []
+        if self.kind == "mean":
+            # also what the next step of a series is drawn from, if an argument would observe it
+            observed = inspection.ends.union(inspection.observable) - review.redrawn
+            targets = [name for name in drawn if name in observed and name in wanted]
 
         def predictions(model: Any, key: Any, draw: Mapping[str, Any], args: Any, kwargs: Any) -> dict[str, Any]:
             model = _with_means(model, targets, means) if targets else model
