@@ -28,6 +28,7 @@ from .infer import (
 from .labels import Labels
 from .model.call import Call
 from .model.inspection import Inspection
+from .model.sizes import numbered
 from .model.trace import ONE_RUN_AT_A_TIME
 from .review import Review, review_samples
 from .signature import calculates_with, lossy, shapes_key, takeable, taking, value_key
@@ -298,8 +299,10 @@ class Predictor:
         wanted = self.return_sites or [name for name in (*drawn, *computed) if name not in factors]
         targets = []
         if self.kind == "mean":
-            # also what the next step of a series is drawn from, if an argument would observe it
-            observed = inspection.ends.union(inspection.observable) - review.redrawn
+            observed = inspection.ends.union(inspection.observable)
+            # the steps of a series are what its last one is, though the next is drawn from each
+            loops = [names for names in numbered(drawn).values() if not observed.isdisjoint(names)]
+            observed = observed.union(*loops) - review.redrawn
             targets = [name for name in drawn if name in observed and name in wanted]
 
         def predictions(model: Any, key: Any, draw: Mapping[str, Any], args: Any, kwargs: Any) -> dict[str, Any]:
