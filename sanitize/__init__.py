@@ -21,6 +21,7 @@ from .errors import (
 )
 from .infer import Predictive, log_likelihood
 from .model.trace import Dim, Plate, Site
+from .predictor import Predictor
 from .review import Review
 from .sites import SiteTable, inspect_sites
 from .strip import strip_deterministic
@@ -40,6 +41,7 @@ __all__ = [
     "OtherArgumentsWarning",
     "Plate",
     "Predictive",
+    "Predictor",
     "RedrawnSiteWarning",
     "Review",
     "RowLevelSiteWarning",

@@ -173,9 +173,9 @@ class _Search:
             dims = self.samples.dims.get(entry, ())
             dims = [dim for dim in dims if dim not in ("chain", "draw", "sample")][-len(shape) :] if shape else []
             for i, dim in enumerate(dims):
-                if dim not in self.samples.labels or i >= len(shape):
+                before = _text(self.samples.labels[dim]) if dim in self.samples.labels else []
+                if not before or i >= len(shape):
                     continue
-                before = self.samples.labels[dim]
                 for axis in (a for size in self.inspection.sizes.of[entry][i] for a in size.axes):
                     labels = _labels(self.call.leaves[axis.leaf], axis)
                     ordered = axis.kind != "levels"
@@ -256,7 +256,10 @@ def _categories(column: Any) -> list[Any]:
 
 
 def _coordinate(array: Any, dim: Any) -> list[Any]:
-    labels = array.coords[dim].values if dim in array.dims and dim in array.coords else np.empty(0)
+    return _text(array.coords[dim].values) if dim in array.dims and dim in array.coords else []
+
+
+def _text(labels: np.ndarray) -> list[Any]:
     return labels.tolist() if labels.dtype.kind in "OSUT" else []
 
 

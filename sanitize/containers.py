@@ -6,6 +6,7 @@ Neither ArviZ nor xarray is imported here: whoever passes a container of theirs 
 from __future__ import annotations
 
 import copy
+import functools
 import sys
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import Any
@@ -44,7 +45,7 @@ class Entries:
     constant_data: Mapping[str, Any] = {}  # arrays recorded beside the draws, not loaded
     observed_data: Mapping[str, Any] = {}
     dims: Mapping[str, tuple[Hashable, ...]] = {}  # names of the dimensions of an entry, if it has any
-    labels: Mapping[Hashable, list[str]] = {}  # of a dimension, where it is labelled by text
+    labels: Mapping[Hashable, Any] = {}  # dimension of an entry -> its coordinate, an array
 
     def __init__(self, samples: Any):
         if isinstance(samples, (SVIRunResult, AutoGuide)):
@@ -77,6 +78,14 @@ class Entries:
         """The dict that NumPyro wants, with so many leading batch dimensions."""
         return self.entries if isinstance(self.entries, dict) else dict(self.entries)
 
+    def by_draw(self, ndims: int) -> tuple[dict[str, Any], tuple[Hashable, ...]]:
+        """All entries with chains and draws leading, not loaded, and what these dimensions are called."""
+        return self.arrays(ndims), ("chain", "draw")[2 - ndims :]
+
+    def of_draws(self) -> Any:
+        """A Dataset of the coordinates of chains and draws; None where there are none."""
+        return None
+
     def keep(self, names: Collection[str]) -> Any:
         """A container of the same type with only these entries: the same array objects, in the same order."""
         kept = {name: self.entries[name] for name in self.entries if name in names}
@@ -107,6 +116,9 @@ class Fitted(Entries):
     def arrays(self, batch_ndims: int) -> dict[str, Any]:
         return dict(self.mcmc.get_samples(group_by_chain=batch_ndims == 2))
 
+    def by_draw(self, ndims: int) -> tuple[dict[str, Any], tuple[Hashable, ...]]:
+        return super().by_draw(2)
+
 
 class Labelled:
     """An ``xarray.Dataset``, whose dimensions tell chains and draws by name."""
@@ -119,8 +131,6 @@ class Labelled:
         self.dataset = dataset
         self.sample_dims = _sample_dims(dataset)
         self.dims = {name: dataset.variables[name].dims for name in dataset.data_vars}
-        coords = {dim: dataset.variables[dim] for dim in dataset.dims if dim in dataset.coords}
-        self.labels = {dim: values.values.tolist() for dim, values in coords.items() if values.dtype.kind in "OSUT"}
         self.shapes: dict[str, Shape | None] = {}  # as those of `Entries`: nothing is loaded or copied
         for name in dataset.data_vars:
             variable = dataset.variables[name]
@@ -130,6 +140,26 @@ class Labelled:
     @property
     def batch_ndims(self) -> int:
         return len(self.sample_dims)
+
+    @functools.cached_property
+    def labels(self) -> Mapping[Hashable, Any]:
+        coords, leading = self.dataset.coords, self.sample_dims
+        own = [dim for dim in self.dataset.dims if dim not in leading and dim in coords]
+        return {dim: coords[dim].values for dim in own}
+
+    def by_draw(self, ndims: int) -> tuple[dict[str, Any], tuple[Hashable, ...]]:
+        """As `Entries.by_draw`."""
+        variables = {name: self.dataset.variables[name] for name in self.dataset.data_vars}
+        leading = self.sample_dims
+        return {n: v.transpose(*_draws_first(v.dims, leading)) for n, v in variables.items()}, leading
+
+    def of_draws(self) -> Any:
+        """As `Entries.of_draws`."""
+        leading, dataset = set(self.sample_dims), self.dataset
+        others = [name for name in dataset.coords if not leading.issuperset(dataset.variables[name].dims)]
+        result = dataset.drop_vars([*dataset.data_vars, *others])
+        result.attrs = {}
+        return result
 
     def some_draws(self, names: Collection[str], ndims: int, most: int = 3) -> dict[str, Any]:
         """As `Entries.some_draws`."""

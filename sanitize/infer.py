@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,13 +23,13 @@ from .review import Review, review_samples
 from .strip import refuse_collisions
 
 # From import time: whoever replaces NumPyro's names by ours must not make us call ourselves.
-_StockPredictive = stock.Predictive
-_stock_log_likelihood = stock.log_likelihood
+StockPredictive = stock.Predictive
+stock_log_likelihood = stock.log_likelihood
 
 _MOST_REVIEWS = 32  # that one instance remembers: shapes that a server sees are few
 
 
-class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
+class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
     """NumPyro's ``Predictive``, which strips its samples against the arguments of each call.
 
     Takes what NumPyro's takes, and any container of samples that `strip_deterministic` takes.
@@ -100,15 +100,15 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
         clean = copy.copy(self)
         clean.posterior_samples, fixed = self._clean(args, kwargs)
         if fixed:
-            _condition_on_deterministic(clean, fixed)
+            condition_on_deterministic(clean, fixed)
         # the number of draws is that of the samples also where none of their entries is left
-        return _StockPredictive.__call__(clean, rng_key, *args, **kwargs)
+        return StockPredictive.__call__(clean, rng_key, *args, **kwargs)
 
     def _clean(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """The entries that stay, and the deterministic ones among them."""
         model = handlers.substitute(self.model, data=self.params) if self.params else self.model
         # with infer_discrete, NumPyro runs the model without the mask
-        inspection = _inspect(Call.of(model, args, kwargs), masked=not self.infer_discrete)
+        inspection = inspect_call(Call.of(model, args, kwargs), masked=not self.infer_discrete)
         conditions = _conditions_on_deterministic(self)
         # the model is run anew at each call, since what it reads may have changed; what that run tells is remembered
         said = (self.new_rows, repr(self.keep), repr(self.redraw), repr(self.return_sites), conditions)
@@ -152,7 +152,7 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
 
 def _signature() -> inspect.Signature:
     own = inspect.signature(Predictive.__init__).parameters
-    theirs = inspect.signature(_StockPredictive.__init__).parameters
+    theirs = inspect.signature(StockPredictive.__init__).parameters
     added = [own["new_rows"], own["keep"], own["redraw"]]
     return inspect.Signature([p for name, p in theirs.items() if name != "self"] + added)
 
@@ -221,9 +221,8 @@ def log_likelihood(
         raise arguments_error(call, what)
     samples = containers.open(posterior_samples)
     arrays = samples.arrays(batch_ndims)
-    inspection = _inspect(call, masked=False)
-    latents = inspection.run.named("latent")
-    stripped, missing = frozenset[str](), tuple(latents)
+    inspection = inspect_call(call, masked=False)
+    stripped, missing = frozenset[str](), tuple(inspection.run.named("latent"))
     if arrays:
         ndims = len(np.shape(next(iter(arrays.values())))[:batch_ndims])
         opened = containers.beside(samples, arrays)
@@ -232,24 +231,31 @@ def log_likelihood(
             inspection, opened, new_rows=new_rows, keep=keep, redraw=redraw, batch_ndims=ndims, use=use
         )
         review.refuse()
-        stripped = review.stripped
-        missing = review.missing + tuple(name for name in review if name in stripped and name in latents)
+        stripped, missing = review.stripped, not_given(review, inspection)
     clean = {name: value for name, value in arrays.items() if name not in stripped}
     if arrays and not clean:  # an entry that is no site carries the number of draws
         clean["_draws"] = np.zeros(np.shape(next(iter(arrays.values())))[:batch_ndims])
-    if missing and (scored := inspection.run.named("observed")):  # what none of them depends on may be left out
-        needed, sites = inspection.used([name for name in clean if name in latents], scored), inspection.run.sites
-        spare = {n: np.zeros(sites[n].shape or (), sites[n].dtype) for n in missing if n not in needed}
-        model, missing = handlers.substitute(model, spare), tuple(name for name in missing if name in needed)
+    if spare := spare_values(inspection, clean, missing):
+        model, missing = handlers.substitute(model, spare), tuple(name for name in missing if name not in spare)
     try:
-        return _stock_log_likelihood(model, clean, *args, parallel=parallel, batch_ndims=batch_ndims, **kwargs)
+        return stock_log_likelihood(model, clean, *args, parallel=parallel, batch_ndims=batch_ndims, **kwargs)
     except Exception as error:
         if not missing:
             raise
-        raise _cannot_score(inspection, missing) from error
+        raise cannot_score(inspection, missing) from error
 
 
-def _cannot_score(inspection: Inspection, missing: Sequence[str]) -> MissingLatentError:
+def spare_values(inspection: Inspection, given: Collection[str], missing: Sequence[str]) -> dict[str, Any]:
+    """Values for latents without an entry on which nothing that is scored depends: they change no score."""
+    if not missing or not (scored := inspection.run.named("observed")):
+        return {}
+    sites = inspection.run.sites
+    needed = inspection.used([name for name in given if name in sites and sites[name].kind == "latent"], scored)
+    return {n: np.zeros(sites[n].shape or (), sites[n].dtype) for n in missing if n not in needed}
+
+
+def cannot_score(inspection: Inspection, missing: Sequence[str]) -> MissingLatentError:
+    """What to do about them."""
     given = {name: inspection.observable[name] for name in missing if name in inspection.observable}
     others = [name for name in missing if name not in given]
     params = [name for name in inspection.run.named("param") if name not in inspection.given]
@@ -268,7 +274,13 @@ def _cannot_score(inspection: Inspection, missing: Sequence[str]) -> MissingLate
     )
 
 
-def _inspect(call: Call, masked: bool) -> Inspection:
+def not_given(review: Review, inspection: Inspection) -> tuple[str, ...]:
+    """Latents of which a likelihood has no values, since they are stripped or have no entry."""
+    latents = inspection.run.named("latent")
+    return review.missing + tuple(name for name in review if name in review.stripped and name in latents)
+
+
+def inspect_call(call: Call, masked: bool) -> Inspection:
     """The sites under exactly these arguments, also where there are none."""
     return Inspection.of(replace(call, masked=masked))
 
@@ -281,7 +293,7 @@ def _conditions_on_deterministic(predictive: Predictive) -> bool:
     return not said.get("exclude_deterministic", True)
 
 
-def _condition_on_deterministic(predictive: Predictive, names: Sequence[str]) -> None:
+def condition_on_deterministic(predictive: Any, names: Sequence[str]) -> None:
     """Let stock put back the deterministic entries that are left, which are those in ``keep``."""
     if "condition_deterministic" in vars(predictive):
         predictive.condition_deterministic = True
