@@ -44,8 +44,8 @@ class Labels:
 
         ``leading`` are the dimensions of the draws, which all outputs have besides.
         """
-        if unknown := [name for name in self.given if name not in {site for site, _ in outputs.values()}]:
-            raise OptionError(f"dims names {listing(unknown)}: what comes out is {listing(outputs)}.")
+        if unknown := [name for name in self.given if self.inspection.site(name) is None]:
+            raise OptionError(f"dims names {listing(unknown)}, which is no site: what comes out is {listing(outputs)}.")
         sizes: dict[Hashable, int] = dict(leading)
         names: dict[str, tuple[str, ...]] = {}
         follows: dict[str, tuple[str, int, int]] = {}  # name -> where it was first seen: site, dimension, length
@@ -59,7 +59,8 @@ class Labels:
             for i, n in enumerate(shape):
                 fallback = f"{output}_dim_{i}"
                 likely = (given[i],) if given is not None else (*self._likely(site, i, shape), fallback)
-                name = next((d for d in likely if d not in found and d not in outputs and sizes.get(d, n) == n), None)
+                taken = {*found, *outputs, *leading}
+                name = next((d for d in likely if d not in taken and sizes.get(d, n) == n), None)
                 if name is None:
                     raise OptionError(
                         f"dims of {site!r} names dimension {i}, of length {n}, {likely[0]!r}, which is the name of "
