@@ -465,6 +465,7 @@ def of_distributions(**fns):
     return model
 
 
+@pytest.mark.filterwarnings("ignore::sanitize.MissingLatentWarning")  # of what `next` is computed from
 def test_means_are_the_closed_forms():
     model = of_distributions(**{name: fn for name, (fn, _) in MEANS.items()})
     answer = Predictor(model, {"unused": np.zeros(4)}, kind="mean")(KEY, 1.0)
@@ -475,6 +476,7 @@ def test_means_are_the_closed_forms():
     assert np.ptp(answer["next"].values) > 0.1  # computed from a draw, as ever
 
 
+@pytest.mark.filterwarnings("ignore::sanitize.MissingLatentWarning")  # of what `next` is computed from
 @pytest.mark.slow
 def test_means_are_those_of_many_draws():
     model = of_distributions(**{name: fn for name, (fn, _) in MEANS.items()})
@@ -503,6 +505,7 @@ def test_the_mean_of_redrawn_rows_is_given_their_draw():
     assert answer["z"].std() > 0.1
 
 
+@pytest.mark.filterwarnings("ignore::sanitize.MissingLatentWarning")  # of what `next` is computed from
 @pytest.mark.parametrize(
     "fn",
     [
@@ -708,6 +711,7 @@ def test_samples_held_by_dask_are_read_batch_by_batch(lazy):
     assert_equal(answer, stock.Predictive(models.regression, latents(samples), batch_ndims=2)(KEY, X))
 
 
+@pytest.mark.filterwarnings("ignore::sanitize.MissingLatentWarning")  # of what `next` is computed from
 def test_an_error_in_a_batch_comes_through():
     predict = Predictor(of_distributions(y=dist.Cauchy()), {"unused": np.zeros(4)}, kind="mean", lazy=True)
     answer = predict(KEY, 1.0)
