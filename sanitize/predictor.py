@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _SINCE = (0, 15)  # of NumPyro; before, recorded values could not be told from drawn ones, and keys were others
 
-_MOST = 64  # signatures that one instance remembers: shapes that a server sees are few
+_MOST = 32  # signatures that one instance remembers: shapes that a server sees are few
 
 _MEAN = " (mean)"  # after the name of a site: what it is called until it is handed out
 
@@ -294,7 +294,8 @@ class Predictor:
             """What one draw gives."""
             leaves, params = inputs
             model = handlers.substitute(self.model, data=params) if params else self.model
-            return _flat(values(model, key, draw, *call.filled(leaves)))
+            with handlers.block():  # handlers around the caller are not those of later calls
+                return _flat(values(model, key, draw, *call.filled(leaves)))
 
         inputs = [inspection.call.leaves[i] for i in which], self.params
         try:

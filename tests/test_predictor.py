@@ -888,6 +888,15 @@ def test_no_such_site_and_other_draws(compilations):
     assert predict._batches == {}
 
 
+@pytest.mark.slow
+def test_handlers_around_a_call_have_no_part_in_it():
+    predict = Predictor(models.regression, draws())
+    with numpyro.handlers.trace() as trace, numpyro.handlers.do(data={"alpha": 100.0}):
+        first = predict(KEY, X)
+    assert not trace
+    assert_equal(first, stock.Predictive(models.regression, latents(draws()))(KEY, X))
+
+
 def test_old_numpyro_is_told(monkeypatch):
     monkeypatch.setattr(numpyro, "__version__", "0.14.0")
     with pytest.raises(OptionError, match=r"needs NumPyro 0.15 or later, and here is 0.14.0"):
