@@ -71,8 +71,8 @@ def _flow_inside(equation: Any, outside: Flow, ends: Mapping[Any, Labels]) -> No
     for inner, outer in zip(body.outvars, equation.outvars):
         if outer in ends and not _is_literal(inner):
             inner_ends[inner] = inner_ends.get(inner, NOTHING) | ends[outer]
-    first = equation.params.get("num_consts", 0)
-    carried = list(zip(body.outvars, body.invars[first : first + equation.params.get("num_carry", 0)]))
+    first, many = _consts_and_carry(equation) if equation.primitive.name == "scan" else (0, 0)
+    carried = list(zip(body.outvars, body.invars[first : first + many]))
     while True:
         inside = flow(body, given, inner_ends, outside.constants)
         again = {before: given[before] | inside.of(after) for after, before in carried}
@@ -83,6 +83,14 @@ def _flow_inside(equation: Any, outside: Flow, ends: Mapping[Any, Labels]) -> No
         outside.reached[outer] = ends.get(outer, inside.of(inner))
         if outer in ends and not _is_literal(inner):
             outside.drawn_from[outer] = inside.drawn_from.get(inner, NOTHING)
+
+
+def _consts_and_carry(scan: Any) -> tuple[int, int]:
+    """How many operands of a scan go to all steps, and how many from step to step; the others are one a step."""
+    if "num_consts" in scan.params:
+        return scan.params["num_consts"], scan.params["num_carry"]
+    consts, carry, _ = scan.params["ft_in"].unpack()  # JAX 0.12 and later
+    return len(list(consts)), len(list(carry))
 
 
 def ancestors(run: Run) -> dict[str, Labels]:
@@ -490,7 +498,7 @@ def _open_scan(
     equation: Any, given: Sequence[Value], ends: Mapping[Any, Labels], at: At, found: list[Pick]
 ) -> list[Value]:
     """The body once: what it is given of each step stands for all steps."""
-    consts, carry = equation.params["num_consts"], equation.params["num_carry"]
+    consts, carry = _consts_and_carry(equation)
     body = _inner(equation)
     inside = {w: ends[v] for v, w in zip(equation.outvars, body.outvars) if v in ends and not _is_literal(w)}
     latents = NOTHING.union(*(v.latents for v in given), *inside.values())
@@ -533,8 +541,8 @@ def _picks_of(equation: Any, given: Sequence[Value], at: At) -> Iterator[Pick]:
     mode = str(params.get("mode"))
     fill = params.get("fill_value")
     chosen = "FILL" in mode and kind == "gather" and fill is not None and not np.isnan(fill)
-    # so reads a slice at one index for each element of a batch; else the user has asked for it
-    chosen |= "CLIP" in mode and not params.get("unique_indices")
+    # under `vmap` a slice at one index becomes such a gather; else the user has asked for it
+    chosen |= "CLIP" in mode and bool(set(dims) <= set(numbers.collapsed_slice_dims))
     for dim, last, index, operand, column in components:
         if not index.known:
             continue
@@ -611,7 +619,7 @@ def evaluate(
 
 
 def _evaluate_scan(equation: Any, given: Sequence[Any], changes: Mapping[At, Change], at: At) -> list[Any]:
-    first, many = equation.params["num_consts"], equation.params["num_carry"]
+    first, many = _consts_and_carry(equation)
     consts, carry, steps = given[:first], list(given[first : first + many]), list(given[first + many :])
 
     def body(carry: Any, step: Any) -> Any:

@@ -93,7 +93,7 @@ def _inputs(call: Call) -> list[Value]:
 
 
 def _has_values(x: Any) -> bool:
-    return not isinstance(x, jax.ShapeDtypeStruct) and not jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key)
+    return not isinstance(x, jax.ShapeDtypeStruct) and isinstance(x.dtype, np.dtype)  # a typed PRNG key's is none
 
 
 def _suspects(
