@@ -13,6 +13,7 @@ import numpy as np
 from . import containers
 from .containers import Container
 from .errors import NothingLeftError, OptionError, SamplesTypeError, listing, warn
+from .missing import FOR_STOCK, Use
 from .model.call import Call, Shape
 from .model.inspection import Inspection
 from .render import render
@@ -93,8 +94,8 @@ class Review(Mapping[str, Verdict]):
 
     def warn(self) -> None:
         """Say again what was said when the samples were reviewed, at the line that asks."""
-        for message, category in self.judgement.notices:
-            warn(message, category)
+        for category, message, seen in self.judgement.notices:
+            warn(message, category, **seen)
 
     def apply(self, samples: Any) -> Any:
         """Strip samples that have the reviewed entries: the same type comes back, with the same array objects.
@@ -266,9 +267,12 @@ def review_samples(
     keep: str | Sequence[str] = (),
     redraw: str | Sequence[str] = (),
     batch_ndims: int | None = None,
+    use: Use = FOR_STOCK,
 ) -> Review:
     """Give a verdict on every entry, and say what is redrawn. See `SiteTable.review`."""
-    judgement = judge(inspection, samples, new_rows=new_rows, keep=keep, redraw=redraw, batch_ndims=batch_ndims)
+    judgement = judge(
+        inspection, samples, new_rows=new_rows, keep=keep, redraw=redraw, batch_ndims=batch_ndims, use=use
+    )
     review = Review(judgement, dict(samples.shapes), inspection.assumed, inspection.call.without_data())
     review.warn()
     return review

@@ -19,7 +19,7 @@ import numpy as np
 from numpyro import handlers
 
 from .call import Call, is_integer, shape_of
-from .jaxpr import At, Change, Labels, Pick, Value, evaluate, latents_of, needed, picks
+from .jaxpr import At, Change, Labels, Pick, Value, evaluate, variables_of, needed, picks
 from .trace import ONE_RUN_AT_A_TIME, Run, parameters, trace_model, try_run
 
 _VALUES = 5  # of those out of range, so many are named
@@ -68,14 +68,14 @@ class OutOfRange:
 def out_of_range(call: Call, run: Run) -> tuple[OutOfRange, ...]:
     """The indices computed from the arguments of ``call`` that do not exist; ``run`` is its run."""
     call, run = _with_negative_numbers(call, run)
-    if run.jaxpr is None or not _suspects(call, run.jaxpr, run.consts, _inputs(call), latents_of(run)):
+    if run.jaxpr is None or not _suspects(call, run.jaxpr, run.consts, _inputs(call), variables_of(run)):
         return ()
     try:
         with ONE_RUN_AT_A_TIME:
             second = _Second(call, run)
         found = [pick for pick in second.suspects if second.matters(pick)]
     except Exception:  # it does not run without the mask, or not with such latents
-        found = _suspects(call, run.jaxpr, run.consts, _inputs(call), latents_of(run))
+        found = _suspects(call, run.jaxpr, run.consts, _inputs(call), variables_of(run))
     return tuple(dict.fromkeys(_described(call, run, pick) for pick in found))
 
 
