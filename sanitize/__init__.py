@@ -5,6 +5,8 @@ from .containers import posterior_samples
 from .errors import (
     AssumedArgumentsWarning,
     BatchShapeError,
+    DataStatisticWarning,
+    IndexRangeWarning,
     MissingLatentError,
     MissingLatentWarning,
     ModelArgumentsError,
@@ -30,6 +32,8 @@ __all__ = [
     "AssumedArgumentsWarning",
     "BatchShapeError",
     "Behavior",
+    "DataStatisticWarning",
+    "IndexRangeWarning",
     "Dim",
     "MissingLatentError",
     "MissingLatentWarning",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -267,6 +267,14 @@ def _dim_after(equation: Any, operand: int, shape: Shape, dim: int) -> int | str
         return dim if untouched and operand == 0 else OTHERWISE
     if name == "concatenate":
         return dim if params["dimension"] != dim else OTHERWISE
+    if name == "dot_general":
+        (contracted, batch) = (pair[operand] for pair in params["dimension_numbers"])
+        if dim in contracted:
+            return OTHERWISE
+        if dim in batch:
+            return list(batch).index(dim)
+        free = [d for d in range(len(shape)) if d not in contracted and d not in batch]
+        return free.index(dim) + (len(batch) if operand == 0 else len(after) - len(free))
     if name.startswith("reduce_") and dim not in params.get("axes", (dim,)):
         return dim - sum(d < dim for d in params["axes"])
     if name == "gather" and operand == 0:
@@ -280,14 +288,28 @@ def _dim_after(equation: Any, operand: int, shape: Shape, dim: int) -> int | str
     return OTHERWISE
 
 
-def needed(jaxpr: Any, wanted: Iterable[Any]) -> tuple[list[Any], set[Any]]:
-    """The equations that some variables take, in their order, and all variables that have a part in them."""
-    variables = {v for v in wanted if not _is_literal(v)}
+def rows_may_meet(run: Run, axes: Iterable[tuple[int, int]], sites: Collection[str]) -> bool:
+    """Whether on the way to what some sites are drawn with, latents given, values along an axis of an argument may
+    meet. ``axes`` are pairs of an input of the jaxpr and a dimension."""
+    wanted = (v for v, owner in zip(run.jaxpr.outvars[len(run.owners) :], run.drawn_with) if owner in sites)
+    part = run.jaxpr.replace(eqns=needed(run.jaxpr, wanted, given=variables_of(run))[0])
+    found: set[str] = set()
+    for number, dim in axes:
+        _follow_dim(part, {run.jaxpr.invars[number]: dim}, found)
+    return bool(found)
+
+
+def needed(jaxpr: Any, wanted: Iterable[Any], given: Collection[Any] = ()) -> tuple[list[Any], set[Any]]:
+    """The equations that some variables take, in their order, and all variables that have a part in them.
+
+    What those in ``given`` are computed from does not count.
+    """
+    variables = {v for v in wanted if not _is_literal(v) and v not in given}
     equations = []
     for equation in reversed(jaxpr.eqns):
         if variables.intersection(equation.outvars):
             equations.append(equation)
-            variables.update(v for v in equation.invars if not _is_literal(v))
+            variables.update(v for v in equation.invars if not _is_literal(v) and v not in given)
     return equations[::-1], variables
 
 
