@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -76,7 +76,10 @@ def out_of_range(call: Call, run: Run) -> tuple[OutOfRange, ...]:
         found = [pick for pick in second.suspects if second.matters(pick)]
     except Exception:  # it does not run without the mask, or not with such latents
         found = _suspects(call, run.jaxpr, run.consts, _inputs(call), variables_of(run))
-    return tuple(dict.fromkeys(_described(call, run, pick) for pick in found))
+    merged: dict[OutOfRange, dict[str, None]] = {}  # one index that picks from several
+    for one in (_described(call, run, pick) for pick in found):
+        merged.setdefault(replace(one, latents=()), {}).update(dict.fromkeys(one.latents))
+    return tuple(replace(one, latents=tuple(latents)) for one, latents in merged.items())
 
 
 def _with_negative_numbers(call: Call, run: Run) -> tuple[Call, Run]:
