@@ -145,7 +145,11 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
             keep=self.keep,
             redraw=redraw,
             batch_ndims=len(self._batch_shape),
-            use=Use(at_once=True, recomputes=not conditions, returned=None if self.return_sites is None else tuple(self.return_sites)),
+            use=Use(
+                at_once=True,
+                recomputes=not conditions,
+                returned=None if self.return_sites is None else tuple(self.return_sites),
+            ),
         )
 
     def _shapes(self) -> list[Hashable]:

@@ -122,7 +122,9 @@ def judge(
         if entry.is_latent and entry.shape_holds_values and verdicts[name].action == STRIPPED
         if entry.verb == "redraw" or not entry.target
     )
-    return Judgement(verdicts, batch, missing, redrawn, refusals, notices, () if refusals else table.remarks, table.fit.by_values)
+    return Judgement(
+        verdicts, batch, missing, redrawn, refusals, notices, () if refusals else table.remarks, table.fit.by_values
+    )
 
 
 @dataclass(frozen=True)

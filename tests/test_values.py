@@ -29,9 +29,7 @@ def said(case, samples=None):
 
 def few_fast(cases):
     """All, of which the most are slow: each compiles operations of its own."""
-    return [
-        pytest.param(case, id=case.name, marks=[pytest.mark.slow] * (i % 4 > 0)) for i, case in enumerate(cases)
-    ]
+    return [pytest.param(case, id=case.name, marks=[pytest.mark.slow] * (i % 4 > 0)) for i, case in enumerate(cases)]
 
 
 def test_there_are_enough_of_both():

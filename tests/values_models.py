@@ -28,12 +28,12 @@ class Case(NamedTuple):
     options: dict = {}  # noqa: RUF012 - never changed
 
 
-def posterior(model, args, without=()):
+def posterior(model, args):
     """Entries of two draws, of the shapes that the model has with these arguments."""
     sites = inspect_sites(model, *args)
     entries = {}
     for name, site in sites.items():
-        if (site.kind in ("latent", "deterministic") and not site.observable and name not in without) and site.shape is not None:
+        if site.kind in ("latent", "deterministic") and not site.observable:
             n = int(np.prod(site.shape))
             one = np.arange(n) % 2 if site.discrete else np.linspace(0.2, 0.8, n)
             entries[name] = np.broadcast_to(one.reshape(site.shape), (2, *site.shape)).astype(site.dtype)
@@ -264,7 +264,7 @@ def frame_codes(frame, y=None):
 
 INDEX_SILENT = [
     Case("all exist", schools, (CODES,)),
-    Case("unknown ones have no effect", by_group(lambda a, g: jnp.where(g >= 0, a[jnp.maximum(g, 0)], 0.0)), (UNKNOWN,)),
+    Case("unknown ones have no effect", by_group(lambda a, g: jnp.where(g < 0, 0.0, a[jnp.maximum(g, 0)])), (UNKNOWN,)),
     Case("picked first, taken out after", by_group(lambda a, g: jnp.where(g < 0, 0.0, a[g])), (UNKNOWN,)),
     Case("multiplied by an indicator", by_group(lambda a, g: a[g] * (g >= 0)), (UNKNOWN,)),
     Case("above the last, taken out", by_group(lambda a, g: jnp.where(g < 5, a[g], 0.0)), (BAD,)),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .axes import resized, with_defaults
+from .axes import Axis, resized, with_defaults
 from .call import Call, shape_of
 from .given import given_and_parents
 from .jaxpr import NOTHING, ROW_BY_ROW, Labels, ancestors, drawn_from, reversed_series, rows_may_meet, uses
@@ -100,7 +100,7 @@ class Inspection:
     ) -> Statistic | None:
         """How what is drawn at one row depends on the arguments at others, given a draw; None: it does not."""
         of, joint, run = self.sizes.of, self.run.joint, self.run
-        rows = {}
+        rows: dict[tuple[Axis, ...], list[str]] = {}
         for size in self.rows if sizes is None else sizes:
             dims = {n: [i for i, f in enumerate(of[n]) if size in f] for n in self.targets if n not in run.scanned}
             # one event is drawn at once: a Gaussian process that is observed

@@ -332,7 +332,6 @@ def computation(jaxpr: Any, wanted: Sequence[Any]) -> Hashable:
     return (*steps, *map(number, wanted))
 
 
-
 # --------------------------------------------------------------------------------- values, and what is picked by them
 
 At = tuple[int, ...]  # where an equation stands: its number, after those of the calls and loops around it
@@ -433,7 +432,7 @@ class Pick(NamedTuple):
     """A gather, a slice, a scatter, or a ``one_hot``: an index known from arguments alone, and what it picks from."""
 
     kind: str  # "gather", "scatter", "one_hot"
-    index: Value  # before it was wrapped
+    by: Value  # the index, before it was wrapped
     wraps: bool  # negative ones are counted from the end
     last: float  # the highest index that exists; infinite: what lies above it is as the model wants it
     length: int
@@ -548,6 +547,7 @@ def _picks_of(equation: Any, given: Sequence[Value], at: At) -> Iterator[Pick]:
             yield Pick("one_hot", given[0], False, classes - 1, classes, False, NOTHING, at, 0, None)
         return
     shape = equation.invars[0].aval.shape
+    components: list[tuple[int, float, Value, int, int | None]]
     if name == "dynamic_slice":
         sizes = params["slice_sizes"]
         components = [(dim, shape[dim] - sizes[dim], start, 1 + dim, None) for dim, start in enumerate(given[1:])]
@@ -651,6 +651,7 @@ def _evaluate_scan(equation: Any, given: Sequence[Any], changes: Mapping[At, Cha
     length, reverse = equation.params["length"], equation.params["reverse"]
     carry, stacked = jax.lax.scan(body, carry, steps, length, reverse)
     return [*carry, *stacked]
+
 
 def _is_literal(variable: Any) -> bool:
     return hasattr(variable, "val")

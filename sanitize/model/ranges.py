@@ -1,9 +1,9 @@
 """Indices that do not exist: what is picked by arguments alone, compared with the axis that it is picked from.
 
 JAX does not raise where an index is out of range: it takes the last element, counts negative ones from the end, gives
-NaN, or drops what was to be added. The index is found in the jaxpr, and its lowest and highest value are worked out from
-those of the arguments; only where they may be out of range is it computed. What the model guards (``jnp.where``, a
-mask) is told from the rest by two runs that pick something else there: where nothing is drawn otherwise, it is guarded.
+NaN, or drops what was to be added. The index is found in the jaxpr, and its lowest and highest value are worked out
+from those of the arguments; only where they may be out of range is it computed. What the model guards (``jnp.where``,
+a mask) is told by two runs that pick something else there: where nothing is drawn otherwise, it is guarded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from numpyro import handlers
 
 from .call import Call, is_integer, shape_of
-from .jaxpr import At, Change, Labels, Pick, Value, evaluate, variables_of, needed, picks
+from .jaxpr import Change, Labels, Pick, Value, evaluate, needed, picks, variables_of
 from .trace import ONE_RUN_AT_A_TIME, Run, parameters, trace_model, try_run
 
 _VALUES = 5  # of those out of range, so many are named
@@ -106,17 +106,17 @@ def _suspects(
 
 
 def _may_leave(pick: Pick) -> bool:
-    low, high = pick.index.bounds()
+    low, high = pick.by.bounds()
     return not (high <= pick.last and (low >= 0 or pick.kind != "gather"))
 
 
 def _bad(call: Call, pick: Pick) -> Any:
     """Which elements of the index do not exist."""
-    array = np.asarray(_narrow(pick.index).array())
+    array = np.asarray(_narrow(pick.by).array())
     bad = array > pick.last
-    if pick.kind == "gather" and not bad.all() and (pick.index.arguments or _holds_data(call, pick.index)):
+    if pick.kind == "gather" and not bad.all() and (pick.by.arguments or _holds_data(call, pick.by)):
         bad |= array < 0  # -1 in the model's own text is the last one
-    if pick.kind != "gather" and not pick.index.arguments and not _holds_data(call, pick.index):
+    if pick.kind != "gather" and not pick.by.arguments and not _holds_data(call, pick.by):
         bad[...] = False
     return bad
 
@@ -171,12 +171,12 @@ def _codes(values: Any) -> Any:
 
 
 def _described(call: Call, run: Run, pick: Pick) -> OutOfRange:
-    array, bad = np.asarray(_narrow(pick.index).array()), _bad(call, pick)
+    array, bad = np.asarray(_narrow(pick.by).array()), _bad(call, pick)
     values = sorted(int(v) for v in np.unique(array[bad]))
-    names = [call.names[i] for i in sorted(pick.index.arguments)]
+    names = [call.names[i] for i in sorted(pick.by.arguments)]
     latents = tuple(name for name in run.sites if name in pick.latents)
     return OutOfRange(
-        tuple(dict.fromkeys(names or _names(call, list(_constants(pick.index))))),
+        tuple(dict.fromkeys(names or _names(call, list(_constants(pick.by))))),
         pick.kind,
         latents,
         pick.length,
@@ -306,6 +306,3 @@ def _change(pick: Pick, value: int) -> Callable[[list[Any]], list[Any]]:
         return given
 
     return change
-
-
-__all__ = ["At", "OutOfRange", "out_of_range"]

@@ -26,7 +26,7 @@ from .values import same
 _FEW = 8  # rows of a run
 _NEAR = 2  # a lag reaches so many
 
-Rows = Sequence[Axis]
+Rows = tuple[Axis, ...]
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ def find_statistic(
 ) -> Statistic | None:
     """The first statistic along one of these sizes; None: there is none, or it cannot be told.
 
-    ``rows`` are the sizes looked at, each with the targets that follow it, ``others`` all that can be made shorter, and
-    ``draw`` is one draw by name. Of deterministic sites those in ``kept`` have their recorded values; ``offered`` could.
+    ``rows`` are the sizes looked at, each with the targets that follow it, ``others`` all that can be made shorter,
+    ``draw`` is one draw by name. Deterministic sites in ``kept`` have their recorded values, those in ``offered`` could.
     """
     whole = replace(with_defaults(call), mode="concrete")
     taken_lengths = {axis.length for axis in lengths_of(whole)}
