@@ -490,3 +490,138 @@ ROWS_SILENT = [
     Case("polynomial", by_rows(lambda x: jnp.stack([x, x**2]).sum(0)), (X,)),
     Case("a constant of the model's own", by_rows(lambda x: x - jnp.arange(3.0).mean()), (X,)),
 ]  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------- calls written to break it
+
+
+def piecewise_hazard(time, event=None):
+    """Survival: the interval by cut points, after the last of which the fit had none."""
+    log_hazard = normal("log_hazard", 3)
+    interval = jnp.searchsorted(jnp.array([0.0, 1.0, 2.0, 3.0]), time, side="right") - 1
+    sample("event", dist.Poisson(jnp.exp(log_hazard[interval])), obs=event)
+
+
+def car(edges, y=None):
+    """Disease mapping: differences along the edges of a map."""
+    phi = normal("phi", 4)
+    sample("y", dist.Normal(phi[edges[:, 0]] - phi[edges[:, 1]], 1.0), obs=y)
+
+
+def genotypes(genotype, y=None):
+    effect = normal("effect", 3)
+    sample("y", dist.Normal(effect[genotype], 1.0), obs=y)
+
+
+def float_codes(subject, y=None):
+    """Linguistics: a column that pandas made float."""
+    effect = normal("effect", 4)
+    sample("y", dist.Normal(effect[subject.astype(int)], 1.0), obs=y)
+
+
+def transitions(before, after=None, y=None):
+    table = jax.nn.log_softmax(normal("table", 3, 3), axis=1)
+    numpyro.factor("likelihood", table[before, after].sum())
+    sample("y", dist.Normal(table[before, 0], 1.0), obs=y)
+
+
+def basket(sku, price, y=None):
+    beta = normal("beta", 4, 2)
+    sample("y", dist.Normal((jnp.take(beta, sku, axis=0) * price).sum(-1), 1.0), obs=y)
+
+
+def stores(store, region_of, y=None):
+    """Retail: the region of a store is looked up in a table of the arguments."""
+    region = normal("region", 2)
+    sample("y", dist.Normal(region[region_of[store]], 1.0), obs=y)
+
+
+def supervised(state, y=None):
+    level = normal("level", 3)
+    sample("y", dist.Normal(jax.nn.one_hot(state, 3) @ level, 1.0), obs=y)
+
+
+def padded_objects(visit, y=None):
+    """Astronomy: padding points at a row of zeros after the last object."""
+    flux = jnp.concatenate([normal("flux", 4), jnp.zeros(1)])
+    sample("y", dist.Normal(flux[visit].sum(1), 1.0), obs=y)
+
+
+def forms(items, y=None):
+    """Tests of unequal length: -1 is no item."""
+    ability, difficulty = normal("ability"), normal("difficulty", 5)
+    with handlers.mask(mask=items >= 0), plate("n", 2, dim=-2), plate("k", 3, dim=-1):
+        sample("y", dist.Bernoulli(logits=ability - difficulty[items]), obs=y)
+
+
+def reference(arm, y=None):
+    """Trials: the first arm is the reference, and has no effect."""
+    effect = normal("effect", 3)
+    sample("y", dist.Normal(jnp.where(arm == 0, 0.0, effect[arm - 1]), 1.0), obs=y)
+
+
+def demeaned(x, firm, y=None):
+    """Econometrics: means of firms by a matrix of dummies."""
+    slope = sample("slope", dist.Normal(0.0, 1.0))
+    D = jax.nn.one_hot(firm, 5)
+    means = (D.T @ x) / jnp.maximum(D.sum(0), 1.0)
+    sample("y", dist.Normal(slope * (x - D @ means), 1.0), obs=y)
+
+
+def components(X, y=None):
+    """Chemometrics: principal components of the spectra passed."""
+    b = normal("b", 2)
+    U, s, _ = jnp.linalg.svd(X - X.mean(0), full_matrices=False)
+    sample("y", dist.Normal((U * s)[:, :2] @ b, 1.0), obs=y)
+
+
+def months(temperature, month, y=None):
+    climate, slope = normal("climate", 12), normal("slope")
+    sample("y", dist.Normal(slope * (temperature - climate[month]), 1.0), obs=y)
+
+
+def crowding(places, y=None):
+    """Forestry: how near the next tree is."""
+    b = normal("b")
+    d = jnp.sqrt(((places[:, None] - places) ** 2).sum(-1) + 1e-6) + 1e3 * jnp.eye(places.shape[0])
+    sample("y", dist.Normal(b * d.min(1), 1.0), obs=y)
+
+
+def tasting(scores, y=None):
+    slope = normal("slope")
+    with plate("judges", scores.shape[0], dim=-2), plate("wines", scores.shape[1], dim=-1):
+        sample("y", dist.Normal(slope * (scores - scores.mean(0)), 1.0), obs=y)
+
+
+def anomaly(data, y=None):
+    slope = normal("slope")
+    sample("y", dist.Normal(slope * (data["x"] - data["x"].mean()).values, 1.0), obs=y)
+
+
+HAND_SPEAKS = [
+    Case("survival: later than the last cut", piecewise_hazard, (np.array([0.5, 3.5, 9.0], np.float32),), ("time", (3,), 2)),
+    Case("map: an area more", car, (ints(0, 1, 2, 4).reshape(2, 2),), ("edges", (4,), 1)),
+    Case("genotypes: -9 is missing", genotypes, (ints(0, 2, -9),), ("genotype", (-9,), 1)),
+    Case("codes that are floats", float_codes, (np.array([0.0, 4.0], np.float32),), ("subject", (4,), 1)),
+    Case("transitions: a state more", transitions, (ints(0, 3), ints(0, 1)), ("before", (3,), 1)),
+    Case("basket: a product more", basket, (ints(0, 4), np.ones((2, 2), np.float32)), ("sku", (4,), 1)),
+    Case("a state that training had not", supervised, (ints(0, 3, -1),), ("state", (3,), 1)),
+    Case("standardized", by_rows(jax.nn.standardize), (X,), ("x",)),
+    Case("firms by dummies", demeaned, (X, CODES), ("x", "firm")),
+    Case("drawdown", by_rows(lambda x: x - jax.lax.cummax(x)), (X,), ("x",)),
+    Case("principal components", components, (u(ROWS, 3),), ("X",)),
+    Case("crowding", crowding, (u(ROWS, 2),), ("places",)),
+    Case("tasting: centred by wine", tasting, (u(ROWS, 3),), ("scores",)),
+    Case("anomaly in a dataset", anomaly, (xr.Dataset({"x": ("row", X)}),), ("data",)),
+]  # fmt: skip
+
+HAND_SILENT = [
+    Case("stores by region", stores, (ints(0, 2, 1), ints(0, 1, 1))),
+    Case("padding points at zeros", padded_objects, (ints(0, 3, 4, 1, 4, 4).reshape(2, 3),)),
+    Case("forms of unequal length", forms, (ints(0, 1, 4, 2, -1, -1).reshape(2, 3),)),
+    Case("the reference arm", reference, (ints(0, 1, 3),)),
+    Case("spikes before and after", by_rows(lambda x: jnp.convolve(x, jnp.array([0.2, 0.5, 0.3]), mode="same")), (X,)),
+    Case("the number of a trial", by_rows(lambda x: x + 0.1 * jnp.arange(x.shape[0])), (X,)),
+    Case("a sum within the row", by_rows(lambda X: X.sum(axis=1)), (u(ROWS, 3),)),
+    Case("anomaly to fitted months", months, (X, ints(0, 1, 2, 3, 4, 5, 10, 11))),
+]  # fmt: skip

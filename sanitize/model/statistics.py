@@ -18,7 +18,7 @@ import numpy as np
 from numpyro import handlers
 from numpyro.distributions import Distribution, MaskedDistribution
 
-from .axes import Axis, lengths_of, like, resized, with_defaults
+from .axes import Axis, lengths_of, like, resized, taken, with_defaults
 from .call import Call, is_array
 from .trace import ONE_RUN_AT_A_TIME, parameters, trace_model
 from .values import same
@@ -105,6 +105,8 @@ class _Search:
             if move is None or (labels and not self.is_moved_by_size(base, kinds, kept)):
                 continue
             alone = [i for i in kinds if self.move(base, {i: kinds[i]}, kept)]
+            if alone and all(map(self.is_table, alone)):
+                continue
             keep = list(offered) if offered and not self.move(base, kinds, {*kept, *offered}) else []
             for name in offered:  # the fewest that settle it
                 fewer = [other for other in keep if other != name]
@@ -126,14 +128,16 @@ class _Search:
 
     def move(self, base: Call, kinds: Mapping[int, str], kept: Collection[str]) -> tuple[str, str, float] | None:
         """Target, parameter, by how much: what moves most at rows that stayed; None: nothing does."""
-        n, half, rows = self.n, self.n // 2, np.arange(self.n)
+        half, rows = self.n // 2, np.arange(self.n)
+        before_last = np.where(rows >= self.n - half, rows, self.n - half + rows % half)
         before, latents = self.run(base, kept, {})
         found = []
-        for index, stayed in (
-            (np.where(rows < half, rows, (rows - half) % half), rows < half - _NEAR),
-            (np.where(rows >= n - half, rows, n - half + rows % half), rows >= n - half + _NEAR),
+        for index, stayed, beyond in (
+            (np.where(rows < half, rows, (rows - half) % half), rows < half - _NEAR, False),
+            (before_last, rows >= self.n - half + _NEAR, False),
+            (before_last, rows >= self.n - half + _NEAR, True),
         ):
-            changes = {i: _with_rows(base.leaves[i], self.dims[i], index, of) for i, of in kinds.items()}
+            changes = {i: _with_rows(base.leaves[i], self.dims[i], index, of, beyond) for i, of in kinds.items()}
             found += self.moves(before, self.run(base.with_leaves(changes), kept, latents)[0], stayed)
         return max(found, key=lambda move: move[2], default=None)
 
@@ -143,6 +147,16 @@ class _Search:
         changes = {i: _with_values(base.leaves[i], lambda x: 2 * x + 1, of) for i, of in kinds.items()}
         after, _ = self.run(base.with_leaves(changes), kept, latents)
         return bool(self.moves(before, after, np.full(self.n, True)))
+
+    def is_table(self, leaf: int) -> bool:
+        """Whether an argument that is by accident as long can be longer alone: then rows are looked up in it."""
+        longer = taken(self.few.leaves[leaf], self.dims[leaf], np.arange(self.n + 1) % self.n)
+        try:
+            before, latents = self.run(self.few, (), {})
+            after, _ = self.run(self.few.with_leaves({leaf: longer}), (), latents)
+        except Exception:
+            return False
+        return all(before[name]["fn"].shape() == after[name]["fn"].shape() for name in self.targets)
 
     def moves(self, before: Any, after: Any, stayed: Any) -> list[tuple[str, str, float]]:
         found = []
@@ -212,14 +226,18 @@ def _kind(values: Any) -> str:
     return str(getattr(dtype, "kind", "O"))
 
 
-def _with_rows(leaf: Any, dim: int, index: Any, kinds: str) -> Any:
-    """An argument whose rows are these, as far as they hold numbers of such kinds."""
+def _with_rows(leaf: Any, dim: int, index: Any, kinds: str, beyond: bool = False) -> Any:
+    """An argument whose rows are these, as far as they hold numbers of such kinds.
+
+    Where that changes nothing (one row, or rows that are all alike), and with ``beyond``, numbers that are no integers
+    become larger than all there are.
+    """
 
     def rows(values: Any) -> Any:
         new = values.take(index, dim)
-        if values.dtype.kind in "fc" and np.array_equal(new, values):  # one row, or rows that are all alike
+        if values.dtype.kind == "f" and (beyond or np.array_equal(new, values)):
             at = (slice(None),) * dim + (np.arange(len(index)) != index,)
-            new[at] = 1.5 * values[at] + 0.5
+            new[at] = (2 * values.max(dim, keepdims=True) - values.min(dim, keepdims=True) + 0.5).astype(values.dtype)
         return new
 
     return _with_values(leaf, rows, kinds)
