@@ -5,6 +5,8 @@ from .containers import posterior_samples
 from .errors import (
     AssumedArgumentsWarning,
     BatchShapeError,
+    DataStatisticWarning,
+    IndexRangeWarning,
     MissingLatentError,
     MissingLatentWarning,
     ModelArgumentsError,
@@ -31,7 +33,9 @@ __all__ = [
     "AssumedArgumentsWarning",
     "BatchShapeError",
     "Behavior",
+    "DataStatisticWarning",
     "Dim",
+    "IndexRangeWarning",
     "MissingLatentError",
     "MissingLatentWarning",
     "ModelArgumentsError",

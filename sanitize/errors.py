@@ -86,6 +86,14 @@ class OtherArgumentsWarning(SanitizeWarning):
     """The fit was given other labels, groups or options than this call. Carries ``differences`` by argument."""
 
 
+class IndexRangeWarning(SanitizeWarning):
+    """An index among the arguments does not exist. Carries ``indices``: a tuple of what was seen of each."""
+
+
+class DataStatisticWarning(SanitizeWarning):
+    """Rows act on each other through the arguments, and may be other rows than the fit's. Carries ``statistic``."""
+
+
 def warn(message: str, category: type[SanitizeWarning], **seen: Any) -> None:
     """Warn at the first line outside of this package: that is the user's line."""
     frame, level = sys._getframe(1), 2

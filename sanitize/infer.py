@@ -113,6 +113,8 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         # the model is run anew at each call, since what it reads may have changed; what that run tells is remembered
         said = (self.new_rows, repr(self.keep), repr(self.redraw), repr(self.return_sites), conditions)
         key = _key(inspection, *said, *self._shapes())
+        if inspection.indices_out_of_range:  # values of arguments, of which the key holds none
+            key = None
         if key is not None and (known := self._reviews.get(key)) and known[0] == _told(inspection):
             review = known[1]
             review.warn()
@@ -143,7 +145,11 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
             keep=self.keep,
             redraw=redraw,
             batch_ndims=len(self._batch_shape),
-            use=Use(at_once=True, returned=None if self.return_sites is None else tuple(self.return_sites)),
+            use=Use(
+                at_once=True,
+                recomputes=not conditions,
+                returned=None if self.return_sites is None else tuple(self.return_sites),
+            ),
         )
 
     def _shapes(self) -> list[Hashable]:

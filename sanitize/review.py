@@ -183,6 +183,7 @@ class Review(Mapping[str, Verdict]):
 
     def __repr__(self) -> str:
         lines = [self._summary(), text_table(_COLUMNS, self._rows()), self._missing_line(), self._assumed_line()]
+        lines += self.judgement.remarks
         return "\n".join(line for line in lines if line)
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -252,7 +253,8 @@ class Review(Mapping[str, Verdict]):
         return {**self.__dict__, "call": None}  # models are often closures, which do not pickle
 
     def _repr_html_(self) -> str:
-        caption = ". ".join(line for line in (self._summary(), self._missing_line(), self._assumed_line()) if line)
+        lines = (self._summary(), self._missing_line(), self._assumed_line(), *self.judgement.remarks)
+        caption = ". ".join(line for line in lines if line)
         return html_table(_COLUMNS, self._rows(), caption)
 
 

@@ -10,8 +10,11 @@ from typing import Any, NamedTuple
 
 from .compare import other_arguments
 from .containers import Container
+from .data import indices_message, remarks, statistic, statistic_message
 from .errors import (
     BatchShapeError,
+    DataStatisticWarning,
+    IndexRangeWarning,
     MissingLatentError,
     MissingLatentWarning,
     NoSharedSiteError,
@@ -31,6 +34,7 @@ from .model.axes import with_defaults
 from .model.call import Shape, is_integer, shape_of
 from .model.inspection import Inspection
 from .model.sizes import Size
+from .model.statistics import Statistic
 from .model.trace import Site
 from .model.values import contradiction, reaches_other_rows
 
@@ -87,6 +91,7 @@ class Judgement(NamedTuple):
     redrawn: frozenset[str]  # fitted latents that are stripped
     refusals: tuple[Refusal, ...]
     notices: tuple[Notice, ...]
+    remarks: tuple[str, ...]  # on the values of the arguments
     by_values: bool  # whether values of the arguments counted, so that other values may end otherwise
 
 
@@ -117,7 +122,9 @@ def judge(
         if entry.is_latent and entry.shape_holds_values and verdicts[name].action == STRIPPED
         if entry.verb == "redraw" or not entry.target
     )
-    return Judgement(verdicts, batch, missing, redrawn, refusals, notices, table.fit.by_values)
+    return Judgement(
+        verdicts, batch, missing, redrawn, refusals, notices, () if refusals else table.remarks, table.fit.by_values
+    )
 
 
 @dataclass(frozen=True)
@@ -430,6 +437,17 @@ class _Table:
         beyond = any(recorded) and not any(recorded[recorded.index(False) :])
         return beyond and name in self.inspection.sizes.loops
 
+    @functools.cached_property
+    def statistic(self) -> Statistic | None:
+        """How rows that are not known to be the fit's act on each other."""
+        if self.new_rows is False or not self.use.recomputes:
+            return None
+        return statistic(self.inspection, self.fit, [name for name, verb in self.verbs.items() if verb == "keep"])
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        return remarks(self.inspection, self.statistic)
+
     def _refuse_new_rows(self) -> None:
         new_rows = self.new_rows
         if not (new_rows is None or isinstance(new_rows, bool)):
@@ -699,6 +717,10 @@ def _notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Notice]
             f"fit was given; keep={tuple(kept)!r} says that this is meant.",
             {"differences": differences},
         )
+    if indices := table.inspection.indices_out_of_range:
+        yield Notice(IndexRangeWarning, indices_message(indices), {"indices": indices})
+    if (found := table.statistic) is not None:
+        yield Notice(DataStatisticWarning, statistic_message(found, table.fit), {"statistic": found})
 
 
 def _row_notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Notice]:

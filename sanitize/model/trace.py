@@ -117,6 +117,7 @@ class Run:
     jaxpr: Any  # of the run; None where it was eager
     owners: tuple[str, ...]  # of the jaxpr's first outputs: which site each is a value of
     drawn_with: tuple[str, ...] = ()  # of the outputs after them: of which site each is a parameter
+    consts: tuple[Any, ...] = ()  # values of the jaxpr's `constvars`
 
     def named(self, kind: str) -> list[str]:
         """The sites of a kind, in the order of the run."""
@@ -183,7 +184,8 @@ def run_in_mode(call: Call) -> Run:
         if call.mode == "eager":
             record([])
             return Run(jaxpr=None, **found)
-        return Run(jaxpr=jax.make_jaxpr(record)(call.shapes).jaxpr, **found)
+        closed = jax.make_jaxpr(record)(call.shapes)
+        return Run(jaxpr=closed.jaxpr, consts=tuple(closed.consts), **found)
 
 
 def _names(pairs: Sequence[tuple[str, Any]]) -> tuple[str, ...]:
