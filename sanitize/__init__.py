@@ -16,13 +16,17 @@ from .errors import (
     SanitizeError,
     ShapeMismatchError,
 )
-from .infer import Predictive, log_likelihood
+from .infer import Predictive as Predictive
+from .infer import log_likelihood as log_likelihood
 from .model.trace import Dim, Plate, Site
 from .review import Review
 from .sites import SiteTable, inspect_sites
 from .strip import strip_deterministic
 from .verdicts import Verdict
 
+__version__ = "0.2.0.dev0"
+
+# Not `Predictive` and `log_likelihood`: `from sanitize import *` would replace NumPyro's unasked.
 __all__ = [
     "AssumedArgumentsWarning",
     "BatchShapeError",
@@ -34,7 +38,6 @@ __all__ = [
     "NothingLeftError",
     "OptionError",
     "Plate",
-    "Predictive",
     "RedrawnSiteWarning",
     "Review",
     "RowLevelSiteWarning",
@@ -45,7 +48,6 @@ __all__ = [
     "SiteTable",
     "Verdict",
     "inspect_sites",
-    "log_likelihood",
     "numpyro_behavior",
     "posterior_samples",
     "strip_deterministic",

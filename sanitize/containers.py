@@ -14,6 +14,7 @@ import numpy as np
 from numpyro.infer import MCMC
 
 from .errors import OptionError, SamplesTypeError, listing
+from .kinds import Dataset, InferenceData
 
 Shape = tuple[int, ...]
 
@@ -124,7 +125,7 @@ class Labelled:
         total = int(np.prod([self.dataset.sizes[dim] for dim in self.sample_dims]))
         return Labelled(self.dataset[list(names)]).draws(min(most, total))
 
-    def draws(self, num_samples: int | None = None) -> dict[str, np.ndarray]:
+    def draws(self, num_samples: int | None = None) -> dict[str, np.ndarray[Any, Any]]:
         """All entries, ``(draws, *per-draw shape)``; thinned evenly to so many draws: only these are loaded."""
         dataset, leading = self.dataset, self.sample_dims
         if num_samples is not None:
@@ -234,7 +235,9 @@ def beside(samples: Container | None, arrays: Mapping[str, Any]) -> Entries:
     return entries
 
 
-def posterior_samples(samples: Any, group: str = POSTERIOR, num_samples: int | None = None) -> dict[str, np.ndarray]:
+def posterior_samples(
+    samples: Dataset | InferenceData, group: str = POSTERIOR, num_samples: int | None = None
+) -> dict[str, np.ndarray[Any, Any]]:
     """Give draws as NumPyro wants them: a dict of arrays with all chains' draws along the first axis.
 
     Parameters

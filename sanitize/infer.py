@@ -16,6 +16,7 @@ from numpyro import infer as stock
 
 from . import containers
 from .errors import MissingLatentError, NoSharedSiteError, OptionError, listing
+from .kinds import Samples
 from .model.call import Call, is_array
 from .model.inspection import Inspection
 from .review import Review, review_samples
@@ -74,7 +75,7 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
     def __init__(
         self,
         model: Callable[..., Any],
-        posterior_samples: Any = None,
+        posterior_samples: Samples | None = None,
         *,
         new_rows: bool | None = None,
         keep: str | Sequence[str] = (),
@@ -92,7 +93,7 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_reviews": {}}  # made anew; its keys need not survive pickling
 
-    def __call__(self, rng_key: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def __call__(self, rng_key: Any, *args: Any, **kwargs: Any) -> dict[str, jax.Array]:
         """Predict. See NumPyro's ``Predictive.__call__``."""
         if self.guide is not None or not self.posterior_samples:
             return super().__call__(rng_key, *args, **kwargs)
@@ -161,7 +162,7 @@ Predictive.__signature__ = _signature()
 
 def log_likelihood(
     model: Callable[..., Any],
-    posterior_samples: Any,
+    posterior_samples: Samples,
     *args: Any,
     parallel: bool = False,
     batch_ndims: int = 1,
@@ -169,7 +170,7 @@ def log_likelihood(
     keep: str | Sequence[str] = (),
     redraw: str | Sequence[str] = (),
     **kwargs: Any,
-) -> dict[str, Any]:
+) -> dict[str, jax.Array]:
     """NumPyro's ``log_likelihood``, with samples that are stripped against the arguments of the call.
 
     Parameters

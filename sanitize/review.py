@@ -6,13 +6,15 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
+import jax
 import numpy as np
 
 from . import containers
 from .containers import Container
 from .errors import NothingLeftError, OptionError, SamplesTypeError, listing, warn
+from .kinds import Converted, Same
 from .model.call import Call, Shape
 from .model.inspection import Inspection
 from .render import render
@@ -96,6 +98,10 @@ class Review(Mapping[str, Verdict]):
         for message, category in self.judgement.notices:
             warn(message, category)
 
+    @overload
+    def apply(self, samples: Same) -> Same: ...
+    @overload
+    def apply(self, samples: Converted) -> dict[str, jax.Array]: ...
     def apply(self, samples: Any) -> Any:
         """Strip samples that have the reviewed entries: the same type comes back, with the same array objects.
 

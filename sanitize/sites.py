@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from . import containers
+from .kinds import Samples
 from .model.call import Call
 from .model.inspection import Inspection
 from .model.trace import Site
@@ -48,7 +49,7 @@ class SiteTable(Mapping[str, Site]):
 
     def review(
         self,
-        samples: Any,
+        samples: Samples,
         new_rows: bool | None = None,
         keep: str | Sequence[str] = (),
         redraw: str | Sequence[str] = (),

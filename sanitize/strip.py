@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, overload
+
+import jax
 
 from . import containers
 from .containers import Container
 from .errors import ModelArgumentsError, OptionError, listing
 from .fit import recorded_arguments
+from .kinds import Converted, Same
 from .model.call import Call, arguments_error
 from .model.inspection import Inspection
 from .model.trace import try_run
@@ -18,6 +21,28 @@ from .verdicts import explains
 _OPTIONS = ("new_rows", "keep", "redraw")
 
 
+@overload
+def strip_deterministic(
+    model: Callable[..., Any],
+    samples: Same,
+    /,
+    *args: Any,
+    new_rows: bool | None = None,
+    keep: str | Sequence[str] = (),
+    redraw: str | Sequence[str] = (),
+    **kwargs: Any,
+) -> Same: ...
+@overload
+def strip_deterministic(
+    model: Callable[..., Any],
+    samples: Converted,
+    /,
+    *args: Any,
+    new_rows: bool | None = None,
+    keep: str | Sequence[str] = (),
+    redraw: str | Sequence[str] = (),
+    **kwargs: Any,
+) -> dict[str, jax.Array]: ...
 def strip_deterministic(
     model: Callable[..., Any],
     samples: Any,
