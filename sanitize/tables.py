@@ -46,7 +46,10 @@ def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: st
 
 def dataframe(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
     """A pandas table indexed by its first column; every cell as it is, tuples among them."""
-    import pandas as pd  # which ArviZ needs; not imported by whoever never asks
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise ImportError("to_dataframe() makes a pandas table: pip install pandas") from error
 
     columns = {name: pd.Series([row[i] for row in rows], dtype=object) for i, name in enumerate(header)}
     return pd.DataFrame(columns).set_index(header[0])
