@@ -216,8 +216,8 @@ class Review(Mapping[str, Verdict]):
     def render(self) -> graphviz.Digraph:
         """NumPyro's graph of the model: what is kept, what is stripped (greyed), what is redrawn (double outline).
 
-        Needs the Python package ``graphviz`` (``pip install graphviz``); the program ``dot`` only to turn the graph into a
-        picture, as notebooks do.
+        Needs the Python package ``graphviz`` (``pip install graphviz``); the program ``dot`` only to turn the graph
+        into a picture, as notebooks do.
 
         Returns
         -------

@@ -14,6 +14,8 @@ import warnings
 import numpy as np
 import pytest
 
+import sanitize
+
 ROOT = pathlib.Path(__file__).parent.parent
 FAST = ("README", "getting-started", "messages")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
