@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from numpyro.infer import MCMC
+from numpyro.infer.autoguide import AutoGuide
+from numpyro.infer.svi import SVIRunResult
 
 from .errors import OptionError, SamplesTypeError, listing
 from .kinds import Dataset, InferenceData
@@ -19,6 +21,8 @@ from .kinds import Dataset, InferenceData
 Shape = tuple[int, ...]
 
 POSTERIOR = "posterior"
+
+_SAMPLE_POSTERIOR = "guide.sample_posterior(rng_key, svi_result.params, sample_shape=(1000,))"
 
 
 def open(samples: Any, group: str = POSTERIOR) -> Container:
@@ -41,8 +45,14 @@ class Entries:
     constant_data: Mapping[str, Any] = {}  # arrays recorded beside the draws, not loaded
     observed_data: Mapping[str, Any] = {}
     dims: Mapping[str, tuple[Hashable, ...]] = {}  # names of the dimensions of an entry, if it has any
+    labels: Mapping[Hashable, list[str]] = {}  # of a dimension, where it is labelled by text
 
     def __init__(self, samples: Any):
+        if isinstance(samples, (SVIRunResult, AutoGuide)):
+            raise SamplesTypeError(
+                f"The samples are {'an' if isinstance(samples, AutoGuide) else 'a'} {type(samples).__name__}, which "
+                f"holds no draws: pass {_SAMPLE_POSTERIOR}."
+            )
         entries = samples._asdict() if hasattr(samples, "_asdict") else samples
         if not isinstance(entries, Mapping):
             raise SamplesTypeError(
@@ -110,6 +120,8 @@ class Labelled:
         self.dataset = dataset
         self.sample_dims = _sample_dims(dataset)
         self.dims = {name: dataset.variables[name].dims for name in dataset.data_vars}
+        coords = {dim: dataset.variables[dim] for dim in dataset.dims if dim in dataset.coords}
+        self.labels = {dim: values.values.tolist() for dim, values in coords.items() if values.dtype.kind in "OSUT"}
         self.shapes: dict[str, Shape | None] = {}  # as those of `Entries`: nothing is loaded or copied
         for name in dataset.data_vars:
             variable = dataset.variables[name]
@@ -231,7 +243,7 @@ def beside(samples: Container | None, arrays: Mapping[str, Any]) -> Entries:
     if samples is not None:
         entries.arguments = samples.arguments
         entries.constant_data, entries.observed_data = samples.constant_data, samples.observed_data
-        entries.dims = samples.dims
+        entries.dims, entries.labels = samples.dims, samples.labels
     return entries
 
 

@@ -11,8 +11,8 @@ from typing import Any
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
-class SanitizeError(Exception):
-    """Base of all errors of this package. Its instances carry what was seen as attributes."""
+class _Seen(Exception):
+    """Carries what was seen as attributes, also through pickling."""
 
     def __init__(self, message: str, **seen: Any):
         super().__init__(message)
@@ -22,8 +22,12 @@ class SanitizeError(Exception):
         return (_rebuild, (type(self), self.args[0], dict(self.__dict__)))
 
 
-def _rebuild(cls: type[SanitizeError], message: str, seen: dict[str, Any]) -> SanitizeError:
+def _rebuild(cls: type[_Seen], message: str, seen: dict[str, Any]) -> _Seen:
     return cls(message, **seen)
+
+
+class SanitizeError(_Seen):
+    """Base of all errors of this package. Its instances carry what was seen as attributes."""
 
 
 class ModelArgumentsError(SanitizeError, TypeError):
@@ -58,24 +62,36 @@ class NothingLeftError(SanitizeError, ValueError):
     """Every entry would be stripped. Carries ``batch_shape``."""
 
 
-class AssumedArgumentsWarning(UserWarning):
+class SanitizeWarning(_Seen, UserWarning):
+    """Base of all warnings of this package. Its instances carry what was seen as attributes."""
+
+
+class AssumedArgumentsWarning(SanitizeWarning):
     """No arguments were passed: those of the fit were worked out from the samples."""
 
 
-class RedrawnSiteWarning(UserWarning):
-    """Row-level latents were stripped: they are drawn from their prior, given the other draws."""
+class RedrawnSiteWarning(SanitizeWarning):
+    """Row-level latents were stripped: they are drawn from their prior, given the other draws. Carries ``sites``."""
 
 
-class RowLevelSiteWarning(UserWarning):
-    """Row-level latents were kept, although nothing tells whether the rows are those of the fit."""
+class RowLevelSiteWarning(SanitizeWarning):
+    """Row-level latents were kept, although nothing tells whether the rows are the fit's. Carries ``sites``."""
 
 
-def warn(message: str, category: type[Warning]) -> None:
+class MissingLatentWarning(SanitizeWarning):
+    """Latents without an entry are used: drawn from their prior. Carries ``missing``: name -> entries it may be."""
+
+
+class OtherArgumentsWarning(SanitizeWarning):
+    """The fit was given other labels, groups or options than this call. Carries ``differences`` by argument."""
+
+
+def warn(message: str, category: type[SanitizeWarning], **seen: Any) -> None:
     """Warn at the first line outside of this package: that is the user's line."""
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, category, stacklevel=level)
+    warnings.warn(category(message, **seen), stacklevel=level)
 
 
 def listing(names: Iterable[str], most: int = 8) -> str:

@@ -91,7 +91,7 @@ class Fit:
             now, was = self.call.leaves[axis.leaf], self._fits_leaf(axis.leaf)
             if axis.is_of_array and is_array(now) and was is not None and np.ndim(was) == np.ndim(now):
                 steps = np.shape(was)[axis.dim]
-                if steps < axis.length and _equal(now[(slice(None),) * axis.dim + (slice(steps),)], was) is False:
+                if steps < axis.length and equal(now[(slice(None),) * axis.dim + (slice(steps),)], was) is False:
                     self.by_values = True
                     return True
         return False
@@ -112,6 +112,10 @@ class Fit:
             return dict(zip(fit.names, fit.leaves))
         return {**self.samples.constant_data, **self.samples.observed_data}
 
+    def leaf(self, name: str) -> Any:
+        """What the fit had for the argument of this name; None: not known."""
+        return self._leaves.get(name)
+
     def _fits_leaf(self, leaf: int) -> Any:
         """What the fit had for an argument: by its name, or by the key (``data['x']``) that it has in a dict."""
         name, value = self.call.names[leaf], self.call.leaves[leaf]
@@ -125,13 +129,13 @@ class Fit:
         if key in self._leaves:
             return self._leaves[key]
         # data often come as an argument of another name than the site that they are observed at
-        return next((v for v in self.samples.observed_data.values() if shape_of(value) and _equal(value, v)), None)
+        return next((v for v in self.samples.observed_data.values() if shape_of(value) and equal(value, v)), None)
 
     def _compared(self, leaf: int, size: Size | None = None) -> bool | None:
         """Whether an argument is that of the fit; None: not known, or another axis of it changed in length."""
         value = self.call.leaves[leaf]
         if hasattr(value, "columns") and self.samples.arguments is None:
-            columns = [_equal(value[name], self._leaves[name]) for name in value.columns if name in self._leaves]
+            columns = [equal(value[name], self._leaves[name]) for name in value.columns if name in self._leaves]
             self.by_values |= bool(columns)
             return None if not columns or len({*columns}) > 1 else columns[0]
         was = self._fits_leaf(leaf)
@@ -140,7 +144,7 @@ class Fit:
         self.by_values = True
         if np.shape(was) != np.shape(value) and size is not None:
             return None  # the lengths tell, see `changed`
-        return _equal(value, was)
+        return equal(value, was)
 
     @functools.cached_property
     def _other_options(self) -> bool:
@@ -169,7 +173,7 @@ class Fit:
         return frozenset(size for name in proofs for follows in of[name] for size in follows)
 
 
-def _equal(a: Any, b: Any) -> bool | None:
+def equal(a: Any, b: Any) -> bool | None:
     """Whether a value is that of the fit as JAX sees them, NaN equal to NaN; None where that cannot be told."""
     if a is b:
         return True

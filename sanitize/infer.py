@@ -15,9 +15,10 @@ from numpyro import handlers
 from numpyro import infer as stock
 
 from . import containers
-from .errors import MissingLatentError, NoSharedSiteError, OptionError, listing
+from .errors import MissingLatentError, OptionError, listing
 from .kinds import Samples
-from .model.call import Call, is_array
+from .missing import Use
+from .model.call import Call, arguments_error, is_array
 from .model.inspection import Inspection
 from .review import Review, review_samples
 from .strip import refuse_collisions
@@ -111,15 +112,13 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
         inspection = _inspect(Call.of(model, args, kwargs), masked=not self.infer_discrete)
         conditions = _conditions_on_deterministic(self)
         # the model is run anew at each call, since what it reads may have changed; what that run tells is remembered
-        key = _key(inspection, self.new_rows, repr(self.keep), repr(self.redraw), conditions, *self._shapes())
+        said = (self.new_rows, repr(self.keep), repr(self.redraw), repr(self.return_sites), conditions)
+        key = _key(inspection, *said, *self._shapes())
         if key is not None and (known := self._reviews.get(key)) and known[0] == _told(inspection):
             review = known[1]
             review.warn()
         else:
-            try:
-                review = self._review(inspection, conditions)
-            except NoSharedSiteError:  # NumPyro takes from such entries the number of draws, and so do we
-                return dict(self.posterior_samples), []
+            review = self._review(inspection, conditions)
             if key is not None and not review.judgement.by_values:
                 if len(self._reviews) >= _MOST_REVIEWS:
                     self._reviews = {}
@@ -134,7 +133,8 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
         if conditions:
             sites = inspection.run.sites
             # what the deterministic values were computed from need not be there
-            absent = (name for name in inspection.run.named("latent") if name not in samples)
+            recorded = [n for n in samples if n in sites and sites[n].kind == "deterministic"]
+            absent = (p for name in recorded for p in inspection.parents(name) if p not in samples)
             redraw = (*((redraw,) if isinstance(redraw, str) else redraw), *absent)
             samples = {n: v for n, v in samples.items() if n not in sites or sites[n].kind != "deterministic"}
         return review_samples(
@@ -144,6 +144,7 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
             keep=self.keep,
             redraw=redraw,
             batch_ndims=len(self._batch_shape),
+            use=Use(at_once=True, returned=None if self.return_sites is None else tuple(self.return_sites)),
         )
 
     def _shapes(self) -> list[Hashable]:
@@ -176,7 +177,8 @@ def log_likelihood(
     Parameters
     ----------
     model : callable
-        The NumPyro model.
+        The NumPyro model. One with params (``flax_module``, ``numpyro.param``) is given their values with it:
+        ``numpyro.handlers.substitute(model, params)``.
     posterior_samples : mapping of arrays, MCMC, xarray.Dataset, arviz.InferenceData or xarray.DataTree
         Entries of shape ``(*batch, *per-draw shape)`` with ``batch_ndims`` batch dimensions.
     *args, **kwargs
@@ -189,7 +191,8 @@ def log_likelihood(
     Returns
     -------
     dict of arrays
-        Of shape ``(*batch, *batch shape of the site)`` for each observed site.
+        Of shape ``(*batch, *batch shape of the site)`` for each observed site. An outcome whose data are not passed
+        is left out, unless one that is scored depends on it.
 
     Raises
     ------
@@ -212,6 +215,11 @@ def log_likelihood(
     """
     call = Call.of(model, args, kwargs)
     refuse_collisions(call)
+    if "params" in kwargs and (why := call.why_not_bound()):
+        what = (
+            f"{why}. Params are given with the model: log_likelihood(numpyro.handlers.substitute(model, params), ...)"
+        )
+        raise arguments_error(call, what)
     samples = containers.open(posterior_samples)
     arrays = samples.arrays(batch_ndims)
     inspection = _inspect(call, masked=False)
@@ -220,27 +228,45 @@ def log_likelihood(
     if arrays:
         ndims = len(np.shape(next(iter(arrays.values())))[:batch_ndims])
         opened = containers.beside(samples, arrays)
-        try:
-            review = review_samples(inspection, opened, new_rows=new_rows, keep=keep, redraw=redraw, batch_ndims=ndims)
-        except NoSharedSiteError:
-            pass
-        else:
-            review.refuse()
-            stripped = review.stripped
-            missing = review.missing + tuple(name for name in review if name in stripped and name in latents)
+        use = Use(at_once=True, draws=False)
+        review = review_samples(
+            inspection, opened, new_rows=new_rows, keep=keep, redraw=redraw, batch_ndims=ndims, use=use
+        )
+        review.refuse()
+        stripped = review.stripped
+        missing = review.missing + tuple(name for name in review if name in stripped and name in latents)
     clean = {name: value for name, value in arrays.items() if name not in stripped}
     if arrays and not clean:  # an entry that is no site carries the number of draws
         clean["_draws"] = np.zeros(np.shape(next(iter(arrays.values())))[:batch_ndims])
+    if missing and (scored := inspection.run.named("observed")):  # what none of them depends on may be left out
+        needed, sites = inspection.used([name for name in clean if name in latents], scored), inspection.run.sites
+        spare = {n: np.zeros(sites[n].shape or (), sites[n].dtype) for n in missing if n not in needed}
+        model, missing = handlers.substitute(model, spare), tuple(name for name in missing if name in needed)
     try:
         return _stock_log_likelihood(model, clean, *args, parallel=parallel, batch_ndims=batch_ndims, **kwargs)
     except Exception as error:
         if not missing:
             raise
-        raise MissingLatentError(
-            f"The samples hold no values of the latents {listing(missing)}, which log_likelihood needs and cannot "
-            f"draw: add their entries, for the rows that are scored, or marginalize them in the model.",
-            missing=dict.fromkeys(missing, ()),
-        ) from error
+        raise _cannot_score(inspection, missing) from error
+
+
+def _cannot_score(inspection: Inspection, missing: Sequence[str]) -> MissingLatentError:
+    given = {name: inspection.observable[name] for name in missing if name in inspection.observable}
+    others = [name for name in missing if name not in given]
+    params = [name for name in inspection.run.named("param") if name not in inspection.given]
+    ways = []
+    if given:
+        arguments = dict.fromkeys(given.values())
+        ways.append(f"pass {' and '.join(arguments)}, the data of {listing(given)}, which log_likelihood is to score")
+    if others:
+        ways.append("add their entries, for the rows that are scored, or marginalize them in the model")
+    if params:
+        ways.append(f"give the params {listing(params)} their values by numpyro.handlers.substitute(model, params)")
+    return MissingLatentError(
+        f"The samples hold no values of {listing(missing)}, which log_likelihood needs and cannot draw: "
+        f"{'; '.join(ways)}.",
+        missing=dict.fromkeys(missing, ()),
+    )
 
 
 def _inspect(call: Call, masked: bool) -> Inspection:

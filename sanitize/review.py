@@ -15,6 +15,7 @@ from . import containers
 from .containers import Container
 from .errors import NothingLeftError, OptionError, SamplesTypeError, listing, warn
 from .kinds import Converted, Same
+from .missing import FOR_STOCK, Use
 from .model.call import Call, Shape
 from .model.inspection import Inspection
 from .render import render
@@ -95,8 +96,8 @@ class Review(Mapping[str, Verdict]):
 
     def warn(self) -> None:
         """Say again what was said when the samples were reviewed, at the line that asks."""
-        for message, category in self.judgement.notices:
-            warn(message, category)
+        for category, message, seen in self.judgement.notices:
+            warn(message, category, **seen)
 
     @overload
     def apply(self, samples: Same) -> Same: ...
@@ -272,9 +273,12 @@ def review_samples(
     keep: str | Sequence[str] = (),
     redraw: str | Sequence[str] = (),
     batch_ndims: int | None = None,
+    use: Use = FOR_STOCK,
 ) -> Review:
     """Give a verdict on every entry, and say what is redrawn. See `SiteTable.review`."""
-    judgement = judge(inspection, samples, new_rows=new_rows, keep=keep, redraw=redraw, batch_ndims=batch_ndims)
+    judgement = judge(
+        inspection, samples, new_rows=new_rows, keep=keep, redraw=redraw, batch_ndims=batch_ndims, use=use
+    )
     review = Review(judgement, dict(samples.shapes), inspection.assumed, inspection.call.without_data())
     review.warn()
     return review

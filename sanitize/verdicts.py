@@ -8,20 +8,25 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from .compare import other_arguments
 from .containers import Container
 from .errors import (
     BatchShapeError,
     MissingLatentError,
+    MissingLatentWarning,
     NoSharedSiteError,
     OptionError,
+    OtherArgumentsWarning,
     RedrawnSiteWarning,
     RowLevelSiteWarning,
     SamplesTypeError,
     SanitizeError,
+    SanitizeWarning,
     ShapeMismatchError,
     listing,
 )
 from .fit import Fit
+from .missing import FOR_STOCK, Use, entries_for, message
 from .model.axes import with_defaults
 from .model.call import Shape, is_integer, shape_of
 from .model.inspection import Inspection
@@ -65,6 +70,14 @@ class Refusal(NamedTuple):
     seen: Mapping[str, Any]
 
 
+class Notice(NamedTuple):
+    """What is warned of."""
+
+    category: type[SanitizeWarning]
+    message: str
+    seen: Mapping[str, Any]
+
+
 class Judgement(NamedTuple):
     """The verdicts on all entries, and what is said of them."""
 
@@ -73,7 +86,7 @@ class Judgement(NamedTuple):
     missing: tuple[str, ...]  # latents without an entry
     redrawn: frozenset[str]  # fitted latents that are stripped
     refusals: tuple[Refusal, ...]
-    notices: tuple[tuple[str, type[Warning]], ...]
+    notices: tuple[Notice, ...]
     by_values: bool  # whether values of the arguments counted, so that other values may end otherwise
 
 
@@ -85,12 +98,15 @@ def judge(
     keep: str | Sequence[str] = (),
     redraw: str | Sequence[str] = (),
     batch_ndims: int | None = None,
+    use: Use = FOR_STOCK,
 ) -> Judgement:
     """Give a verdict on every entry. See `SiteTable.review`."""
-    _refuse_other_model(inspection, samples.shapes)
+    if not use.at_once:  # NumPyro takes from entries that are no sites the number of draws, and so do we
+        _refuse_other_model(inspection, samples.shapes)
     ndims = samples.batch_ndims if batch_ndims is None else batch_ndims
     batch = batch_shape(samples.shapes, inspection, ndims)
-    table = _Table(inspection, samples, len(batch), new_rows, _verbs(inspection, samples, keep=keep, redraw=redraw))
+    verbs = _verbs(inspection, samples, keep=keep, redraw=redraw)
+    table = _Table(inspection, samples, len(batch), new_rows, verbs, use)
     verdicts = {name: table.verdict(entry) for name, entry in table.entries.items()}
     refusals = tuple(_refusals(table, verdicts))
     notices = () if refusals else tuple(_notices(table, verdicts))
@@ -159,8 +175,10 @@ class _Table:
         ndims: int,
         new_rows: bool | None,
         verbs: Mapping[str, str],
+        use: Use,
     ):
         self.inspection, self.samples, self.new_rows, self.verbs = inspection, samples, new_rows, verbs
+        self.use = use
         recorded = {name: None if shape is None else shape[ndims:] for name, shape in samples.shapes.items()}
         self.fit = Fit(inspection, samples, recorded, ndims)
         self.entries = {
@@ -345,19 +363,72 @@ class _Table:
 
     def lost(self, name: str) -> tuple[str, ...]:
         """Latents without an entry that a recorded value is computed from: its fitted values would be lost."""
-        sites = self.inspection.run.sites
-        absent = [p for p in self.inspection.parents(name) if p not in self.entries and p not in self.verbs]
-        absent = [p for p in absent if not sites[p].discrete]  # else marginalized
-        if not absent:
+        if all(p in self.entries for p in self.inspection.parents(name)) and not self._has_open_params:
             return ()
-        targets = {*self.samples.observed_data, *self.inspection.targets}
-        return tuple(p for p in absent if p not in targets and not self._is_new(p))
+        used = self.inspection.used([n for n in self.entries if n != name], (name,))
+        return tuple(p for p in used if self.is_missing(p) and not self._is_new(p))
+
+    def missing(self, verdicts: Mapping[str, Verdict]) -> dict[str, tuple[str, ...]]:
+        """Latents, or params, without an entry that are used all the same -> the entries that they may be."""
+        inspection = self.inspection
+        above = inspection.drawn_from.union(*inspection.ancestors.values()) if self.use.draws else ()
+        if all(name in self.entries for name in above) and not self._has_open_params:
+            return {}  # a target without an entry is what is predicted
+        kept = [name for name, verdict in verdicts.items() if verdict.action == KEPT]
+        if not kept and not self.use.at_once:
+            return {}  # which is an error of its own
+        used = [p for p in inspection.used(kept, self.use.returned) if self.is_missing(p)]
+        found = {p: entries_for(p, inspection.run.sites[p].shape, self.unclaimed) for p in used}
+        return {
+            p: entries for p, entries in found.items() if not self._is_new(p) and (entries or not self._may_be_new(p))
+        }
+
+    @functools.cached_property
+    def unclaimed(self) -> dict[str, Shape | None]:
+        """Entries that are no site of this model."""
+        return {name: entry.recorded for name, entry in self.entries.items() if entry.site is None}
+
+    @property
+    def _has_open_params(self) -> bool:
+        return self.use.at_once and any(name not in self.entries for name in self.inspection.run.named("param"))
+
+    def is_missing(self, name: str) -> bool:
+        """Whether what stands in for an entry, if the site is used, is nothing that a fit has told."""
+        site = self.inspection.run.sites[name]
+        if name in self.entries or name in self.verbs or name in self.inspection.given:
+            return False
+        if site.kind == "param":
+            return self.use.at_once
+        if site.discrete or not self.use.draws:  # the former are marginalized
+            return False
+        return name not in self.samples.observed_data and name not in self.inspection.targets
 
     def _is_new(self, name: str) -> bool:
-        """Whether a latent without an entry belongs to other rows than the fit's."""
+        """Whether a latent without an entry belongs to other rows than the fit's, or only to this call."""
+        return any(self.others(size) for size in self._rows_of_missing(name)) or (
+            self.inspection.run.sites[name].kind == "latent"
+            and (self._is_beyond(name) or self.inspection.is_new_with_this_call(name))
+        )
+
+    def _may_be_new(self, name: str) -> bool:
+        """Row-level latents are often left out on purpose: they are not missed but for the rows of the fit."""
+        return self.new_rows is not False and any(
+            self.fit.same(size) is not True for size in self._rows_of_missing(name)
+        )
+
+    def _rows_of_missing(self, name: str) -> list[Size]:
+        if not self.inspection.run.sites[name].shape and not any(character.isdigit() for character in name):
+            return []
         sizes = self.inspection.sizes
         follows = frozenset[Size]().union(*sizes.of[name], sizes.loops.get(name, ()))
-        return any(self.others(size) for size in self.inspection.rows if size in follows)
+        return [size for size in self.inspection.rows if size in follows]
+
+    def _is_beyond(self, name: str) -> bool:
+        """One of many that a loop over a size names, after those that were recorded."""
+        loop = self.inspection.loop_of(name)
+        recorded = [one in self.entries for one in loop]
+        beyond = any(recorded) and not any(recorded[recorded.index(False) :])
+        return beyond and name in self.inspection.sizes.loops
 
     def _refuse_new_rows(self) -> None:
         new_rows = self.new_rows
@@ -442,6 +513,8 @@ def _refuse_other_model(inspection: Inspection, shapes: Mapping[str, Shape | Non
     trees = [name for name, shape in shapes.items() if shape is None]
     if inspect.isclass(call.model):
         way_out = "It is a class: pass an instance that can be called"
+    elif any("auto_" in name for name in shapes):
+        way_out = "They are params of a guide: pass guide.sample_posterior(rng_key, params, sample_shape=(1000,))"
     elif trees:
         way_out = f"Entry {listing(trees)} is no array: if the draws are in it, pass it alone"
     else:
@@ -540,11 +613,17 @@ def _refusals(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Refusa
         computed = "; ".join(f"{name!r} from {listing(parents)}" for name, parents in missing.items())
         yield Refusal(
             MissingLatentError,
-            f"In this model {listing(missing)} would be recomputed from latents that the samples do not hold "
+            f"In this model {listing(missing)} would be recomputed from latents (or params) that have no entry "
             f"({computed}): stripped, the fitted values would be replaced by draws from the prior. Pass the model "
-            f"that was fitted, add the missing entries, or pass redraw={lost!r} to draw them from their prior.",
+            f"that was fitted, add the missing entries, or {_settle(table.inspection, lost)}.",
             {"missing": missing},
         )
+
+
+def _settle(inspection: Inspection, lost: Collection[str]) -> str:
+    if any(inspection.run.sites[name].kind == "param" for name in lost):
+        return "pass params="
+    return f"pass redraw={tuple(lost)!r} to draw them from their prior"
 
 
 def _way_out(table: _Table, verdicts: Mapping[str, Verdict], names: Collection[str]) -> str:
@@ -605,8 +684,24 @@ def _what(shape: Shape | None) -> str:
 # ------------------------------------------------------------------------------------------------------- notices
 
 
-def _notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[tuple[str, type[Warning]]]:
-    """Nothing is redrawn from a prior, or kept on a guess, without a warning that says how to settle it."""
+def _notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Notice]:
+    """Nothing is drawn from a prior, or kept on a guess, without a warning that says how to settle it."""
+    yield from _row_notices(table, verdicts)
+    if missing := table.missing(verdicts):
+        said = message(table.inspection, missing, table.unclaimed, table.use)
+        yield Notice(MissingLatentWarning, said, {"missing": missing})
+    kept = [e.name for e in table.latents if verdicts[e.name].action == KEPT and e.verb is None]
+    if differences := other_arguments(table.inspection, table.samples, table.fit, kept):
+        said = "; ".join(f"{argument}: {words}" for argument, words in differences.items())
+        yield Notice(
+            OtherArgumentsWarning,
+            f"This call is not given what the fit was: {said}. The fitted values are used all the same. Pass what the "
+            f"fit was given; keep={tuple(kept)!r} says that this is meant.",
+            {"differences": differences},
+        )
+
+
+def _row_notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Notice]:
     if table.new_rows is True:
         return
     free = [entry for entry in table.latents if entry.verb is None and entry.shape_holds_values]
@@ -617,20 +712,22 @@ def _notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[tuple[s
         if not any(entry.mismatch for entry in redrawn):
             settle += ", new_rows=False keeps them"
         names = tuple(entry.name for entry in redrawn)
-        yield (
+        yield Notice(
+            RedrawnSiteWarning,
             f"Stripped the row-level latents {_sizes(redrawn)}: {why}. The model draws them from their prior, given "
             f"the other draws; none of their fitted values is used. {settle}, or redraw={names!r}.",
-            RedrawnSiteWarning,
+            {"sites": names},
         )
     kept = [entry for entry in free if verdicts[entry.name].action == KEPT and not table.is_continued(entry)]
     guessed = [entry for entry in kept if table.guess(entry.name)]
     if guessed:
         names = tuple(entry.name for entry in guessed)
-        yield (
+        yield Notice(
+            RowLevelSiteWarning,
             f"Kept the row-level latents {_sizes(guessed)}: they fit, but {table.guess(names[0])}. "
             f"new_rows=False says that they are, new_rows=True strips them, for other rows; keep={names!r} and "
             f"redraw={names!r} say it of single entries.",
-            RowLevelSiteWarning,
+            {"sites": names},
         )
 
 

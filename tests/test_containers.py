@@ -174,7 +174,8 @@ def test_predictions_from_arviz_are_those_of_the_latents_alone(fitted, rows):
 
 def test_all_else_is_as_it_was(container):
     """Other groups, their order, coordinates, attributes and encodings; the input; and no array is copied."""
-    posterior = dataset({"alpha": np.zeros((2, 5)), "eta": np.zeros((2, 5, 4)), "beta": np.ones((2, 5, 3))})
+    latents = {"alpha": np.zeros((2, 5)), "beta": np.ones((2, 5, 3)), "sigma": np.ones((2, 5))}
+    posterior = dataset({**latents, "eta": np.zeros((2, 5, 4))})
     posterior = posterior.assign_coords(chain=[0, 1], beta_0=["a", "b", "c"], eta_0=[10, 20, 30, 40])
     posterior.attrs["sampling_time"] = 3.5
     posterior["beta"].attrs["units"] = "m"
@@ -196,7 +197,7 @@ def test_all_else_is_as_it_was(container):
 
     assert list(clean) == order
     assert clean.attrs == {"title": "a fit"}
-    assert names(clean) == ["alpha", "beta"]
+    assert names(clean) == ["alpha", "beta", "sigma"]
     assert names(clean, "warmup_posterior") == ["alpha", "step"]
     for name in order:
         for kept in names(clean, name):
@@ -371,6 +372,7 @@ def test_dimensions_in_any_order(beta_dims, eta_dims):
     posterior = xr.Dataset(
         {
             "alpha": (("draw", "chain"), rng.normal(size=(3, 2))),
+            "sigma": (("chain", "draw"), np.ones((2, 3))),
             "beta": (beta_dims, rng.normal(size=[sizes[dim] for dim in beta_dims])),
             "eta": (eta_dims, rng.normal(size=[sizes[dim] for dim in eta_dims])),
         }
@@ -379,6 +381,7 @@ def test_dimensions_in_any_order(beta_dims, eta_dims):
     assert review.batch_shape == (2, 3)
     assert {name: verdict.recorded_shape for name, verdict in review.items()} == {
         "alpha": (),
+        "sigma": (),
         "beta": (3,),
         "eta": (4,),
     }
@@ -707,7 +710,8 @@ def lazy(entries):
 
 
 def test_dask_stays_lazy(container, no_computing):
-    posterior = lazy({"alpha": (4, 10_000), "beta": (4, 10_000, 3), "eta": (4, 10_000, 150_000)})
+    latents = {"alpha": (4, 10_000), "beta": (4, 10_000, 3), "sigma": (4, 10_000)}
+    posterior = lazy({**latents, "eta": (4, 10_000, 150_000)})
     assert posterior.nbytes > 48e9
     # not even the data of the fit: no entry of this model depends on whether the rows are new
     data_of_fit = xr.Dataset({"X": (("row", "feature"), pytest.importorskip("dask.array").ones((5, 3)))})
@@ -716,7 +720,7 @@ def test_dask_stays_lazy(container, no_computing):
         strip_deterministic(models.regression, samples, np.zeros((5, 3)))["posterior"],
         strip_deterministic(models.regression, posterior, np.zeros((5, 3))),
     ):
-        assert list(clean.data_vars) == ["alpha", "beta"]
+        assert list(clean.data_vars) == list(latents)
         for name in clean.data_vars:
             assert clean[name].variable.data is posterior[name].variable.data
 

@@ -160,6 +160,11 @@ def _with_levels(leaf: Any, column: Any, levels: int) -> Any:
     values = values.reshape(old.shape)
     if old.dtype.kind != "O":
         values = np.asarray(values.tolist(), old.dtype if old.dtype.kind in "iu" else None)
+    return with_levels(leaf, column, values)
+
+
+def with_levels(leaf: Any, column: Any, values: Any) -> Any:
+    """An argument with other values in a column; its own values are column None."""
     if isinstance(leaf, list):
         return values.tolist()
     if hasattr(leaf, "data_vars") or hasattr(leaf, "columns"):

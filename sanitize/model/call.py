@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from numpyro.distributions import Distribution
 from numpyro.infer import Predictive
+from numpyro.infer.autoguide import AutoGuide
 from numpyro.primitives import Messenger
 
 from ..errors import ModelArgumentsError
@@ -195,6 +196,11 @@ def parameters_of(model: Callable[..., Any]) -> list[inspect.Parameter] | None:
 
 def _refuse_other_than_model(model: Any) -> None:
     """What cannot be a model: no callable, or one that runs no sites when it is called."""
+    if isinstance(inner := _undecorated(model), AutoGuide):
+        raise ModelArgumentsError(
+            f"{type(inner).__name__} is a guide, which stands where the model should: pass the model that it was made "
+            f"for, and guide.sample_posterior(rng_key, params, sample_shape=(1000,)) as the samples."
+        )
     if not callable(model) or isinstance(model, (Distribution, Predictive)):
         raise ModelArgumentsError(
             f"The model has to be a function (or a callable object) of NumPyro primitives, not "

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from .axes import resized, with_defaults
 from .call import Call
+from .given import given_and_parents
 from .jaxpr import NOTHING, ROW_BY_ROW, Labels, ancestors, drawn_from, reversed_series, uses
 from .sizes import Size, Sizes, cut, find_sizes, numbered
 from .targets import Observation, observable_sites, observations, targets_of, with_its_data
@@ -42,6 +43,36 @@ class Inspection:
     def drawn_from(self) -> frozenset[str]:
         """Latents that a sample site is drawn from."""
         return drawn_from(self.run)
+
+    @functools.cached_property
+    def _given_and_parents(self) -> tuple[Labels, Mapping[str, Labels]]:
+        return given_and_parents(self.call, self.run)
+
+    @property
+    def given(self) -> Labels:
+        """Latents and params that the model's own handlers give a value: no entry is missed."""
+        return self._given_and_parents[0]
+
+    def used(self, kept: Collection[str], returned: Collection[str] | None = None) -> list[str]:
+        """Latents and params that have a part in the sites that are returned (None: all), where ``kept`` ones are put
+        in: what those were drawn from is used no more."""
+        parents, sites = self._given_and_parents[1], self.run.sites
+        todo = [name for name in (sites if returned is None else returned) if name in sites and name not in kept]
+        found: set[str] = set()
+        while todo:
+            above = parents.get(todo.pop(), frozenset()) - found - {*kept}
+            found |= above
+            todo += above
+        return [name for name in sites if name in found]
+
+    def is_new_with_this_call(self, name: str) -> bool:
+        """Whether a latent is observed when an argument is given that is not, or gone with all that is made of it."""
+        made = [site for site, above in self._given_and_parents[1].items() if name in above]
+        return any(
+            name in seen.latents
+            and (name in seen.run.sites or all(site in seen.latents or site not in seen.run.sites for site in made))
+            for seen in self.observations
+        )
 
     @functools.cached_property
     def observations(self) -> tuple[Observation, ...]:
@@ -124,15 +155,19 @@ class Inspection:
             found.append(Dim(n, tuple(words), plates.get(i), known=i not in untold))
         return tuple(found)
 
+    def loop_of(self, name: str) -> list[str]:
+        """The latents that a loop names with this one."""
+        return _loop_of(self.run, name)
+
     def is_chained(self, name: str) -> bool:
         """Whether the latents that a loop names with this one (``level_0``, ...) are drawn from each other."""
         run, sizes = self.run, self.sizes.loops.get(name, ())
-        loop = next((names for names in numbered(run.named("latent")).values() if name in names), [])
+        loop = _loop_of(run, name)
         if len(loop) == 1 and sizes:  # a loop of one step: see three
             call = with_defaults(self.call)
             longer = resized(call, [(axis, 3 * axis.length) for size in sizes for axis in size.axes])
             run = (longer and try_run(longer)) or run
-            loop = next((names for names in numbered(run.named("latent")).values() if name in names), [])
+            loop = _loop_of(run, name)
         above = self.ancestors if run is self.run else ancestors(run)
         return any(not above.get(one, NOTHING).isdisjoint(loop) for one in loop)
 
@@ -160,3 +195,7 @@ class Inspection:
     def site(self, name: str) -> Site | None:
         """The site of this name; failing that, one that only runs without a mask (``log_likelihood``) have."""
         return self.run.sites.get(name) or self.unmasked.get(name)
+
+
+def _loop_of(run: Run, name: str) -> list[str]:
+    return next((names for names in numbered(run.named("latent")).values() if name in names), [])

@@ -82,7 +82,7 @@ def _flow_inside(equation: Any, outside: Flow, ends: Mapping[Any, Labels]) -> No
             outside.drawn_from[outer] = inside.drawn_from.get(inner, NOTHING)
 
 
-def ancestors(run: Run) -> dict[str, Labels]:
+def ancestors(run: Run, kinds: Sequence[str] = ("latent",)) -> dict[str, Labels]:
     """Which latents the value of each site is computed from, or (of a latent) drawn from.
 
     A latent ends the search. Without a jaxpr (an eager run), a value may depend on every latent before it.
@@ -92,35 +92,39 @@ def ancestors(run: Run) -> dict[str, Labels]:
         earlier = NOTHING
         for name, site in run.sites.items():
             result[name] = earlier
-            if site.kind == "latent":
+            if site.kind in kinds:
                 earlier |= {name}
         return result
     values = [(v, name) for v, name in zip(run.jaxpr.outvars, run.owners) if not _is_literal(v)]
-    latents: dict[Any, Labels] = {}
+    found = _flow_of_sites(run, kinds)
     for variable, name in values:
-        if run.sites[name].kind == "latent":
-            latents[variable] = latents.get(variable, NOTHING) | {name}
-    found = flow(run.jaxpr, {}, latents)
-    for variable, name in values:
-        source = found.drawn_from.get(variable, NOTHING) if run.sites[name].kind == "latent" else found.of(variable)
+        source = found.drawn_from.get(variable, NOTHING) if run.sites[name].kind in kinds else found.of(variable)
         result[name] = result.get(name, NOTHING) | (source - {name})
     return result
 
 
+def _flow_of_sites(run: Run, kinds: Sequence[str]) -> Flow:
+    ends: dict[Any, Labels] = {}
+    for variable, name in zip(run.jaxpr.outvars, run.owners):
+        if run.sites[name].kind in kinds and not _is_literal(variable):
+            ends[variable] = ends.get(variable, NOTHING) | {name}
+    return flow(run.jaxpr, {}, ends)
+
+
+def parents(run: Run, kinds: Sequence[str] = ("latent",)) -> dict[str, Labels]:
+    """What each site is computed or drawn from: by its value, or by the parameters of its distribution."""
+    found = ancestors(run, kinds)
+    if run.jaxpr is not None:
+        known = _flow_of_sites(run, kinds)
+        for variable, name in zip(run.jaxpr.outvars[len(run.owners) :], run.drawn_with):
+            found[name] = found.get(name, NOTHING) | (known.of(variable) - {name})
+    return found
+
+
 def drawn_from(run: Run) -> Labels:
     """The latents that a sample site is drawn from: they have a part in its parameters."""
-    above = ancestors(run)
-    if run.jaxpr is None:
-        return NOTHING.union(*(above[name] for name in run.dist_shapes))
-    latents = {
-        v: frozenset({name})
-        for v, name in zip(run.jaxpr.outvars, run.owners)
-        if run.sites[name].kind == "latent" and not _is_literal(v)
-    }
-    found = flow(run.jaxpr, {}, latents)
-    parameters = zip(run.jaxpr.outvars[len(run.owners) :], run.drawn_with)
-    by_parameters = (found.of(v) - {name} for v, name in parameters)
-    return NOTHING.union(*by_parameters, *(above.get(name, NOTHING) for name in run.dist_shapes))
+    above = parents(run)
+    return NOTHING.union(*(above.get(name, NOTHING) for name in run.dist_shapes))
 
 
 def reversed_series(run: Run) -> Labels:

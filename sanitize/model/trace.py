@@ -165,7 +165,7 @@ def run_in_mode(call: Call) -> Run:
         values = [
             (name, value)
             for name, message in trace.items()
-            if message["type"] in ("sample", "deterministic")
+            if message["type"] in ("sample", "deterministic", "param")
             for value in jax.tree_util.tree_leaves(message["value"])
             if isinstance(value, jax.Array)
         ]

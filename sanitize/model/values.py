@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 from numpyro import handlers
+from numpyro.distributions import MaskedDistribution
 
 from ..errors import listing
 from .axes import Axis, lengths_of, resized, with_defaults
@@ -143,6 +144,46 @@ def reaches_other_rows(call: Call, rows: Sequence[Axis], name: str, dim: int, na
     except Exception:  # a model that does not run on these rows
         return None
     return False
+
+
+def computes_alike(one: Call, other: Call, kept: Collection[str]) -> bool | None:
+    """Whether two calls of a model end alike, given the same latents; None: they have other shapes, or do not run.
+
+    Compared are deterministic values and what sites are drawn with, but of those in ``kept``, whose draws stand.
+    """
+    try:
+        with ONE_RUN_AT_A_TIME, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            first = trace_model(one.model, one.masked, *one.arguments(), jax.random.PRNGKey(0))
+            given = {k: m["value"] for k, m in first.items() if m["type"] in ("sample", "plate")}
+
+            def latents(message: dict[str, Any]) -> Any:
+                is_drawn = message["type"] in ("sample", "plate") and not message.get("is_observed")
+                return given.get(message["name"]) if is_drawn else None
+
+            model = handlers.substitute(other.model, substitute_fn=latents)
+            second = trace_model(model, other.masked, *other.arguments(), jax.random.PRNGKey(0))
+            for name in (name for name in first if name in second and name not in kept):
+                before, now = _made(first[name]), _made(second[name])
+                if len(before) != len(now):
+                    return False
+                if any(np.shape(x) != np.shape(y) for x, y in zip(before, now)):
+                    return None
+                if not all(_same(x, y).all() for x, y in zip(before, now)):
+                    return False
+    except Exception:
+        return None
+    return True
+
+
+def _made(message: Mapping[str, Any]) -> list[Any]:
+    """What a deterministic site is, and a sample site is drawn with: the mask of a likelihood has no part in that."""
+    if message["type"] != "sample":
+        return [message["value"]] if message["type"] == "deterministic" else []
+    fn = message["fn"]
+    while isinstance(fn, MaskedDistribution):
+        fn = fn.base_dist
+    return [np.zeros(fn.shape()), *parameters(fn)]
 
 
 def _different(

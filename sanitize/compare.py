@@ -1,0 +1,305 @@
+"""What the fit was given and this call is not, as far as no row explains it: labels, their order, groups, options.
+
+A difference is said only where it has a part in what is predicted: the call is run as it is and with the difference
+undone, given the same latents. By names a model is not misled, nor by a column that it does not read.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .containers import Container
+from .errors import listing
+from .fit import Fit, equal
+from .model.axes import Axis, with_levels
+from .model.call import Call, is_array, is_value_list, shape_of
+from .model.inspection import Inspection
+from .model.values import computes_alike
+
+
+class Difference(NamedTuple):
+    """One argument, what it was in the fit and is here, in words."""
+
+    argument: str
+    words: str
+
+
+def other_arguments(inspection: Inspection, samples: Container, fit: Fit, kept: Collection[str]) -> dict[str, str]:
+    """Argument -> in words what the fit had and what this call has. ``kept`` are the latents that are not redrawn."""
+    if inspection.assumed or not kept or not (samples.arguments or samples.constant_data or samples.labels):
+        return {}
+    search = _Search(inspection, samples, fit, kept)
+    found: dict[str, str] = {}
+    for question in (search.options, search.keys, search.columns, search.levels, search.groups, search.coordinates):
+        for difference in question():
+            found.setdefault(*difference)
+    return found
+
+
+class _Search:
+    def __init__(self, inspection: Inspection, samples: Container, fit: Fit, kept: Collection[str]):
+        self.inspection, self.samples, self.fit, self.kept = inspection, samples, fit, kept
+        self.call = inspection.call
+        arguments = samples.arguments
+        self.fitted = None if arguments is None else self.call.with_arguments(*arguments)
+        self.pairs = [
+            (i, name, was, now)
+            for i, (name, now) in enumerate(zip(self.call.names, self.call.leaves))
+            if (was := fit.leaf(name)) is not None and was is not now
+        ]
+
+    def matters(self, one: Call, other: Call) -> bool:
+        return computes_alike(one, other, self.kept) is False
+
+    def changed(self, leaf: int, value: Any) -> bool:
+        """Whether it matters that this argument is not that value."""
+        return self.matters(self.call, self.call.with_leaves({leaf: value}))
+
+    # ------------------------------------------------------------------------------------------------ options
+
+    def options(self) -> Iterator[Difference]:
+        """What this call leaves to its default, and the fit did not."""
+        signature = inspect.Signature(self.call.parameters or ())
+        passed = _bound(signature, self.call)
+        recorded = self.samples.constant_data
+        for p in self.call.parameters or ():
+            if p.name in passed or p.default is p.empty:
+                continue
+            if self.fitted is not None:
+                was = _bound(signature, self.fitted).get(p.name, p.default)
+                other = self.fitted_with(signature, p.name, p.default)
+                one: Call | None = self.fitted
+            elif p.name in recorded and np.size(recorded[p.name]) == 1:
+                was = np.asarray(recorded[p.name]).item()
+                one, other = self.call.with_keyword(p.name, was), self.call
+            else:
+                continue
+            if one is None or other is None or was is p.default or equal(was, p.default):
+                continue
+            if self.matters(one, other) and not self.is_outcome(p.name):
+                yield Difference(p.name, f"{_short(was)} in the fit, and left to its default {_short(p.default)} here")
+
+    def is_outcome(self, name: str) -> bool:
+        """Whether latents are observed when it is given: then it is what is predicted, and left out by right."""
+        return any(seen.words == name and seen.latents for seen in self.inspection.observations)
+
+    def fitted_with(self, signature: inspect.Signature, name: str, value: Any) -> Call | None:
+        assert self.fitted is not None
+        args, kwargs = self.fitted.arguments()
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:
+            return None
+        bound.arguments[name] = value
+        return self.fitted.with_arguments(bound.args, bound.kwargs)
+
+    # ----------------------------------------------------------------------------------------- order of names
+
+    def keys(self) -> Iterator[Difference]:
+        """Keys of a dict: in another order, or other ones that are taken by their order."""
+        if self.fitted is None:
+            return
+        before, now = _dicts(self.fitted.arguments()), _dicts(self.call.arguments())
+        for path in now.keys() & before.keys():
+            was, are = before[path], now[path]
+            if was == are or len(was) != len(are):
+                continue
+            args, kwargs = self.call.arguments()
+            if set(was) == set(are):
+                tree = _at(path, (args, kwargs), lambda d: {key: d[key] for key in was})  # noqa: B023 - used at once
+                said = self.matters(self.call, self.call.with_arguments(*tree))
+            else:
+                tree = _at(path, (args, kwargs), lambda d: dict(zip(was, d.values())))  # noqa: B023 - used at once
+                said = computes_alike(self.call, self.call.with_arguments(*tree), ()) is True
+            if said:
+                yield Difference(self.name_of(path), _order("keys", was, are))
+
+    def name_of(self, path: tuple[Any, ...]) -> str:
+        names = [p.name for p in self.call.parameters or ()]
+        first = path[1] if path[0] else names[path[1]] if path[1] < len(names) else f"args[{path[1]}]"
+        return str(first) + "".join(f"[{step!r}]" for step in path[2:])
+
+    def columns(self) -> Iterator[Difference]:
+        """Columns of a frame, coordinates of a labelled array, categories of a column."""
+        for i, name, was, now in self.pairs:
+            if hasattr(now, "columns") and hasattr(was, "columns"):
+                before, are = list(was.columns), list(now.columns)
+                if before != are and len(before) == len(are):
+                    same = set(before) == set(are)
+                    if same and self.changed(i, now[before]):
+                        yield Difference(name, _order("columns", before, are))
+                    renamed = self.call.with_leaves({i: now.set_axis(before, axis=1)})
+                    if not same and computes_alike(self.call, renamed, ()) is True:
+                        yield Difference(name, _order("columns", before, are))
+                for column in are:
+                    if column in before:
+                        cats, cats_now = (_categories(frame[column]) for frame in (was, now))
+                        if cats and cats_now and cats != cats_now:
+                            recoded = now.assign(**{column: now[column].cat.set_categories(cats)})
+                            if self.changed(i, recoded):
+                                yield Difference(f"{name}[{column!r}]", _order("categories", cats, cats_now))
+            elif (cats := _categories(was)) and (cats_now := _categories(now)) and cats != cats_now:
+                if self.changed(i, now.cat.set_categories(cats)):
+                    yield Difference(name, _order("categories", cats, cats_now))
+            elif hasattr(now, "isel") and hasattr(was, "isel"):
+                for dim in now.dims:
+                    labels, labels_now = _coordinate(was, dim), _coordinate(now, dim)
+                    if labels and labels_now and labels != labels_now and len(labels) == len(labels_now):
+                        if set(labels) == set(labels_now) and not self.changed(i, now.sel({dim: labels})):
+                            continue
+                        yield Difference(name, _order(f"labels of {dim!r}", labels, labels_now))
+
+    # ------------------------------------------------------------------------------------------------- labels
+
+    def levels(self) -> Iterator[Difference]:
+        """Labels that the fit had not, in as many groups as it had."""
+        for i, name, was, now in self.pairs:
+            before, columns = _texts(was), _texts(now)
+            for column in [c for c in columns if c in before]:
+                new = sorted({*columns[column]} - {*before[column]})
+                levels = len({*columns[column]})
+                one_a_row = levels == len(columns[column])
+                if new and levels > 1 and not one_a_row and self.changed(i, _swapped(now, column, columns[column])):
+                    where = name if column is None else f"{name}[{column!r}]"
+                    yield Difference(where, f"labels {listing(map(str, new))} are none of the fit's")
+        for axis in self.followed("levels"):
+            was = self.fit.leaf(self.call.names[axis.leaf])
+            if was is None or not (is_array(was) and was.dtype.kind in "iu"):
+                continue
+            self.fit.by_values = True
+            old, are = np.unique(was), np.unique(self.call.leaves[axis.leaf])
+            if len(old) == len(are) and (new := sorted({*are.tolist()} - {*old.tolist()})):
+                yield Difference(self.call.names[axis.leaf], f"labels {listing(map(str, new))} are none of the fit's")
+
+    def followed(self, kind: str) -> list[Axis]:
+        """Axes of a kind among those that a dimension of a kept latent follows."""
+        shaped = [name for name in self.kept if self.inspection.run.sites[name].shape]  # sizes take further runs
+        axes = (a for name in shaped for dim in self.inspection.sizes.of[name] for size in dim for a in size.axes)
+        return list(dict.fromkeys(axis for axis in axes if axis.kind == kind))
+
+    def groups(self) -> Iterator[Difference]:
+        """Arrays with one value a group, of groups that kept latents have values for."""
+        rows = {axis.leaf for size in self.inspection.rows for axis in size.axes}
+        grouped = {axis.leaf for kind in ("leading", "later") for axis in self.followed(kind)} - rows
+        for i, name, was, now in self.pairs if rows and grouped else ():
+            if i not in grouped or not is_array(now) or np.shape(was) != np.shape(now):
+                continue
+            self.fit.by_values = True
+            if equal(was, now) is False and self.changed(i, np.asarray(was, now.dtype)):
+                groups = [
+                    latent
+                    for latent in self.kept
+                    if any(a.leaf == i for dim in self.inspection.sizes.of.get(latent, ()) for s in dim for a in s.axes)
+                ]
+                yield Difference(name, f"other values for the groups of {listing(groups)} than in the fit")
+
+    def coordinates(self) -> Iterator[Difference]:
+        """What labels the entries, against what labels this call's groups and columns."""
+        if not self.samples.labels:
+            return
+        for entry in self.kept:
+            shape = self.inspection.run.sites[entry].shape or ()
+            dims = self.samples.dims.get(entry, ())
+            dims = [dim for dim in dims if dim not in ("chain", "draw", "sample")][-len(shape) :] if shape else []
+            for i, dim in enumerate(dims):
+                if dim not in self.samples.labels or i >= len(shape):
+                    continue
+                before = self.samples.labels[dim]
+                for axis in (a for size in self.inspection.sizes.of[entry][i] for a in size.axes):
+                    labels = _labels(self.call.leaves[axis.leaf], axis)
+                    ordered = axis.kind != "levels"
+                    if len(labels) != len(before) or labels == before or (not ordered and {*labels} == {*before}):
+                        continue
+                    yield Difference(axis.name, f"{_order(f'labels of {dim!r}', before, labels)}")
+
+
+# ------------------------------------------------------------------------------------------- what has labels
+
+
+def _bound(signature: inspect.Signature, call: Call) -> Mapping[str, Any]:
+    args, kwargs = call.arguments()
+    try:
+        return signature.bind_partial(*args, **kwargs).arguments
+    except TypeError:
+        return {}
+
+
+def _dicts(tree: Any, path: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], list[Any]]:
+    """Of each dict among arguments: the way to it, and its keys."""
+    found: dict[tuple[Any, ...], list[Any]] = {}
+    if isinstance(tree, dict):
+        if len(path) > 1:
+            found[path] = list(tree)
+        items: Any = tree.items()
+    else:
+        items = enumerate(tree) if type(tree) in (list, tuple) and not is_value_list(tree) else ()
+    for key, value in items:
+        found.update(_dicts(value, (*path, key)))
+    return found
+
+
+def _at(path: Sequence[Any], tree: Any, change: Any) -> Any:
+    """The same arguments, with the dict at the end of the path changed."""
+    if not path:
+        return change(tree)
+    if isinstance(tree, dict):
+        return {key: _at(path[1:], value, change) if key == path[0] else value for key, value in tree.items()}
+    return type(tree)(_at(path[1:], value, change) if i == path[0] else value for i, value in enumerate(tree))
+
+
+def _categories(column: Any) -> list[Any]:
+    return list(getattr(getattr(column, "dtype", None), "categories", ()))
+
+
+def _coordinate(array: Any, dim: Any) -> list[Any]:
+    labels = array.coords[dim].values if dim in array.dims and dim in array.coords else np.empty(0)
+    return labels.tolist() if labels.dtype.kind in "OSUT" else []
+
+
+def _texts(leaf: Any) -> dict[Any, list[str]]:
+    """Columns of text of an argument; its own text is column None."""
+    if hasattr(leaf, "columns"):
+        columns = {name: leaf[name] for name in leaf.columns}
+    else:
+        columns = {None: leaf} if np.ndim(leaf) == 1 and (is_value_list(leaf) or hasattr(leaf, "dtype")) else {}
+    found = {}
+    for name, column in columns.items():
+        if _categories(column) or is_array(column):
+            continue
+        values = np.asarray(column).tolist()
+        if values and all(isinstance(value, str) for value in values):
+            found[name] = values
+    return found
+
+
+def _swapped(leaf: Any, column: Any, values: Sequence[str]) -> Any:
+    """The same argument with its labels in the place of each other: it matters where labels are told apart."""
+    levels = sorted({*values})
+    other = dict(zip(levels, [*levels[1:], levels[0]]))
+    return with_levels(leaf, column, np.array([other[value] for value in values], object))
+
+
+def _labels(leaf: Any, axis: Axis) -> list[Any]:
+    """What stands along an axis of an argument."""
+    if axis.kind == "levels":
+        return sorted({*_texts(leaf).get(axis.dim, ())}) or _categories(leaf if axis.dim is None else leaf[axis.dim])
+    if axis.kind == "later" and hasattr(leaf, "columns"):
+        return list(leaf.columns)
+    if hasattr(leaf, "isel"):
+        return _coordinate(leaf, list(leaf.sizes)[axis.dim])
+    if hasattr(leaf, "index") and hasattr(leaf, "iloc") and axis.dim == 0:
+        labels = list(leaf.index)
+        return labels if all(isinstance(label, str) for label in labels) else []
+    return list(leaf) if axis.is_of_array and axis.dim == 0 and not is_array(leaf) and _texts(leaf) else []
+
+
+def _order(what: str, was: Sequence[Any], now: Sequence[Any]) -> str:
+    return f"{what} {listing(map(str, now), 5)} here, {listing(map(str, was), 5)} in the fit"
+
+
+def _short(value: Any) -> str:
+    return f"an array of shape {np.shape(value)}" if np.ndim(value) else repr(value)
