@@ -68,6 +68,8 @@ class Review(Mapping[str, Verdict]):
         return self.judgement.redrawn
 
     def __getitem__(self, name: str) -> Verdict:
+        if name not in self.verdicts:
+            raise KeyError(f"no entry {name!r} in these samples: they have {listing(self.verdicts)}")
         return self.verdicts[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -145,7 +147,8 @@ class Review(Mapping[str, Verdict]):
     def _refuse_nothing_left(self) -> None:
         if not self.kept:
             raise NothingLeftError(
-                f"Every entry would be stripped: {listing(self)}. Without latents there is nothing to condition on: "
+                f"Every entry would be stripped: {listing(self)}. Such values are predicted or recomputed, not fitted: "
+                f"pass the posterior samples they came from. Without latents there is nothing to condition on: "
                 f"call Predictive(model, num_samples={int(np.prod(self.batch_shape))}) instead, or use "
                 f"sanitize.Predictive, which goes on with the number of draws that the samples had.",
                 batch_shape=self.batch_shape,

@@ -9,7 +9,7 @@ import jax
 
 from . import containers
 from .containers import Container
-from .errors import ModelArgumentsError, OptionError, listing
+from .errors import OPTIONS, ModelArgumentsError, OptionError, listing, meant
 from .fit import recorded_arguments
 from .kinds import Converted, Same
 from .model.call import Call, arguments_error
@@ -17,8 +17,6 @@ from .model.inspection import Inspection
 from .model.trace import try_run
 from .review import review_samples
 from .verdicts import explains
-
-_OPTIONS = ("new_rows", "keep", "redraw")
 
 
 @overload
@@ -190,7 +188,14 @@ def _inspect(call: Call, samples: Container, settled: Sequence[str]) -> Inspecti
 
 def refuse_collisions(call: Call) -> None:
     """Options of ours that are parameters of the model's, too."""
-    taken = [p.name for p in call.parameters or () if p.name in _OPTIONS]
+    taken = [p.name for p in call.parameters or () if p.name in OPTIONS]
+    own = [p.name for p in call.parameters or ()]
+    for name in call.arguments()[1]:
+        if name not in own and (like := meant(name, OPTIONS)) and call.why_not_bound() is None:
+            raise OptionError(
+                f"{name!r} goes to the model's **kwargs, and {like}= is an option of strip_deterministic: if the model "
+                f"is meant, call inspect_sites(model, ...).review(samples).apply(samples) instead."
+            )
     if taken:
         raise OptionError(
             f"The model has a parameter of its own named {taken[0]!r}, an option of strip_deterministic: call "

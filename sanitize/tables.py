@@ -41,7 +41,8 @@ def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: st
     head = "".join(f"<th {cell}>{html.escape(header[i])}</th>" for i in used)
     body = "".join("<tr>" + "".join(td(row[i]) for i in used) + "</tr>" for row in rows)
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    table = f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div style="overflow-x:auto">{table}</div>'  # in a narrow window it scrolls
 
 
 def dataframe(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
