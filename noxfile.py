@@ -73,6 +73,14 @@ def docs(session: nox.Session) -> None:
     session.run("sphinx-build", "-W", "-q", "docs", "docs/_build", *session.posargs)
 
 
+@nox.session(python="3.12")
+def pictures(session: nox.Session) -> None:
+    """Tables and graph as a headless Chromium and Graphviz (``apt install chromium graphviz``) draw them, to look at."""
+    session.install("-e", ".[render]", "matplotlib")
+    session.chdir("docs/pictures")
+    session.run("python", "../../examples/pictures.py")
+
+
 @nox.session(python=False)
 def hazards(session: nox.Session) -> None:
     """Measure every hazard on every NumPyro, and write the table of docs/hazards.md from what was measured."""

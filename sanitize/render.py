@@ -29,20 +29,20 @@ _STYLES = {
 
 def render(call: Call, words: Mapping[str, str]) -> Any:
     """A ``graphviz.Digraph``, with a word for each site that has one. See `Review.render`."""
-    import graphviz  # NumPyro says how to install it
-
     inspection = Inspection.of(call)
     # Graphviz reads a colon as the port of a node, and a < as the begin of HTML
     names = inspection.run.sites
     ids = {name: name if re.fullmatch(r"[\w/. ]+", name) else f"site {i}" for i, name in enumerate(names)}
     graph = render_graph(generate_graph_specification(_renamed(_relations(inspection), ids)))
+    import graphviz  # which NumPyro has imported by now, or said how to install it
+
     for name, site in inspection.run.sites.items():
         if site.kind in _DRAWN:
             word = words.get(name, "")
             if word == "no entry" and name in inspection.targets:
                 word = "predicted"
             # Graphviz adds what a later statement on a node says to what NumPyro said
-            label = graphviz.escape(f"{name}\n{word}" if word else name).replace("\n", "\\n")
+            label = graphviz.escape(f"{name}\n{word}" if word else name)
             graph.node(ids[name], label=label, **_STYLES.get(word, {}))
     return graph
 

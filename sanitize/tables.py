@@ -34,7 +34,7 @@ def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: st
     cell = 'style="text-align:left;padding:0.15em 0.8em"'
 
     def td(text: str) -> str:
-        colour = _COLOURS.get(text)
+        colour = _COLOURS.get(text.split(" ")[0] if text.startswith("observed if") else text)
         mark = f'<span style="color:{colour};margin-left:0.4em">&#9632;</span>' if colour else ""
         return f"<td {cell}>{html.escape(text)}{mark}</td>"
 
