@@ -75,7 +75,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python="3.12")
 def pictures(session: nox.Session) -> None:
-    """Tables and graph as a headless Chromium and Graphviz (``apt install chromium graphviz``) draw them, to look at."""
+    """Tables and graph as a headless Chromium and Graphviz (Debian: chromium, graphviz) draw them, to look at."""
     session.install("-e", ".[render]", "matplotlib")
     session.chdir("docs/pictures")
     session.run("python", "../../examples/pictures.py")

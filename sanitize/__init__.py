@@ -1,4 +1,4 @@
-"""Strip posterior samples of what is no latent draw, before NumPyro predicts with them."""
+"""Strip posterior samples of all that the model draws or computes anew, before NumPyro predicts with them."""
 
 from .behavior import Behavior, numpyro_behavior
 from .containers import posterior_samples

@@ -51,7 +51,7 @@ def strip_deterministic(
     redraw: str | Sequence[str] = (),
     **kwargs: Any,
 ) -> Any:
-    """Strip from posterior samples what is no latent draw, so that stock ``Predictive`` is right on other data.
+    """Strip from posterior samples all but fitted latents, so that stock ``Predictive`` is right on other data.
 
     Values of ``numpyro.deterministic`` sites and draws of observed sites are removed; latents that have one value
     per data row are removed where the rows are other rows. All else is kept.
@@ -96,7 +96,7 @@ def strip_deterministic(
         A latent does not fit in another dimension than rows (features or groups have changed), or along its rows,
         and its values depend on each other (a walk, a Gaussian process). The error carries the ``review``.
     MissingLatentError
-        A stripped entry was the only carrier of what was fitted.
+        A recorded value would be computed anew from a latent that has no entry: what was fitted would be lost.
     BatchShapeError, NoSharedSiteError, NothingLeftError, SamplesTypeError, OptionError
         The samples, or the options, are not what they should be.
 

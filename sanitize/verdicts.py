@@ -246,7 +246,7 @@ class _Table:
             return verdict(STRIPPED, f"row-level latent: {self.others(others[0])}, {_REDRAWN}")
         if self.rows_of(name):
             return verdict(KEPT, f"row-level latent: fits, {self.guess(name) or 'the rows are those of the fit'}")
-        return verdict(KEPT, f"latent: fits{', ' if self.guess(name) else ''}{self.guess(name)}")
+        return verdict(KEPT, f"latent: has the model's shape{', ' if self.guess(name) else ''}{self.guess(name)}")
 
     # ---------------------------------------------------------------------------------------------- targets
 

@@ -1,9 +1,9 @@
 """The core works where nothing but JAX and NumPyro is installed: `nox -s bare` has no more, here the rest is hidden."""
 
+import pathlib
 import re
 import subprocess
 import sys
-from importlib.metadata import requires
 
 EXTRAS = ("arviz", "xarray", "pandas", "h5netcdf", "h5py", "netCDF4", "graphviz", "dask", "flax", "optax", "matplotlib")
 
@@ -43,8 +43,9 @@ def test_the_core_works_without_any_extra():
 
 
 def test_three_packages_are_required():
-    needed = [text for text in requires("numpyro-sanitize") or () if "extra ==" not in text]
-    assert sorted(re.split(r"[^\w-]", text)[0] for text in needed) == ["jax", "jaxlib", "numpyro"]
+    project = (pathlib.Path(__file__).parent.parent / "pyproject.toml").read_text()
+    needed = re.search(r"^dependencies = \[(.*)\]$", project, re.MULTILINE)[1].split(", ")
+    assert sorted(re.split(r"[^\w-]", text.strip('"'))[0] for text in needed) == ["jax", "jaxlib", "numpyro"]
 
 
 def test_a_star_import_leaves_numpyros_names_alone():
