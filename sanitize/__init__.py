@@ -1,4 +1,4 @@
-"""Strip posterior samples of what is no latent draw, before NumPyro predicts with them."""
+"""Strip posterior samples of all that the model draws or computes anew, before NumPyro predicts with them."""
 
 from .behavior import Behavior, numpyro_behavior
 from .containers import posterior_samples
@@ -21,7 +21,8 @@ from .errors import (
     SanitizeWarning,
     ShapeMismatchError,
 )
-from .infer import Predictive, log_likelihood
+from .infer import Predictive as Predictive
+from .infer import log_likelihood as log_likelihood
 from .model.trace import Dim, Plate, Site
 from .predictor import Predictor
 from .review import Review
@@ -29,6 +30,9 @@ from .sites import SiteTable, inspect_sites
 from .strip import strip_deterministic
 from .verdicts import Verdict
 
+__version__ = "0.2.0.dev0"
+
+# Not `Predictive` and `log_likelihood`: `from sanitize import *` would replace NumPyro's unasked.
 __all__ = [
     "AssumedArgumentsWarning",
     "BatchShapeError",
@@ -44,7 +48,6 @@ __all__ = [
     "OptionError",
     "OtherArgumentsWarning",
     "Plate",
-    "Predictive",
     "Predictor",
     "RedrawnSiteWarning",
     "Review",
@@ -57,7 +60,6 @@ __all__ = [
     "SiteTable",
     "Verdict",
     "inspect_sites",
-    "log_likelihood",
     "numpyro_behavior",
     "posterior_samples",
     "strip_deterministic",

@@ -16,7 +16,8 @@ from numpyro.infer import MCMC
 from numpyro.infer.autoguide import AutoGuide
 from numpyro.infer.svi import SVIRunResult
 
-from .errors import OptionError, SamplesTypeError, listing
+from .errors import OptionError, SamplesTypeError, a, listing
+from .kinds import Dataset, InferenceData
 
 Shape = tuple[int, ...]
 
@@ -37,6 +38,15 @@ def open(samples: Any, group: str = POSTERIOR) -> Container:
     return next(make(samples) for kind, make in kinds if isinstance(samples, kind))
 
 
+# What people pass for samples, by the name of its type, and what is to be said of it.
+_MISTAKEN = {
+    "str": " (a path? load it, as by az.from_netcdf({!r}))",
+    "PosixPath": " (a path: load it, as by az.from_netcdf({!r}))",
+    "DataFrame": " (a table such as az.summary's holds no draws)",
+    "SVIRunResult": " (it holds params of the guide, which draws by guide.sample_posterior(key, result.params, ...))",
+}
+
+
 class Entries:
     """A mapping of arrays, a named tuple (as BlackJAX and some kernels have for positions), an open file."""
 
@@ -55,8 +65,9 @@ class Entries:
             )
         entries = samples._asdict() if hasattr(samples, "_asdict") else samples
         if not isinstance(entries, Mapping):
+            what = next((what for kind, what in _MISTAKEN.items() if kind == type(samples).__name__), "")
             raise SamplesTypeError(
-                f"The samples are a {type(samples).__name__}, not a mapping of names to arrays: pass what "
+                f"The samples are {a(samples)}, not a mapping of names to arrays{what.format(samples)}: pass what "
                 f"mcmc.get_samples() or guide.sample_posterior() returns, the MCMC itself, or ArviZ's InferenceData or "
                 f"DataTree, as the second argument after the model."
             )
@@ -166,7 +177,7 @@ class Labelled:
         total = int(np.prod([self.dataset.sizes[dim] for dim in self.sample_dims]))
         return Labelled(self.dataset[list(names)]).draws(min(most, total))
 
-    def draws(self, num_samples: int | None = None) -> dict[str, np.ndarray]:
+    def draws(self, num_samples: int | None = None) -> dict[str, np.ndarray[Any, Any]]:
         """All entries, ``(draws, *per-draw shape)``; thinned evenly to so many draws: only these are loaded."""
         dataset, leading = self.dataset, self.sample_dims
         if num_samples is not None:
@@ -276,7 +287,9 @@ def beside(samples: Container | None, arrays: Mapping[str, Any]) -> Entries:
     return entries
 
 
-def posterior_samples(samples: Any, group: str = POSTERIOR, num_samples: int | None = None) -> dict[str, np.ndarray]:
+def posterior_samples(
+    samples: Dataset | InferenceData, group: str = POSTERIOR, num_samples: int | None = None
+) -> dict[str, np.ndarray[Any, Any]]:
     """Give draws as NumPyro wants them: a dict of arrays with all chains' draws along the first axis.
 
     Parameters
@@ -318,7 +331,7 @@ def posterior_samples(samples: Any, group: str = POSTERIOR, num_samples: int | N
     container = open(samples, group)
     if not isinstance(container, Labelled):
         raise SamplesTypeError(
-            f"The samples are a {type(samples).__name__}: posterior_samples reads an InferenceData, DataTree or "
+            f"The samples are {a(samples)}: posterior_samples reads an InferenceData, DataTree or "
             f"Dataset. A dict of draws, such as mcmc.get_samples() returns, is what Predictive wants already."
         )
     total = int(np.prod([container.dataset.sizes[dim] for dim in container.sample_dims]))

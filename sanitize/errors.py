@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 import warnings
 from collections.abc import Iterable
 from typing import Any
+
+OPTIONS = ("new_rows", "keep", "redraw")  # of this package, beside the model's arguments
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -100,6 +103,27 @@ def warn(message: str, category: type[SanitizeWarning], **seen: Any) -> None:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame, level = frame.f_back, level + 1
     warnings.warn(category(message, **seen), stacklevel=level)
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """Say more on an error that is not ours, which keeps its type and traceback."""
+    if hasattr(error, "add_note"):  # Python 3.11 and later
+        error.add_note(note)
+    else:
+        error.args = (f"{error.args[0] if error.args else ''}\n{note}", *error.args[1:])
+
+
+def meant(name: str, names: Iterable[str]) -> str:
+    """Of names, the one that a misspelt name is most like; empty: none is."""
+    folded = {other.casefold(): other for other in names}
+    return next((folded[like] for like in difflib.get_close_matches(name.casefold(), folded, 1, 0.75)), "")
+
+
+def a(thing: Any) -> str:
+    """``an int``, ``a list``: what something is."""
+    name = type(thing).__name__
+    an = name[0].lower() in "aeiou" or name.startswith(("MCMC", "SVI"))
+    return "None" if thing is None else f"{'an' if an else 'a'} {name}"
 
 
 def listing(names: Iterable[str], most: int = 8) -> str:

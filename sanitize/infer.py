@@ -15,9 +15,10 @@ from numpyro import handlers
 from numpyro import infer as stock
 
 from . import containers
-from .errors import MissingLatentError, OptionError, listing
+from .errors import OPTIONS, BatchShapeError, MissingLatentError, ModelArgumentsError, OptionError, listing, meant
+from .kinds import Samples
 from .missing import Use
-from .model.call import Call, arguments_error, is_array
+from .model.call import Call, arguments_error, describe_argument, is_array
 from .model.inspection import Inspection
 from .review import Review, review_samples
 from .strip import refuse_collisions
@@ -75,17 +76,22 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
     def __init__(
         self,
         model: Callable[..., Any],
-        posterior_samples: Any = None,
+        posterior_samples: Samples | None = None,
         *,
         new_rows: bool | None = None,
         keep: str | Sequence[str] = (),
         redraw: str | Sequence[str] = (),
         **options: Any,
     ):
+        theirs = inspect.signature(StockPredictive.__init__).parameters
+        for name in options.keys() - theirs:
+            if like := meant(name, [*theirs, *OPTIONS]):
+                raise OptionError(f"Predictive has no option {name!r}: {like}= may be meant.")
         batch_ndims = options.get("batch_ndims")
         # what is no dict may tell of the fit
         self._samples = None if posterior_samples is None else containers.open(posterior_samples)
         arrays = None if self._samples is None else self._samples.arrays(1 if batch_ndims is None else batch_ndims)
+        _refuse_one_draw(arrays, batch_ndims)
         super().__init__(model, arrays, **options)
         self.new_rows, self.keep, self.redraw = new_rows, keep, redraw
         self._reviews: dict[Hashable, tuple[Any, Review]] = {}
@@ -93,8 +99,9 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_reviews": {}}  # made anew; its keys need not survive pickling
 
-    def __call__(self, rng_key: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def __call__(self, rng_key: Any, *args: Any, **kwargs: Any) -> dict[str, jax.Array]:
         """Predict. See NumPyro's ``Predictive.__call__``."""
+        _refuse_other_than_key(rng_key)
         if self.guide is not None or not self.posterior_samples:
             return super().__call__(rng_key, *args, **kwargs)
         clean = copy.copy(self)
@@ -168,7 +175,7 @@ Predictive.__signature__ = _signature()
 
 def log_likelihood(
     model: Callable[..., Any],
-    posterior_samples: Any,
+    posterior_samples: Samples,
     *args: Any,
     parallel: bool = False,
     batch_ndims: int = 1,
@@ -176,7 +183,7 @@ def log_likelihood(
     keep: str | Sequence[str] = (),
     redraw: str | Sequence[str] = (),
     **kwargs: Any,
-) -> dict[str, Any]:
+) -> dict[str, jax.Array]:
     """NumPyro's ``log_likelihood``, with samples that are stripped against the arguments of the call.
 
     Parameters
@@ -227,6 +234,7 @@ def log_likelihood(
         raise arguments_error(call, what)
     samples = containers.open(posterior_samples)
     arrays = samples.arrays(batch_ndims)
+    _refuse_one_draw(arrays, batch_ndims)
     inspection = inspect_call(call, masked=False)
     stripped, missing = frozenset[str](), tuple(inspection.run.named("latent"))
     if arrays:
@@ -284,6 +292,30 @@ def not_given(review: Review, inspection: Inspection) -> tuple[str, ...]:
     """Latents of which a likelihood has no values, since they are stripped or have no entry."""
     latents = inspection.run.named("latent")
     return review.missing + tuple(name for name in review if name in review.stripped and name in latents)
+
+
+def _refuse_other_than_key(rng_key: Any) -> None:
+    kind = getattr(getattr(rng_key, "dtype", None), "kind", "")
+    if rng_key is None or isinstance(rng_key, (int, list)) or kind in ("f", "b"):
+        what = repr(rng_key) if isinstance(rng_key, int) else describe_argument(rng_key)
+        raise ModelArgumentsError(
+            f"The first argument of the call has to be a random key, and is {what}: call "
+            f"Predictive(model, samples)(key, ...), with key = jax.random.PRNGKey(0).",
+            signature="",
+        )
+
+
+def _refuse_one_draw(arrays: Mapping[str, Any] | None, batch_ndims: int | None) -> None:
+    shapes = {
+        name: np.shape(value) for name, value in (arrays or {}).items() if not isinstance(value, (Mapping, tuple))
+    }
+    if batch_ndims != 0 and () in shapes.values() and any(shapes.values()):
+        names = [name for name, shape in shapes.items() if not shape]
+        raise BatchShapeError(
+            f"Entry {listing(names)} has no dimension of draws. If the samples are one draw, give them one: "
+            f"{{k: v[None] for k, v in samples.items()}}.",
+            shapes=shapes,
+        )
 
 
 def inspect_call(call: Call, masked: bool) -> Inspection:

@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, overload
+
+import jax
 
 from . import containers
 from .containers import Container
-from .errors import ModelArgumentsError, OptionError, listing
+from .errors import OPTIONS, ModelArgumentsError, OptionError, listing, meant
 from .fit import recorded_arguments
+from .kinds import Converted, Same
 from .model.call import Call, arguments_error
 from .model.inspection import Inspection
 from .model.trace import try_run
 from .review import review_samples
 from .verdicts import explains
 
-_OPTIONS = ("new_rows", "keep", "redraw")
 
-
+@overload
+def strip_deterministic(
+    model: Callable[..., Any],
+    samples: Same,
+    /,
+    *args: Any,
+    new_rows: bool | None = None,
+    keep: str | Sequence[str] = (),
+    redraw: str | Sequence[str] = (),
+    **kwargs: Any,
+) -> Same: ...
+@overload
+def strip_deterministic(
+    model: Callable[..., Any],
+    samples: Converted,
+    /,
+    *args: Any,
+    new_rows: bool | None = None,
+    keep: str | Sequence[str] = (),
+    redraw: str | Sequence[str] = (),
+    **kwargs: Any,
+) -> dict[str, jax.Array]: ...
 def strip_deterministic(
     model: Callable[..., Any],
     samples: Any,
@@ -28,7 +51,7 @@ def strip_deterministic(
     redraw: str | Sequence[str] = (),
     **kwargs: Any,
 ) -> Any:
-    """Strip from posterior samples what is no latent draw, so that stock ``Predictive`` is right on other data.
+    """Strip from posterior samples all but fitted latents, so that stock ``Predictive`` is right on other data.
 
     Values of ``numpyro.deterministic`` sites and draws of observed sites are removed; latents that have one value
     per data row are removed where the rows are other rows. All else is kept.
@@ -73,7 +96,7 @@ def strip_deterministic(
         A latent does not fit in another dimension than rows (features or groups have changed), or along its rows,
         and its values depend on each other (a walk, a Gaussian process). The error carries the ``review``.
     MissingLatentError
-        A stripped entry was the only carrier of what was fitted.
+        A recorded value would be computed anew from a latent that has no entry: what was fitted would be lost.
     BatchShapeError, NoSharedSiteError, NothingLeftError, SamplesTypeError, OptionError
         The samples, or the options, are not what they should be.
 
@@ -165,7 +188,14 @@ def _inspect(call: Call, samples: Container, settled: Sequence[str]) -> Inspecti
 
 def refuse_collisions(call: Call) -> None:
     """Options of ours that are parameters of the model's, too."""
-    taken = [p.name for p in call.parameters or () if p.name in _OPTIONS]
+    taken = [p.name for p in call.parameters or () if p.name in OPTIONS]
+    own = [p.name for p in call.parameters or ()]
+    for name in call.arguments()[1]:
+        if name not in own and (like := meant(name, OPTIONS)) and call.why_not_bound() is None:
+            raise OptionError(
+                f"{name!r} goes to the model's **kwargs, and {like}= is an option of strip_deterministic: if the model "
+                f"is meant, call inspect_sites(model, ...).review(samples).apply(samples) instead."
+            )
     if taken:
         raise OptionError(
             f"The model has a parameter of its own named {taken[0]!r}, an option of strip_deterministic: call "

@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .compare import other_arguments
 from .containers import Container
 from .data import indices_message, remarks, statistic, statistic_message
@@ -35,7 +37,7 @@ from .model.call import Shape, is_integer, shape_of
 from .model.inspection import Inspection
 from .model.sizes import Size
 from .model.statistics import Statistic
-from .model.trace import Site
+from .model.trace import Site, try_run
 from .model.values import contradiction, reaches_other_rows
 
 KEPT, STRIPPED, REFUSED = "kept", "stripped", "refused"
@@ -111,6 +113,7 @@ def judge(
     ndims = samples.batch_ndims if batch_ndims is None else batch_ndims
     batch = batch_shape(samples.shapes, inspection, ndims)
     verbs = _verbs(inspection, samples, keep=keep, redraw=redraw)
+    new_rows = bool(new_rows) if isinstance(new_rows, np.bool_) else new_rows
     table = _Table(inspection, samples, len(batch), new_rows, verbs, use)
     verdicts = {name: table.verdict(entry) for name, entry in table.entries.items()}
     refusals = tuple(_refusals(table, verdicts))
@@ -250,7 +253,7 @@ class _Table:
             return verdict(STRIPPED, f"row-level latent: {self.others(others[0])}, {_REDRAWN}")
         if self.rows_of(name):
             return verdict(KEPT, f"row-level latent: fits, {self.guess(name) or 'the rows are those of the fit'}")
-        return verdict(KEPT, f"latent: fits{', ' if self.guess(name) else ''}{self.guess(name)}")
+        return verdict(KEPT, f"latent: has the model's shape{', ' if self.guess(name) else ''}{self.guess(name)}")
 
     # ---------------------------------------------------------------------------------------------- targets
 
@@ -691,7 +694,8 @@ def _likely_sources(inspection: Inspection, entry: Entry, dim: int) -> str:
         if is_integer(leaf) and (i in told or (not told and int(leaf) == length)):
             found.append(f"argument {name!r} is {leaf}")
         elif shape_of(leaf) and (i in told or (not told and length in shape_of(leaf))):
-            found.append(f"argument {name!r} has shape {shape_of(leaf)}")
+            turned = sorted(shape_of(leaf)) == sorted((length, (entry.recorded or ())[dim])) and "; is it transposed?"
+            found.append(f"argument {name!r} has shape {shape_of(leaf)}{turned or ''}")
     return f" ({', '.join(found)})" if found else ""
 
 
@@ -705,6 +709,15 @@ def _what(shape: Shape | None) -> str:
 def _notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Notice]:
     """Nothing is drawn from a prior, or kept on a guess, without a warning that says how to settle it."""
     yield from _row_notices(table, verdicts)
+    if table.use.at_once and table.use.draws and (data := _data_for_predictions(table)):
+        yield Notice(
+            SanitizeWarning,
+            "; ".join(
+                f"{argument!r} is given, so that of {listing(sites)} the data come back" for argument, sites in data
+            )
+            + f": to predict, leave out {listing(argument for argument, _ in data)}.",
+            {},
+        )
     if missing := table.missing(verdicts):
         said = message(table.inspection, missing, table.unclaimed, table.use)
         yield Notice(MissingLatentWarning, said, {"missing": missing})
@@ -721,6 +734,21 @@ def _notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Notice]
         yield Notice(IndexRangeWarning, indices_message(indices), {"indices": indices})
     if (found := table.statistic) is not None:
         yield Notice(DataStatisticWarning, statistic_message(found, table.fit), {"statistic": found})
+
+
+def _data_for_predictions(table: _Table) -> list[tuple[str, list[str]]]:
+    """Arguments that observe sites which are asked for, where nothing is left to predict."""
+    inspection, asked = table.inspection, table.use.returned
+    observed = [n for n in inspection.run.named("observed") if asked is None or n in asked]
+    if not observed or not inspection.targets.isdisjoint(inspection.run.named("latent")):
+        return []
+    found = []
+    for p in inspection.call.parameters or ():
+        if p.default is None and p.name in inspection.call.names:
+            without = try_run(inspection.call.with_leaves({inspection.call.names.index(p.name): None}))
+            sites = [n for n in observed if without and n in without.sites and without.sites[n].kind == "latent"]
+            found += [(p.name, sites)] if sites else []
+    return found
 
 
 def _row_notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Notice]:
