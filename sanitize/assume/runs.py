@@ -1,9 +1,4 @@
-"""What one run under arguments on trial answers.
-
-Every size is a prime that occurs nowhere in the samples. So a recorded shape tells what it was in the fit, and an
-error of JAX, which names the two lengths that disagree, tells which sizes are one, which is a number of the model's,
-and which argument is of another kind.
-"""
+"""What one run under arguments on trial answers: its shapes tell sizes, its error names lengths that are one."""
 
 from __future__ import annotations
 
@@ -81,7 +76,7 @@ class Runner:
         def watched(path: Path, value: Any) -> Any:
             if path not in records:
                 return value
-            return Record(((key, watched((*path, key), v)) for key, v in dict.items(value)), path, asked)
+            return Record({key: watched((*path, key), v) for key, v in dict.items(value)}, path, asked)
 
         def attempt(*args: Any, **kwargs: Any) -> None:  # the failure is caught before JAX takes time to report it
             try:
