@@ -36,7 +36,11 @@ def _array(name: str, dtype: Any, dims: int) -> Reading:
 
 
 def _values(name: str, of: Callable[[Any, int], Any]) -> Reading:
-    return Reading(name, lambda n, levels: of(np.arange(n) % levels, levels), 2, "values")
+    def make(n: int, levels: int) -> Any:
+        with np.errstate(all="ignore"):  # of no levels, NumPy warns
+            return of(np.arange(n) % levels, levels)
+
+    return Reading(name, make, 2, "values")
 
 
 def value(x: Any) -> Reading:
