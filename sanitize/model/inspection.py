@@ -174,16 +174,6 @@ class Inspection:
         }
         return {name: dims for name, dims in found.items() if dims}
 
-    @functools.cached_property
-    def named_by_row(self) -> frozenset[str]:
-        """Latents that a loop over the rows names, one for each: ``z_0``, ``z_1``, ..."""
-        rows = frozenset(self.rows)
-        return frozenset(
-            name
-            for name, sizes in self.sizes.loops.items()
-            if rows & sizes and self.run.sites[name].kind == "latent" and name not in self.targets
-        )
-
     def dims(self, name: str) -> tuple[Dim, ...]:
         """Each dimension of a site, with what it follows in words."""
         site = self.run.sites[name]

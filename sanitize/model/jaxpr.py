@@ -169,11 +169,6 @@ _CALLS = """
 """
 
 
-def only_gathered(run: Run, name: str, dim: int) -> bool:
-    """Whether values along a dimension of a latent are only picked by an index: then they are groups, not rows."""
-    return uses(run, name, dim) == {GATHERED}
-
-
 def uses(run: Run, name: str, dim: int) -> Labels:
     """How a latent is used along one of its dimensions, also through elementwise operations and further latents.
 
