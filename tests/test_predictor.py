@@ -430,26 +430,28 @@ def test_double_precision(typed):
 
 
 MEANS = {
-    "Normal": (dist.Normal(2.0, 3.0), 2.0),
-    "LogNormal": (dist.LogNormal(0.5, 1.0), np.exp(1.0)),
-    "Gamma": (dist.Gamma(3.0, 2.0), 1.5),
-    "Beta": (dist.Beta(2.0, 6.0), 0.25),
-    "Poisson": (dist.Poisson(4.5), 4.5),
-    "NegativeBinomial2": (dist.NegativeBinomial2(3.0, 2.0), 3.0),
-    "Binomial": (dist.Binomial(8, logits=0.0), 4.0),
-    "BernoulliLogits": (dist.Bernoulli(logits=np.log(3.0)), 0.75),
-    "StudentT": (dist.StudentT(4.0, 1.5, 2.0), 1.5),
-    "HalfNormal": (dist.HalfNormal(2.0), 2.0 * np.sqrt(2 / np.pi)),
-    "Weibull": (dist.Weibull(2.0, 1.0), 2.0),
-    "ZeroInflatedPoisson": (dist.ZeroInflatedPoisson(0.25, 4.0), 3.0),
+    "Normal": (lambda: dist.Normal(2.0, 3.0), 2.0),
+    "LogNormal": (lambda: dist.LogNormal(0.5, 1.0), np.exp(1.0)),
+    "Gamma": (lambda: dist.Gamma(3.0, 2.0), 1.5),
+    "Beta": (lambda: dist.Beta(2.0, 6.0), 0.25),
+    "Poisson": (lambda: dist.Poisson(4.5), 4.5),
+    "NegativeBinomial2": (lambda: dist.NegativeBinomial2(3.0, 2.0), 3.0),
+    "Binomial": (lambda: dist.Binomial(8, logits=0.0), 4.0),
+    "BernoulliLogits": (lambda: dist.Bernoulli(logits=np.log(3.0)), 0.75),
+    "StudentT": (lambda: dist.StudentT(4.0, 1.5, 2.0), 1.5),
+    "HalfNormal": (lambda: dist.HalfNormal(2.0), 2.0 * np.sqrt(2 / np.pi)),
+    "Weibull": (lambda: dist.Weibull(2.0, 1.0), 2.0),
+    "ZeroInflatedPoisson": (lambda: dist.ZeroInflatedPoisson(0.25, 4.0), 3.0),
     "MixtureSameFamily": (
-        dist.MixtureSameFamily(dist.Categorical(jnp.array([0.25, 0.75])), dist.Normal(jnp.array([0.0, 4.0]), 1.0)),
+        lambda: dist.MixtureSameFamily(
+            dist.Categorical(jnp.array([0.25, 0.75])), dist.Normal(jnp.array([0.0, 4.0]), 1.0)
+        ),
         3.0,
     ),
-    "MultivariateNormal": (dist.MultivariateNormal(jnp.array([1.0, 2.0]), jnp.eye(2)), np.array([1.0, 2.0])),
-    "Multinomial": (dist.Multinomial(10, jnp.array([0.2, 0.8])), np.array([2.0, 8.0])),
-    "Dirichlet": (dist.Dirichlet(jnp.array([1.0, 3.0])), np.array([0.25, 0.75])),
-    "TruncatedNormal": (dist.TruncatedNormal(0.0, 1.0, low=0.0), np.sqrt(2 / np.pi)),
+    "MultivariateNormal": (lambda: dist.MultivariateNormal(jnp.array([1.0, 2.0]), jnp.eye(2)), np.array([1.0, 2.0])),
+    "Multinomial": (lambda: dist.Multinomial(10, jnp.array([0.2, 0.8])), np.array([2.0, 8.0])),
+    "Dirichlet": (lambda: dist.Dirichlet(jnp.array([1.0, 3.0])), np.array([0.25, 0.75])),
+    "TruncatedNormal": (lambda: dist.TruncatedNormal(0.0, 1.0, low=0.0), np.sqrt(2 / np.pi)),
 }
 
 
@@ -459,7 +461,7 @@ def of_distributions(**fns):
     def model(shift):
         numpyro.sample("unused", dist.Normal())
         with numpyro.plate("rows", 3), numpyro.handlers.mask(mask=jnp.array([True, False, True])):
-            values = [numpyro.sample(name, fn) for name, fn in fns.items()]
+            values = [numpyro.sample(name, fn()) for name, fn in fns.items()]
         numpyro.deterministic("next", values[0] + shift)
 
     return model
@@ -517,7 +519,7 @@ def test_the_mean_of_redrawn_rows_is_given_their_draw():
     ],
 )
 def test_what_has_no_mean_is_told_by_name(fn):
-    predict = Predictor(of_distributions(y=fn), {"unused": np.zeros(4)}, kind="mean")
+    predict = Predictor(of_distributions(y=lambda: fn), {"unused": np.zeros(4)}, kind="mean")
     with pytest.raises(OptionError, match=rf"'y', {type(fn).__name__}, is NaN or infinite.*kind='samples'"):
         predict(KEY, 1.0)
 
@@ -713,7 +715,7 @@ def test_samples_held_by_dask_are_read_batch_by_batch(lazy):
 
 @pytest.mark.filterwarnings("ignore::sanitize.MissingLatentWarning")  # of what `next` is computed from
 def test_an_error_in_a_batch_comes_through():
-    predict = Predictor(of_distributions(y=dist.Cauchy()), {"unused": np.zeros(4)}, kind="mean", lazy=True)
+    predict = Predictor(of_distributions(y=dist.Cauchy), {"unused": np.zeros(4)}, kind="mean", lazy=True)
     answer = predict(KEY, 1.0)
     with pytest.raises(OptionError, match="Cauchy"):
         answer.compute(scheduler="synchronous")
