@@ -109,6 +109,10 @@ def strip_deterministic(
         fitted values is used.
     RowLevelSiteWarning
         Row-level latents were kept, and nothing tells whether the rows are those of the fit.
+    IndexRangeWarning
+        An index among the arguments does not exist, and the model does not guard it. JAX does not raise.
+    DataStatisticWarning
+        Rows act on each other through the arguments (``x - x.mean()``), and are not known to be those of the fit.
 
     Notes
     -----

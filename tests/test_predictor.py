@@ -302,6 +302,7 @@ def counted_model():
 SLOPES = {"slope": np.linspace(1, 2, 5, dtype=np.float32)}
 
 
+@pytest.mark.filterwarnings("ignore::sanitize.DataStatisticWarning")  # time counts from the first row
 def test_python_floats_are_taken(compilations):
     model, runs = counted_model()
     predict = Predictor(model, SLOPES)
@@ -315,6 +316,7 @@ def test_python_floats_are_taken(compilations):
     assert len(predict._batches) == 1
 
 
+@pytest.mark.filterwarnings("ignore::sanitize.DataStatisticWarning")  # time counts from the first row
 def test_time_stamps_stay_exact():
     """In stock NumPy subtracts before JAX casts; traced, the seconds would all be equal."""
     model, runs = counted_model()

@@ -1,7 +1,9 @@
 """What the values of arguments give away: indices that do not exist, and rows that act on each other."""
 
 import inspect
+import pathlib
 import pickle
+import re
 import warnings
 
 import jax
@@ -190,3 +192,12 @@ def test_what_is_put_back_is_no_statistic_of_new_rows():
         pytest.skip("another NumPyro")
     mean = {"slope": SLOPES, "x_mean": FIT["x_mean"]}
     sanitize.Predictive(centred, mean, condition_deterministic=True)(KEY, X_NEW)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not _substitutes_deterministic(), reason="NumPyro puts recorded values back since 0.14")
+def test_the_how_to_runs():
+    page = pathlib.Path(__file__).parent.parent / "docs" / "how-to" / "values.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    with warnings.catch_warnings():
+        exec("\n".join(blocks), {})

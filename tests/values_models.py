@@ -599,7 +599,7 @@ def anomaly(data, y=None):
 
 
 HAND_SPEAKS = [
-    Case("survival: after the last cut", piecewise_hazard, (np.array([0.5, 3.5, 9.0], np.float32),), ("time", (3,), 2)),
+    Case("survival: later than the last cut", piecewise_hazard, (np.float32([0.5, 3.5, 9.0]),), ("time", (3,), 2)),
     Case("map: an area more", car, (ints(0, 1, 2, 4).reshape(2, 2),), ("edges", (4,), 1)),
     Case("genotypes: -9 is missing", genotypes, (ints(0, 2, -9),), ("genotype", (-9,), 1)),
     Case("codes that are floats", float_codes, (np.array([0.0, 4.0], np.float32),), ("subject", (4,), 1)),

@@ -65,7 +65,7 @@ def find_statistic(
     """The first statistic along one of these sizes; None: there is none, or it cannot be told.
 
     ``rows`` are the sizes looked at, each with the targets that follow it, ``others`` all that can be made shorter,
-    ``draw`` is one draw by name. Deterministic sites in ``kept`` have recorded values, those in ``offered`` could.
+    ``draw`` is one draw by name. Deterministic sites in ``kept`` have their recorded values; ``offered`` ones could.
     """
     whole = replace(with_defaults(call), mode="concrete")
     taken_lengths = {axis.length for axis in lengths_of(whole)}
