@@ -41,7 +41,7 @@ def add_session(numpyro: str, python: str, needs: tuple[str, ...]) -> None:
     def tests(session: nox.Session) -> None:
         """The tests on one NumPyro; what does not depend on it is left to the newest: doctests, examples, options."""
         session.install("-e", ".", f"numpyro=={numpyro}", *needs, *TEST)
-        ignored = ("--ignore=tests/test_examples.py", "--ignore=tests/test_docs.py")
+        ignored = (f"--ignore=tests/test_{name}.py" for name in ("examples", "docs", "mistakes", "house", "tables"))
         run_pytest(session, "tests", *ignored, "-k", "not branch_on_options")
 
 
