@@ -117,6 +117,7 @@ def test_prior_predictive_and_guide_are_stock():
     )
 
 
+@pytest.mark.slow
 def test_samples_of_a_guide():
     guide = AutoNormal(models.regression)
     svi = SVI(models.regression, guide, numpyro.optim.Adam(0.1), Trace_ELBO())
@@ -324,6 +325,7 @@ def test_a_remembered_review_still_warns():
         assert caught[0].filename == __file__
 
 
+@pytest.mark.slow
 def test_jit_vmap_and_scan_around_the_call():
     samples = draws()
     truth = stock.Predictive(models.regression, latents(samples))(KEY, X)["obs"]
@@ -426,6 +428,7 @@ def test_seeded_model_needs_no_entry():
     assert equal(sanitize.log_likelihood(seeded(), samples, x, x), truth)
 
 
+@pytest.mark.slow
 def test_nuts_posterior_scores_like_its_latents():
     mcmc = MCMC(NUTS(models.regression), num_warmup=10, num_samples=5, progress_bar=False)
     mcmc.run(KEY, X, Y)

@@ -23,6 +23,7 @@ def test_sanitized_is_right_for_every_hazard(measured):
     assert {name: o.sanitized for name, o in measured.hazards.items()} == dict.fromkeys(measured.hazards, "right")
 
 
+@pytest.mark.slow
 def test_the_problem_is_real_on_the_installed_numpyro(measured):
     """The stock path is not right where the design says so: what is fixed was seen to fail."""
     stock = {name: o.stock for name, o in measured.hazards.items()}
@@ -35,6 +36,7 @@ def test_the_problem_is_real_on_the_installed_numpyro(measured):
         assert stock["Predictive, deterministic entry, one new row"] == "silently wrong"
 
 
+@pytest.mark.slow
 def test_json_and_table_tell_the_same(measured):
     told = json.loads(measured.to_json())
     assert told["versions"]["numpyro"] == numpyro.__version__

@@ -204,6 +204,7 @@ def test_textbook_models(name):
     assert_equal(answer, truth, 2e-3)
 
 
+@pytest.mark.slow
 def test_what_is_stripped_and_said_is_what_strip_deterministic_says():
     samples = {"sigma": np.ones(5), "z": np.zeros((5, 9)), "mu": np.zeros((5, 9))}
     with pytest.warns(RedrawnSiteWarning, match="'z'"):
@@ -348,6 +349,7 @@ def test_ordinary_doubles_are_taken():
     assert len(direct._batches) == 1
 
 
+@pytest.mark.slow
 def test_values_that_the_model_needs_are_part_of_the_signature():
     samples = {"effect": np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)}
     predict = Predictor(models.concrete_groups, samples)

@@ -328,6 +328,7 @@ def test_longer_horizon_continues_the_series(record):
     assert not np.array_equal(forecast["level"][:, FITTED : FITTED + 1], samples["level"][:, -1:])
 
 
+@pytest.mark.slow
 def test_forecast_from_a_fit_whose_covariates_are_known():
     """Covariates that go on after those of the fit continue its series; others are another series."""
     x = np.linspace(0, 1, FITTED + 3, dtype=np.float32)
