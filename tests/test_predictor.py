@@ -190,7 +190,7 @@ def test_models_of_all_kinds(name):
     assert_equal(Predictor(model, samples)(KEY, *args), without_factors(truth), 1e-4)
 
 
-@pytest.mark.filterwarnings("ignore::sanitize.RowLevelSiteWarning")
+@pytest.mark.filterwarnings("ignore::sanitize.SanitizeWarning")  # the outcomes are given, too
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TEXTBOOK)
 def test_textbook_models(name):
@@ -332,6 +332,7 @@ def test_time_stamps_stay_exact():
     assert runs == []  # remembered by value
 
 
+@pytest.mark.filterwarnings("ignore::sanitize.DataStatisticWarning")  # time counts from the first row
 @pytest.mark.slow
 def test_ordinary_doubles_are_taken():
     model, _ = counted_model()

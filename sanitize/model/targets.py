@@ -27,8 +27,8 @@ class Observation:
 def observations(call: Call, base: Run) -> tuple[Observation, ...]:
     """What an argument that is None, a key that a dict lacks, and a flag would change if they were given, or flipped.
 
-    The array given has the shape of a latent (those that the model draws last come first), or one value a row. The
-    first that the model runs with tells: NumPyro lets a site be observed with a value of any shape.
+    The array given has the shape of a latent (those that the model draws last come first), or one value a row or a
+    step. The first that the model runs with tells: NumPyro lets a site be observed with a value of any shape.
     """
     found = []
     shapes = _shapes(call, base)
@@ -76,7 +76,8 @@ def _is_taken(after: Run, name: str) -> bool:
 def _shapes(call: Call, base: Run) -> list[tuple[Shape, Any]]:
     latents = [base.sites[name] for name in reversed(base.named("latent"))]
     shapes = [(site.shape, site.dtype) for site in latents if site.shape is not None]
-    rows = [a.length for a in lengths_of(call) if a.kind == "leading" and a.length > 0]
+    axes = [a for a in lengths_of(call) if a.length > 0]
+    rows = [a.length for kind in ("leading", "integer") for a in axes if a.kind == kind]  # a row, or a step
     return list(dict.fromkeys([*shapes, *(((n,), np.dtype(jax.dtypes.canonicalize_dtype(float))) for n in rows)]))
 
 
