@@ -31,8 +31,7 @@ VERSIONS = [
 TEST = ("pytest", "pytest-xdist", "hypothesis", "pandas", "dask", "zarr", "h5netcdf", "h5py", "graphviz")
 
 
-def run_tests(session: nox.Session, *pins: str, selection: tuple[str, ...] = ()) -> None:
-    session.install("-e", ".", *pins, *TEST)
+def run_pytest(session: nox.Session, *selection: str) -> None:
     options = ("-n", "2", "-q", "--durations=8", "--hypothesis-profile=brief")
     session.run("python", "-m", "pytest", *options, *selection, *session.posargs)
 
@@ -41,8 +40,9 @@ def add_session(numpyro: str, python: str, needs: tuple[str, ...]) -> None:
     @nox.session(name=f"numpyro-{numpyro}", python=python)
     def tests(session: nox.Session) -> None:
         """The tests on one NumPyro; what does not depend on it is left to the newest: doctests, examples, options."""
-        selection = ("tests", "--ignore=tests/test_examples.py", "-k", "not branch_on_options")
-        run_tests(session, f"numpyro=={numpyro}", *needs, selection=selection)
+        session.install("-e", ".", f"numpyro=={numpyro}", *needs, *TEST)
+        ignored = (f"--ignore=tests/test_{name}.py" for name in ("examples", "docs", "mistakes", "house", "tables"))
+        run_pytest(session, "tests", *ignored, "-k", "not branch_on_options")
 
 
 for version in VERSIONS:
@@ -52,19 +52,38 @@ for version in VERSIONS:
 @nox.session(name="arviz-1", python="3.13")
 def arviz_1(session: nox.Session) -> None:
     """The tests on the newest of everything, ArviZ 1.x among it."""
-    run_tests(session, "numpyro", "arviz>=1", "dask", "zarr", "netcdf4")
+    session.install("-e", ".[arviz]", "arviz>=1", *TEST, "flax", "matplotlib", "nbclient", "ipykernel")
+    run_pytest(session)
+    # what people paste: every block of the documentation, the examples and the notebook
+    run_pytest(session, "-m", "slow", "tests/test_docs.py", "tests/test_examples.py")
+
+
+@nox.session(python="3.12")
+def bare(session: nox.Session) -> None:
+    """Nothing but what the core needs."""
+    session.install("-e", ".", "pytest", "hypothesis")
+    session.run("python", "-m", "sanitize")
+    session.run("python", "-m", "pytest", "-q", "tests/test_bare.py", "tests/test_errors.py", *session.posargs)
 
 
 @nox.session(python="3.12")
 def docs(session: nox.Session) -> None:
-    """The API reference from the docstrings, into ``docs/``."""
+    """The documentation, into ``docs/_build``: a broken link or name is an error."""
     session.install("-e", ".[docs]")
-    session.run("pdoc", "-d", "numpy", "-o", "docs", "./sanitize", *session.posargs)
+    session.run("sphinx-build", "-W", "-q", "docs", "docs/_build", *session.posargs)
+
+
+@nox.session(python="3.12")
+def pictures(session: nox.Session) -> None:
+    """Tables and graph as a headless Chromium and Graphviz (Debian: chromium, graphviz) draw them, to look at."""
+    session.install("-e", ".[render]", "matplotlib")
+    session.chdir("docs/pictures")
+    session.run("python", "../../examples/pictures.py")
 
 
 @nox.session(python=False)
 def hazards(session: nox.Session) -> None:
-    """Measure every hazard on every NumPyro, and write the README's table from what was measured."""
+    """Measure every hazard on every NumPyro, and write the table of docs/hazards.md from what was measured."""
     sys.path.insert(0, "tests")
     import hazard_table
 
@@ -76,5 +95,5 @@ def hazards(session: nox.Session) -> None:
         measured = json.loads(output[output.index("{\n") :])
         results[numpyro] = {name: outcome["stock"] for name, outcome in measured["hazards"].items()}
         session.log(f"{numpyro}: {sorted(set(results[numpyro].values()))}")
-    readme = pathlib.Path("README.md")
-    readme.write_text(hazard_table.replace(readme.read_text(), results))
+    page = pathlib.Path("docs/hazards.md")
+    page.write_text(hazard_table.replace(page.read_text(), results))

@@ -1,8 +1,8 @@
-"""The pictures of the README: how the site table, a review and its graph look in a notebook, on light and on dark.
+"""The pictures of the documentation: how the site table, a review and its graph look, on light and dark, and narrow.
 
-Writes ``notebook-light.html`` and ``notebook-dark.html`` to the working directory; with a browser (``chromium``) their
-screenshots ``notebook-light.png`` and ``notebook-dark.png``, and with Graphviz (the Python package and the program
-``dot``) ``graph.png``.
+Writes ``notebook-light.html``, ``-dark.html`` and ``-narrow.html`` to the working directory (``nox -s pictures``:
+``docs/pictures``); with a browser (``chromium``) their screenshots, and with Graphviz (the Python package and
+the program ``dot``) ``graph.png``.
 """
 
 import importlib.util
@@ -19,7 +19,11 @@ from numpyro.infer import Predictive
 
 from sanitize import inspect_sites
 
-THEMES = {"light": ("#ffffff", "#1f2328"), "dark": ("#0d1117", "#e6edf3")}
+THEMES = {
+    "light": ("#ffffff", "#1f2328", 900),
+    "dark": ("#0d1117", "#e6edf3", 900),
+    "narrow": ("#ffffff", "#1f2328", 468),  # a window of 500 pixels: tables scroll
+}
 
 
 def model(X, school, schools, y=None):
@@ -47,9 +51,11 @@ assert review.kept == {"beta", "tau", "effect"}
 assert review.redrawn == {"talent"}
 
 
-def page(background, text):
+def page(background, text, width):
     """As a notebook shows both tables, in its own colours."""
-    style = f"body {{ background: {background}; color: {text}; font: 13px/1.5 sans-serif; margin: 16px; width: 900px }}"
+    style = (
+        f"body {{ background: {background}; color: {text}; font: 13px/1.5 sans-serif; margin: 16px; width: {width}px }}"
+    )
     style += (
         " table { border-collapse: collapse; margin-bottom: 20px } caption { text-align: left; padding: 0.3em 0.8em }"
     )
@@ -59,14 +65,14 @@ def page(background, text):
     return f"<!doctype html><meta charset='utf-8'><style>{style}</style>{''.join(parts)}"
 
 
-def screenshot(source, target):
+def screenshot(source, target, width):
     """What Chromium shows of a page, without the empty rest of its window."""
     import matplotlib.image
 
     with tempfile.TemporaryDirectory() as profile:
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
         flags += ["--disable-background-networking", "--disable-component-update", f"--user-data-dir={profile}"]
-        flags += ["--force-device-scale-factor=2", "--hide-scrollbars", "--window-size=940,900"]
+        flags += ["--force-device-scale-factor=2", "--hide-scrollbars", f"--window-size={width},1200"]
         command = [shutil.which("chromium"), *flags, f"--screenshot={target.resolve()}", source.resolve().as_uri()]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
     picture = matplotlib.image.imread(target)
@@ -78,7 +84,7 @@ for theme, colours in THEMES.items():
     html = pathlib.Path(f"notebook-{theme}.html")
     html.write_text(page(*colours), encoding="utf-8")
     if shutil.which("chromium") and importlib.util.find_spec("matplotlib"):
-        screenshot(html, html.with_suffix(".png"))
+        screenshot(html, html.with_suffix(".png"), colours[-1] + (32 if theme == "narrow" else 40))
     else:
         print(f"no picture of {html}: chromium or Matplotlib is not installed")
 

@@ -1,4 +1,4 @@
-"""Strip posterior samples of what is no latent draw, before NumPyro predicts with them."""
+"""Strip posterior samples of all that the model draws or computes anew, before NumPyro predicts with them."""
 
 from .behavior import Behavior, numpyro_behavior
 from .carry import carry_on
@@ -6,7 +6,9 @@ from .containers import posterior_samples
 from .errors import (
     AssumedArgumentsWarning,
     BatchShapeError,
+    DataStatisticWarning,
     ExtensionError,
+    IndexRangeWarning,
     MissingLatentError,
     MissingLatentWarning,
     ModelArgumentsError,
@@ -22,19 +24,26 @@ from .errors import (
     ShapeMismatchError,
 )
 from .extend import extend
-from .infer import Predictive, log_likelihood
+from .infer import Predictive as Predictive
+from .infer import log_likelihood as log_likelihood
 from .model.trace import Dim, Plate, Site
+from .predictor import Predictor
 from .review import Review
 from .sites import SiteTable, inspect_sites
 from .strip import strip_deterministic
 from .verdicts import Verdict
 
+__version__ = "0.2.0.dev0"
+
+# Not `Predictive` and `log_likelihood`: `from sanitize import *` would replace NumPyro's unasked.
 __all__ = [
     "AssumedArgumentsWarning",
     "BatchShapeError",
     "Behavior",
+    "DataStatisticWarning",
     "Dim",
     "ExtensionError",
+    "IndexRangeWarning",
     "MissingLatentError",
     "MissingLatentWarning",
     "ModelArgumentsError",
@@ -43,7 +52,7 @@ __all__ = [
     "OptionError",
     "OtherArgumentsWarning",
     "Plate",
-    "Predictive",
+    "Predictor",
     "RedrawnSiteWarning",
     "Review",
     "RowLevelSiteWarning",
@@ -57,7 +66,6 @@ __all__ = [
     "carry_on",
     "extend",
     "inspect_sites",
-    "log_likelihood",
     "numpyro_behavior",
     "posterior_samples",
     "strip_deterministic",

@@ -40,7 +40,7 @@ def simulate(rows: int, seed: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any
 
 def fit() -> dict[str, Any]:
     """Posterior samples of 1000 rows: alpha, beta, sigma, and the values recorded at eta."""
-    mcmc = MCMC(NUTS(model), num_warmup=300, num_samples=500, progress_bar=True)
+    mcmc = MCMC(NUTS(model), num_warmup=300, num_samples=500, progress_bar=sys.stderr.isatty())
     mcmc.run(jax.random.PRNGKey(0), *simulate(FITTED, 0))
     return dict(mcmc.get_samples())
 

@@ -7,7 +7,7 @@ undone, given the same latents. By names a model is not misled, nor by a column 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,7 +34,7 @@ def other_arguments(inspection: Inspection, samples: Container, fit: Fit, kept: 
         return {}
     search = _Search(inspection, samples, fit, kept)
     found: dict[str, str] = {}
-    for question in (search.options, search.keys, search.columns, search.levels, search.groups, search.coordinates):
+    for question in (search.options, search.orders, search.levels, search.groups, search.coordinates):
         for difference in question():
             found.setdefault(*difference)
     return found
@@ -43,7 +43,7 @@ def other_arguments(inspection: Inspection, samples: Container, fit: Fit, kept: 
 class _Search:
     def __init__(self, inspection: Inspection, samples: Container, fit: Fit, kept: Collection[str]):
         self.inspection, self.samples, self.fit, self.kept = inspection, samples, fit, kept
-        self.call = inspection.call
+        self.call = fit.call  # to which the axes of sizes belong
         arguments = samples.arguments
         self.fitted = None if arguments is None else self.call.with_arguments(*arguments)
         self.pairs = [
@@ -63,10 +63,11 @@ class _Search:
 
     def options(self) -> Iterator[Difference]:
         """What this call leaves to its default, and the fit did not."""
-        signature = inspect.Signature(self.call.parameters or ())
-        passed = _bound(signature, self.call)
+        call = self.inspection.call
+        signature = inspect.Signature(call.parameters or ())
+        passed = _bound(signature, call)
         recorded = self.samples.constant_data
-        for p in self.call.parameters or ():
+        for p in call.parameters or ():
             if p.name in passed or p.default is p.empty:
                 continue
             if self.fitted is not None:
@@ -75,7 +76,7 @@ class _Search:
                 one: Call | None = self.fitted
             elif p.name in recorded and np.size(recorded[p.name]) == 1:
                 was = np.asarray(recorded[p.name]).item()
-                one, other = self.call.with_keyword(p.name, was), self.call
+                one, other = call.with_keyword(p.name, was), call
             else:
                 continue
             if one is None or other is None or was is p.default or equal(was, p.default):
@@ -99,59 +100,25 @@ class _Search:
 
     # ----------------------------------------------------------------------------------------- order of names
 
-    def keys(self) -> Iterator[Difference]:
-        """Keys of a dict: in another order, or other ones that are taken by their order."""
+    def orders(self) -> Iterator[Difference]:
+        """Columns, keys, coordinates, categories: in another order, or other ones that are taken by their place."""
         if self.fitted is None:
             return
-        before, now = _dicts(self.fitted.arguments()), _dicts(self.call.arguments())
-        for path in now.keys() & before.keys():
-            was, are = before[path], now[path]
-            if was == are or len(was) != len(are):
-                continue
-            args, kwargs = self.call.arguments()
-            if set(was) == set(are):
-                tree = _at(path, (args, kwargs), lambda d: {key: d[key] for key in was})  # noqa: B023 - used at once
-                said = self.matters(self.call, self.call.with_arguments(*tree))
-            else:
-                tree = _at(path, (args, kwargs), lambda d: dict(zip(was, d.values())))  # noqa: B023 - used at once
-                said = computes_alike(self.call, self.call.with_arguments(*tree), ()) is True
-            if said:
-                yield Difference(self.name_of(path), _order("keys", was, are))
-
-    def name_of(self, path: tuple[Any, ...]) -> str:
-        names = [p.name for p in self.call.parameters or ()]
-        first = path[1] if path[0] else names[path[1]] if path[1] < len(names) else f"args[{path[1]}]"
-        return str(first) + "".join(f"[{step!r}]" for step in path[2:])
-
-    def columns(self) -> Iterator[Difference]:
-        """Columns of a frame, coordinates of a labelled array, categories of a column."""
-        for i, name, was, now in self.pairs:
-            if hasattr(now, "columns") and hasattr(was, "columns"):
-                before, are = list(was.columns), list(now.columns)
-                if before != are and len(before) == len(are):
-                    same = set(before) == set(are)
-                    if same and self.changed(i, now[before]):
-                        yield Difference(name, _order("columns", before, are))
-                    renamed = self.call.with_leaves({i: now.set_axis(before, axis=1)})
-                    if not same and computes_alike(self.call, renamed, ()) is True:
-                        yield Difference(name, _order("columns", before, are))
-                for column in are:
-                    if column in before:
-                        cats, cats_now = (_categories(frame[column]) for frame in (was, now))
-                        if cats and cats_now and cats != cats_now:
-                            recoded = now.assign(**{column: now[column].cat.set_categories(cats)})
-                            if self.changed(i, recoded):
-                                yield Difference(f"{name}[{column!r}]", _order("categories", cats, cats_now))
-            elif (cats := _categories(was)) and (cats_now := _categories(now)) and cats != cats_now:
-                if self.changed(i, now.cat.set_categories(cats)):
-                    yield Difference(name, _order("categories", cats, cats_now))
-            elif hasattr(now, "isel") and hasattr(was, "isel"):
-                for dim in now.dims:
-                    labels, labels_now = _coordinate(was, dim), _coordinate(now, dim)
-                    if labels and labels_now and labels != labels_now and len(labels) == len(labels_now):
-                        if set(labels) == set(labels_now) and not self.changed(i, now.sel({dim: labels})):
-                            continue
-                        yield Difference(name, _order(f"labels of {dim!r}", labels, labels_now))
+        before = {
+            (name + at, what): labels for name, p, _ in _parts(self.fitted) for at, what, labels, *_ in _orders(p)
+        }
+        for name, part, where in _parts(self.call):
+            for at, what, labels, reordered, renamed in _orders(part):
+                was = before.get((name + at, what), labels)
+                if not was or not labels or was == labels:
+                    continue
+                if renamed is None or {*was} == {*labels}:
+                    said = self.matters(self.call, _with(self.call, where, reordered(was)))
+                else:
+                    named = _with(self.call, where, renamed(was)) if len(was) == len(labels) else None
+                    said = named is not None and computes_alike(self.call, named, ()) is True
+                if said:
+                    yield Difference(name + at, _order(what, was, labels))
 
     # ------------------------------------------------------------------------------------------------- labels
 
@@ -206,9 +173,9 @@ class _Search:
             dims = self.samples.dims.get(entry, ())
             dims = [dim for dim in dims if dim not in ("chain", "draw", "sample")][-len(shape) :] if shape else []
             for i, dim in enumerate(dims):
-                if dim not in self.samples.labels or i >= len(shape):
+                before = _text(self.samples.labels[dim]) if dim in self.samples.labels else []
+                if not before or i >= len(shape):
                     continue
-                before = self.samples.labels[dim]
                 for axis in (a for size in self.inspection.sizes.of[entry][i] for a in size.axes):
                     labels = _labels(self.call.leaves[axis.leaf], axis)
                     ordered = axis.kind != "levels"
@@ -228,27 +195,60 @@ def _bound(signature: inspect.Signature, call: Call) -> Mapping[str, Any]:
         return {}
 
 
-def _dicts(tree: Any, path: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], list[Any]]:
-    """Of each dict among arguments: the way to it, and its keys."""
-    found: dict[tuple[Any, ...], list[Any]] = {}
-    if isinstance(tree, dict):
+_Way = int | tuple[Any, ...]  # to a leaf, by its number, or to a dict, by keys and positions
+
+
+def _parts(call: Call) -> Iterator[tuple[str, Any, _Way]]:
+    """The leaves of the arguments, and the dicts among them."""
+    for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
+        yield name, leaf, i
+    names = [p.name for p in call.parameters or ()]
+    for path, value in _dicts(call.arguments()):
         if len(path) > 1:
-            found[path] = list(tree)
-        items: Any = tree.items()
-    else:
-        items = enumerate(tree) if type(tree) in (list, tuple) and not is_value_list(tree) else ()
-    for key, value in items:
-        found.update(_dicts(value, (*path, key)))
-    return found
+            first = path[1] if path[0] else names[path[1]] if path[1] < len(names) else f"args[{path[1]}]"
+            yield str(first) + "".join(f"[{step!r}]" for step in path[2:]), value, path
 
 
-def _at(path: Sequence[Any], tree: Any, change: Any) -> Any:
-    """The same arguments, with the dict at the end of the path changed."""
-    if not path:
-        return change(tree)
+def _with(call: Call, where: _Way, value: Any) -> Call:
+    if isinstance(where, int):
+        return call.with_leaves({where: value})
+    return call.with_arguments(*_put(where, call.arguments(), value))
+
+
+def _dicts(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], dict[Any, Any]]]:
+    """The dicts among arguments, each with the way to it."""
     if isinstance(tree, dict):
-        return {key: _at(path[1:], value, change) if key == path[0] else value for key, value in tree.items()}
-    return type(tree)(_at(path[1:], value, change) if i == path[0] else value for i, value in enumerate(tree))
+        yield path, tree
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if type(tree) in (list, tuple) else ()
+    for key, value in () if is_value_list(tree) else items:
+        yield from _dicts(value, (*path, key))
+
+
+def _put(path: Sequence[Any], tree: Any, new: Any) -> Any:
+    """The same arguments, with another value at the end of the path."""
+    if not path:
+        return new
+    if isinstance(tree, dict):
+        return {key: _put(path[1:], value, new) if key == path[0] else value for key, value in tree.items()}
+    return type(tree)(_put(path[1:], value, new) if i == path[0] else value for i, value in enumerate(tree))
+
+
+def _orders(part: Any) -> Iterator[tuple[str, str, list[Any], Callable[..., Any], Callable[..., Any] | None]]:
+    """What an argument has in an order: where and what it is, the labels, and the argument with them in another order
+    or with others in their places (categories are values, which have none)."""
+    if isinstance(part, dict):
+        yield "", "keys", list(part), lambda to: {key: part[key] for key in to}, lambda to: dict(zip(to, part.values()))
+    elif hasattr(part, "columns"):
+        yield "", "columns", list(part.columns), lambda to: part[to], lambda to: part.set_axis(to, axis=1)
+        for name in part.columns:
+            recoded = lambda to, name=name: part.assign(**{name: part[name].cat.set_categories(to)})  # noqa: E731
+            yield f"[{name!r}]", "categories", _categories(part[name]), recoded, None
+    elif categories := _categories(part):
+        yield "", "categories", categories, lambda to: part.cat.set_categories(to), None
+    elif hasattr(part, "isel"):
+        for dim in part.dims:
+            sel, rename = lambda to, dim=dim: part.sel({dim: to}), lambda to, dim=dim: part.assign_coords({dim: to})
+            yield "", f"labels of {dim!r}", _coordinate(part, dim), sel, rename
 
 
 def _categories(column: Any) -> list[Any]:
@@ -256,7 +256,10 @@ def _categories(column: Any) -> list[Any]:
 
 
 def _coordinate(array: Any, dim: Any) -> list[Any]:
-    labels = array.coords[dim].values if dim in array.dims and dim in array.coords else np.empty(0)
+    return _text(array.coords[dim].values) if dim in array.dims and dim in array.coords else []
+
+
+def _text(labels: np.ndarray) -> list[Any]:
     return labels.tolist() if labels.dtype.kind in "OSUT" else []
 
 

@@ -6,6 +6,7 @@ Neither ArviZ nor xarray is imported here: whoever passes a container of theirs 
 from __future__ import annotations
 
 import copy
+import functools
 import sys
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import Any
@@ -16,7 +17,8 @@ from numpyro.infer import MCMC
 from numpyro.infer.autoguide import AutoGuide
 from numpyro.infer.svi import SVIRunResult
 
-from .errors import OptionError, SamplesTypeError, listing
+from .errors import OptionError, SamplesTypeError, a, listing
+from .kinds import Dataset, InferenceData
 
 Shape = tuple[int, ...]
 
@@ -37,6 +39,15 @@ def open(samples: Any, group: str = POSTERIOR) -> Container:
     return next(make(samples) for kind, make in kinds if isinstance(samples, kind))
 
 
+# What people pass for samples, by the name of its type, and what is to be said of it.
+_MISTAKEN = {
+    "str": " (a path? load it, as by az.from_netcdf({!r}))",
+    "PosixPath": " (a path: load it, as by az.from_netcdf({!r}))",
+    "DataFrame": " (a table such as az.summary's holds no draws)",
+    "SVIRunResult": " (it holds params of the guide, which draws by guide.sample_posterior(key, result.params, ...))",
+}
+
+
 class Entries:
     """A mapping of arrays, a named tuple (as BlackJAX and some kernels have for positions), an open file."""
 
@@ -46,8 +57,7 @@ class Entries:
     observed_data: Mapping[str, Any] = {}
     dims: Mapping[str, tuple[Hashable, ...]] = {}  # names of the dimensions of an entry, if it has any
     sample_dims: tuple[Hashable, ...] = ()  # those of them that are chains and draws
-    labels: Mapping[Hashable, list[str]] = {}  # of a dimension, where it is labelled by text
-    indexes: Mapping[Hashable, Any] = {}  # of a dimension: a pandas Index, where it has coordinates
+    labels: Mapping[Hashable, Any] = {}  # dimension of an entry -> its coordinate, an array
 
     def __init__(self, samples: Any):
         if isinstance(samples, (SVIRunResult, AutoGuide)):
@@ -57,8 +67,9 @@ class Entries:
             )
         entries = samples._asdict() if hasattr(samples, "_asdict") else samples
         if not isinstance(entries, Mapping):
+            what = next((what for kind, what in _MISTAKEN.items() if kind == type(samples).__name__), "")
             raise SamplesTypeError(
-                f"The samples are a {type(samples).__name__}, not a mapping of names to arrays: pass what "
+                f"The samples are {a(samples)}, not a mapping of names to arrays{what.format(samples)}: pass what "
                 f"mcmc.get_samples() or guide.sample_posterior() returns, the MCMC itself, or ArviZ's InferenceData or "
                 f"DataTree, as the second argument after the model."
             )
@@ -80,11 +91,19 @@ class Entries:
         """The dict that NumPyro wants, with so many leading batch dimensions."""
         return self.entries if isinstance(self.entries, dict) else dict(self.entries)
 
+    def by_draw(self, ndims: int) -> tuple[dict[str, Any], tuple[Hashable, ...]]:
+        """All entries with chains and draws leading, not loaded, and what these dimensions are called."""
+        return self.arrays(ndims), ("chain", "draw")[2 - ndims :]
+
+    def of_draws(self) -> Any:
+        """A Dataset of the coordinates of chains and draws; None where there are none."""
+        return None
+
     def values(self, names: Collection[str], ndims: int) -> dict[str, Any]:
         """All draws of these entries, ``(draws, *per-draw shape)``: only these are loaded."""
         return {name: jax.tree_util.tree_map(lambda x: _flat(x, ndims), self.entries[name]) for name in names}
 
-    def take(self, positions: Mapping[Hashable, np.ndarray]) -> Entries:
+    def take(self, positions: Mapping[Hashable, np.ndarray[Any, Any]]) -> Entries:
         """The same with only these positions of labelled dimensions, in their order."""
         taken = dict(self.entries)
         for name in taken:
@@ -96,8 +115,8 @@ class Entries:
     def keep(self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}) -> Any:
         """A container of the same type with only these entries: the same array objects, in the same order.
 
-        ``changed`` are arrays that take the place of entries, or are new, as `values` gives them and in the batch
-        shape; ``coords`` the coordinates of dimensions that they changed.
+        ``changed`` are arrays that take the place of entries, or are new, in the batch shape; ``coords`` are the
+        coordinates of dimensions that they changed.
         """
         kept = {name: self.entries[name] for name in self.entries if name in names} | {**changed}
         if type(self.entries) is dict:
@@ -127,6 +146,9 @@ class Fitted(Entries):
     def arrays(self, batch_ndims: int) -> dict[str, Any]:
         return dict(self.mcmc.get_samples(group_by_chain=batch_ndims == 2))
 
+    def by_draw(self, ndims: int) -> tuple[dict[str, Any], tuple[Hashable, ...]]:
+        return super().by_draw(2)
+
 
 class Labelled:
     """An ``xarray.Dataset``, whose dimensions tell chains and draws by name."""
@@ -143,9 +165,6 @@ class Labelled:
         self.dataset = dataset
         self.sample_dims = _sample_dims(dataset)
         self.dims = {name: dataset.variables[name].dims for name in dataset.data_vars}
-        coords = {dim: dataset.variables[dim] for dim in dataset.dims if dim in dataset.coords}
-        self.labels = {dim: values.values.tolist() for dim, values in coords.items() if values.dtype.kind in "OSUT"}
-        self.indexes = dataset.indexes
         self.shapes: dict[str, Shape | None] = {}  # as those of `Entries`: nothing is loaded or copied
         for name in dataset.data_vars:
             variable = dataset.variables[name]
@@ -156,12 +175,32 @@ class Labelled:
     def batch_ndims(self) -> int:
         return len(self.sample_dims)
 
+    @functools.cached_property
+    def labels(self) -> Mapping[Hashable, Any]:
+        coords, leading = self.dataset.coords, self.sample_dims
+        own = [dim for dim in self.dataset.dims if dim not in leading and dim in coords]
+        return {dim: coords[dim].values for dim in own}
+
+    def by_draw(self, ndims: int) -> tuple[dict[str, Any], tuple[Hashable, ...]]:
+        """As `Entries.by_draw`."""
+        variables = {name: self.dataset.variables[name] for name in self.dataset.data_vars}
+        leading = self.sample_dims
+        return {n: v.transpose(*_draws_first(v.dims, leading)) for n, v in variables.items()}, leading
+
+    def of_draws(self) -> Any:
+        """As `Entries.of_draws`."""
+        leading, dataset = set(self.sample_dims), self.dataset
+        others = [name for name in dataset.coords if not leading.issuperset(dataset.variables[name].dims)]
+        result = dataset.drop_vars([*dataset.data_vars, *others])
+        result.attrs = {}
+        return result
+
     def some_draws(self, names: Collection[str], ndims: int, most: int = 3) -> dict[str, Any]:
         """As `Entries.some_draws`."""
         total = int(np.prod([self.dataset.sizes[dim] for dim in self.sample_dims]))
         return Labelled(self.dataset[list(names)]).draws(min(most, total))
 
-    def draws(self, num_samples: int | None = None) -> dict[str, np.ndarray]:
+    def draws(self, num_samples: int | None = None) -> dict[str, np.ndarray[Any, Any]]:
         """All entries, ``(draws, *per-draw shape)``; thinned evenly to so many draws: only these are loaded."""
         dataset, leading = self.dataset, self.sample_dims
         if num_samples is not None:
@@ -190,6 +229,7 @@ class Labelled:
         """As `Entries.take`."""
         taken = copy.copy(self)
         taken.taken = True
+        vars(taken).pop("labels", None)
         taken._look_at(self.dataset.isel(positions))
         return taken
 
@@ -305,7 +345,7 @@ def beside(samples: Container | None, arrays: Mapping[str, Any]) -> Entries:
         entries.arguments = samples.arguments
         entries.constant_data, entries.observed_data = samples.constant_data, samples.observed_data
         entries.dims, entries.labels = samples.dims, samples.labels
-        entries.sample_dims, entries.indexes = samples.sample_dims, samples.indexes
+        entries.sample_dims = samples.sample_dims
     return entries
 
 
@@ -319,7 +359,9 @@ def _flat(x: Any, ndims: int) -> Any:
     return x.reshape(-1, *x.shape[ndims:])
 
 
-def posterior_samples(samples: Any, group: str = POSTERIOR, num_samples: int | None = None) -> dict[str, np.ndarray]:
+def posterior_samples(
+    samples: Dataset | InferenceData, group: str = POSTERIOR, num_samples: int | None = None
+) -> dict[str, np.ndarray[Any, Any]]:
     """Give draws as NumPyro wants them: a dict of arrays with all chains' draws along the first axis.
 
     Parameters
@@ -361,7 +403,7 @@ def posterior_samples(samples: Any, group: str = POSTERIOR, num_samples: int | N
     container = open(samples, group)
     if not isinstance(container, Labelled):
         raise SamplesTypeError(
-            f"The samples are a {type(samples).__name__}: posterior_samples reads an InferenceData, DataTree or "
+            f"The samples are {a(samples)}: posterior_samples reads an InferenceData, DataTree or "
             f"Dataset. A dict of draws, such as mcmc.get_samples() returns, is what Predictive wants already."
         )
     total = int(np.prod([container.dataset.sizes[dim] for dim in container.sample_dims]))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 import warnings
 from collections.abc import Iterable
 from typing import Any
+
+OPTIONS = ("new_rows", "keep", "redraw")  # of this package, beside the model's arguments
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -90,12 +93,41 @@ class OtherArgumentsWarning(SanitizeWarning):
     """The fit was given other labels, groups or options than this call. Carries ``differences`` by argument."""
 
 
+class IndexRangeWarning(SanitizeWarning):
+    """An index among the arguments does not exist. Carries ``indices``: a tuple of what was seen of each."""
+
+
+class DataStatisticWarning(SanitizeWarning):
+    """Rows act on each other through the arguments, and may be other rows than the fit's. Carries ``statistic``."""
+
+
 def warn(message: str, category: type[SanitizeWarning], **seen: Any) -> None:
     """Warn at the first line outside of this package: that is the user's line."""
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame, level = frame.f_back, level + 1
     warnings.warn(category(message, **seen), stacklevel=level)
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """Say more on an error that is not ours, which keeps its type and traceback."""
+    if hasattr(error, "add_note"):  # Python 3.11 and later
+        error.add_note(note)
+    else:
+        error.args = (f"{error.args[0] if error.args else ''}\n{note}", *error.args[1:])
+
+
+def meant(name: str, names: Iterable[str]) -> str:
+    """Of names, the one that a misspelt name is most like; empty: none is."""
+    folded = {other.casefold(): other for other in names}
+    return next((folded[like] for like in difflib.get_close_matches(name.casefold(), folded, 1, 0.75)), "")
+
+
+def a(thing: Any) -> str:
+    """``an int``, ``a list``: what something is."""
+    name = type(thing).__name__
+    an = name[0].lower() in "aeiou" or name.startswith(("MCMC", "SVI"))
+    return "None" if thing is None else f"{'an' if an else 'a'} {name}"
 
 
 def listing(names: Iterable[str], most: int = 8) -> str:

@@ -132,8 +132,6 @@ def extend(
     call = Call.of(model, args, kwargs)
     refuse_collisions(call, {"sites": sites, "levels": levels})
     refuse_no_key(rng_key, "the third argument of extend")
-    if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in call.leaves):
-        raise arguments_error(call, "extend draws values, and needs the arguments' own")
     opened = containers.open(samples)
     inspection = Inspection.of(call)
     opened, known = with_levels(inspection, opened, levels, extend=sites)
@@ -186,21 +184,21 @@ def with_levels(
                     f"{name!r}. Pass {name!r} in extend= (sites= of sanitize.extend) to draw them given the others."
                 )
     moved: dict[Hashable, np.ndarray] = {
-        dim: samples.indexes[dim].get_indexer(list(level.labels)) for dim, level in known.items()
+        dim: _index(samples.labels[dim]).get_indexer(list(level.labels)) for dim, level in known.items()
     }
     moved = {dim: at[at >= 0] for dim, at in moved.items()}
-    moved = {dim: at for dim, at in moved.items() if not np.array_equal(at, np.arange(len(samples.indexes[dim])))}
+    moved = {dim: at for dim, at in moved.items() if not np.array_equal(at, np.arange(len(samples.labels[dim])))}
     return (cast(Any, samples.take(moved)) if moved else samples), known
 
 
 def _level(samples: Container, dim: str, labels: Sequence[Any]) -> Level:
-    if dim not in samples.indexes:
+    if dim not in samples.labels:
         raise OptionError(
             f"levels names the dimension {dim!r}, and the samples label "
-            f"{listing(map(str, samples.indexes)) or 'none'}: pass an xarray.Dataset or ArviZ's InferenceData with "
+            f"{listing(map(str, samples.labels)) or 'none'}: pass an xarray.Dataset or ArviZ's InferenceData with "
             f"dims= and coords={{{dim!r}: [...]}}, the labels of the fit."
         )
-    index, labels = samples.indexes[dim], list(labels)
+    index, labels = _index(samples.labels[dim]), list(labels)
     if len({*labels}) < len(labels) or not index.is_unique:
         raise OptionError(
             f"levels[{dim!r}] names a label twice, or the samples do: which values are meant is not told."
@@ -212,6 +210,12 @@ def _level(samples: Container, dim: str, labels: Sequence[Any]) -> Level:
             f"{listing(map(str, index))}. If all of them are new, name the latents in redraw=."
         )
     return Level(labels, np.flatnonzero(found >= 0), [label for label, at in zip(labels, found) if at < 0])
+
+
+def _index(labels: Any) -> Any:
+    import pandas as pd
+
+    return pd.Index(labels)
 
 
 def _continued(name: str, dim: Hashable, index: Any, n: int) -> Any:
@@ -309,6 +313,8 @@ def carried_on(
     sites, extended, ndims = inspection.run.sites, review.judgement.extended, len(review.batch_shape)
     if not extended:
         return Drawn({}, {dim: level.labels for dim, level in levels.items()} if levels else {})
+    if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in inspection.call.leaves):
+        raise arguments_error(inspection.call, "values are carried on outside of jit, with the arguments' own values")
     recorded = {name: (shape or ())[ndims:] for name, shape in samples.shapes.items()}
     where, coords = {}, {}
     for name in (name for name in extended if name in recorded):
@@ -319,8 +325,8 @@ def carried_on(
         for dim, r, n in zip(labels, lengths, model):
             if dim in levels:
                 coords[dim] = levels[dim].labels
-            elif r < n and dim in samples.indexes:
-                coords[dim] = _continued(name, dim, samples.indexes[dim], n)
+            elif r < n and dim in samples.labels:
+                coords[dim] = _continued(name, dim, _index(samples.labels[dim]), n)
     kept = [n for n in review.kept if n in sites and sites[n].kind != "observed"]
     also = [n for n in inspection.used(kept, extended) if n not in review.kept and sites[n].kind == "latent"]
     above = inspection.ancestors

@@ -51,9 +51,9 @@ class Fit:
     def changed(self) -> Mapping[Size, str]:
         """Sizes of which the fit had another number -> which entry or argument tells."""
         found: dict[Size, str] = {}
-        for name, shape in self.recorded.items():
-            site = self.inspection.run.sites.get(name)
-            if site is None or shape is None or site.shape is None or len(shape) != len(site.shape):
+        for name, site in self.inspection.run.sites.items():
+            shape = self.recorded.get(name)
+            if shape is None or site.shape is None or len(shape) != len(site.shape):
                 continue
             for follows, was, now in zip(self.inspection.sizes.of[name], shape, site.shape):
                 if was != now and len(follows) == 1:

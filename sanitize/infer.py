@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,22 +16,23 @@ from numpyro import infer as stock
 
 from . import containers
 from .containers import Entries
-from .errors import MissingLatentError, OptionError, listing
+from .errors import OPTIONS, BatchShapeError, MissingLatentError, ModelArgumentsError, OptionError, listing, meant
 from .extend import Level, carried_on, refuse_no_key, with_levels
+from .kinds import Samples
 from .missing import Use
-from .model.call import Call, arguments_error, is_array
+from .model.call import Call, arguments_error, describe_argument, is_array
 from .model.inspection import Inspection
 from .review import Review, review_samples
 from .strip import refuse_collisions
 
 # From import time: whoever replaces NumPyro's names by ours must not make us call ourselves.
-_StockPredictive = stock.Predictive
-_stock_log_likelihood = stock.log_likelihood
+StockPredictive = stock.Predictive
+stock_log_likelihood = stock.log_likelihood
 
 _MOST_REVIEWS = 32  # that one instance remembers: shapes that a server sees are few
 
 
-class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
+class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
     """NumPyro's ``Predictive``, which strips its samples against the arguments of each call.
 
     Takes what NumPyro's takes, and any container of samples that `strip_deterministic` takes.
@@ -82,7 +83,7 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
     def __init__(
         self,
         model: Callable[..., Any],
-        posterior_samples: Any = None,
+        posterior_samples: Samples | None = None,
         *,
         new_rows: bool | None = None,
         keep: str | Sequence[str] = (),
@@ -91,10 +92,15 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
         levels: Mapping[str, Sequence[Any]] | None = None,
         **options: Any,
     ):
+        theirs = inspect.signature(StockPredictive.__init__).parameters
+        for name in options.keys() - theirs:
+            if like := meant(name, [*theirs, *OPTIONS, "extend", "levels"]):
+                raise OptionError(f"Predictive has no option {name!r}: {like}= may be meant.")
         batch_ndims = options.get("batch_ndims")
         # what is no dict may tell of the fit
         self._samples = None if posterior_samples is None else containers.open(posterior_samples)
         arrays = None if self._samples is None else self._samples.arrays(1 if batch_ndims is None else batch_ndims)
+        _refuse_one_draw(arrays, batch_ndims)
         super().__init__(model, arrays, **options)
         self.new_rows, self.keep, self.redraw, self.extend, self.levels = new_rows, keep, redraw, extend, levels
         self._reviews: dict[Hashable, tuple[Any, Review]] = {}
@@ -102,16 +108,17 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_reviews": {}}  # made anew; its keys need not survive pickling
 
-    def __call__(self, rng_key: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def __call__(self, rng_key: Any, *args: Any, **kwargs: Any) -> dict[str, jax.Array]:
         """Predict. See NumPyro's ``Predictive.__call__``."""
+        _refuse_other_than_key(rng_key)
         if self.guide is not None or not self.posterior_samples:
             return super().__call__(rng_key, *args, **kwargs)
         clean = copy.copy(self)
         clean.posterior_samples, fixed = self._clean(rng_key, args, kwargs)
         if fixed:
-            _condition_on_deterministic(clean, fixed)
+            condition_on_deterministic(clean, fixed)
         # the number of draws is that of the samples also where none of their entries is left
-        return _StockPredictive.__call__(clean, rng_key, *args, **kwargs)
+        return StockPredictive.__call__(clean, rng_key, *args, **kwargs)
 
     def _clean(
         self, rng_key: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -119,13 +126,15 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
         """The entries that stay, and the deterministic ones among them."""
         model = handlers.substitute(self.model, data=self.params) if self.params else self.model
         # with infer_discrete, NumPyro runs the model without the mask
-        inspection = _inspect(Call.of(model, args, kwargs), masked=not self.infer_discrete)
+        inspection = inspect_call(Call.of(model, args, kwargs), masked=not self.infer_discrete)
         conditions = _conditions_on_deterministic(self)
         samples, levels = self._samples_for(inspection)
         # the model is run anew at each call, since what it reads may have changed; what that run tells is remembered
         verbs = (repr(self.keep), repr(self.redraw), repr(self.extend))
         said = (self.new_rows, verbs, repr(self.return_sites), conditions)
         key = _key(inspection, *said, *samples.shapes.items())
+        if inspection.indices_out_of_range:  # values of arguments, of which the key holds none
+            key = None
         if key is not None and (known := self._reviews.get(key)) and known[0] == _told(inspection):
             review = known[1]
             review.warn()
@@ -165,13 +174,17 @@ class Predictive(_StockPredictive):  # type: ignore[misc,valid-type]
             redraw=redraw,
             extend=self.extend,
             batch_ndims=len(self._batch_shape),
-            use=Use(at_once=True, returned=None if self.return_sites is None else tuple(self.return_sites)),
+            use=Use(
+                at_once=True,
+                recomputes=not conditions,
+                returned=None if self.return_sites is None else tuple(self.return_sites),
+            ),
         )
 
 
 def _signature() -> inspect.Signature:
     own = inspect.signature(Predictive.__init__).parameters
-    theirs = inspect.signature(_StockPredictive.__init__).parameters
+    theirs = inspect.signature(StockPredictive.__init__).parameters
     added = [own[name] for name in ("new_rows", "keep", "redraw", "extend", "levels")]
     return inspect.Signature([p for name, p in theirs.items() if name != "self"] + added)
 
@@ -181,7 +194,7 @@ Predictive.__signature__ = _signature()
 
 def log_likelihood(
     model: Callable[..., Any],
-    posterior_samples: Any,
+    posterior_samples: Samples,
     *args: Any,
     parallel: bool = False,
     batch_ndims: int = 1,
@@ -192,7 +205,7 @@ def log_likelihood(
     levels: Mapping[str, Sequence[Any]] | None = None,
     rng_key: Any = None,
     **kwargs: Any,
-) -> dict[str, Any]:
+) -> dict[str, jax.Array]:
     """NumPyro's ``log_likelihood``, with samples that are stripped against the arguments of the call.
 
     Parameters
@@ -248,9 +261,9 @@ def log_likelihood(
         raise arguments_error(call, what)
     samples = containers.open(posterior_samples)
     arrays = samples.arrays(batch_ndims)
-    inspection = _inspect(call, masked=False)
-    latents = inspection.run.named("latent")
-    stripped, missing = frozenset[str](), tuple(latents)
+    _refuse_one_draw(arrays, batch_ndims)
+    inspection = inspect_call(call, masked=False)
+    stripped, missing = frozenset[str](), tuple(inspection.run.named("latent"))
     drawn: dict[str, Any] = {}
     if arrays:
         ndims = len(np.shape(next(iter(arrays.values())))[:batch_ndims])
@@ -264,24 +277,31 @@ def log_likelihood(
         if review.judgement.extended:
             drawn = dict(carried_on(inspection, opened, review, _folded(rng_key), known).arrays)
         stripped = review.stripped
-        missing = review.missing + tuple(name for name in review if name in stripped and name in latents)
-        missing = tuple(name for name in missing if name not in drawn)
+        missing = tuple(name for name in not_given(review, inspection) if name not in drawn)
     clean = {name: value for name, value in arrays.items() if name not in stripped} | drawn
     if arrays and not clean:  # an entry that is no site carries the number of draws
         clean["_draws"] = np.zeros(np.shape(next(iter(arrays.values())))[:batch_ndims])
-    if missing and (scored := inspection.run.named("observed")):  # what none of them depends on may be left out
-        needed, sites = inspection.used([name for name in clean if name in latents], scored), inspection.run.sites
-        spare = {n: np.zeros(sites[n].shape or (), sites[n].dtype) for n in missing if n not in needed}
-        model, missing = handlers.substitute(model, spare), tuple(name for name in missing if name in needed)
+    if spare := spare_values(inspection, clean, missing):
+        model, missing = handlers.substitute(model, spare), tuple(name for name in missing if name not in spare)
     try:
-        return _stock_log_likelihood(model, clean, *args, parallel=parallel, batch_ndims=batch_ndims, **kwargs)
+        return stock_log_likelihood(model, clean, *args, parallel=parallel, batch_ndims=batch_ndims, **kwargs)
     except Exception as error:
         if not missing:
             raise
-        raise _cannot_score(inspection, missing) from error
+        raise cannot_score(inspection, missing) from error
 
 
-def _cannot_score(inspection: Inspection, missing: Sequence[str]) -> MissingLatentError:
+def spare_values(inspection: Inspection, given: Collection[str], missing: Sequence[str]) -> dict[str, Any]:
+    """Values for latents without an entry on which nothing that is scored depends: they change no score."""
+    if not missing or not (scored := inspection.run.named("observed")):
+        return {}
+    sites = inspection.run.sites
+    needed = inspection.used([name for name in given if name in sites and sites[name].kind == "latent"], scored)
+    return {n: np.zeros(sites[n].shape or (), sites[n].dtype) for n in missing if n not in needed}
+
+
+def cannot_score(inspection: Inspection, missing: Sequence[str]) -> MissingLatentError:
+    """What to do about them."""
     given = {name: inspection.observable[name] for name in missing if name in inspection.observable}
     others = [name for name in missing if name not in given]
     params = [name for name in inspection.run.named("param") if name not in inspection.given]
@@ -306,7 +326,37 @@ def _folded(rng_key: Any) -> Any:
     return jax.random.fold_in(rng_key, 23)
 
 
-def _inspect(call: Call, masked: bool) -> Inspection:
+def not_given(review: Review, inspection: Inspection) -> tuple[str, ...]:
+    """Latents of which a likelihood has no values, since they are stripped or have no entry."""
+    latents = inspection.run.named("latent")
+    return review.missing + tuple(name for name in review if name in review.stripped and name in latents)
+
+
+def _refuse_other_than_key(rng_key: Any) -> None:
+    kind = getattr(getattr(rng_key, "dtype", None), "kind", "")
+    if rng_key is None or isinstance(rng_key, (int, list)) or kind in ("f", "b"):
+        what = repr(rng_key) if isinstance(rng_key, int) else describe_argument(rng_key)
+        raise ModelArgumentsError(
+            f"The first argument of the call has to be a random key, and is {what}: call "
+            f"Predictive(model, samples)(key, ...), with key = jax.random.PRNGKey(0).",
+            signature="",
+        )
+
+
+def _refuse_one_draw(arrays: Mapping[str, Any] | None, batch_ndims: int | None) -> None:
+    shapes = {
+        name: np.shape(value) for name, value in (arrays or {}).items() if not isinstance(value, (Mapping, tuple))
+    }
+    if batch_ndims != 0 and () in shapes.values() and any(shapes.values()):
+        names = [name for name, shape in shapes.items() if not shape]
+        raise BatchShapeError(
+            f"Entry {listing(names)} has no dimension of draws. If the samples are one draw, give them one: "
+            f"{{k: v[None] for k, v in samples.items()}}.",
+            shapes=shapes,
+        )
+
+
+def inspect_call(call: Call, masked: bool) -> Inspection:
     """The sites under exactly these arguments, also where there are none."""
     return Inspection.of(replace(call, masked=masked))
 
@@ -319,7 +369,7 @@ def _conditions_on_deterministic(predictive: Predictive) -> bool:
     return not said.get("exclude_deterministic", True)
 
 
-def _condition_on_deterministic(predictive: Predictive, names: Sequence[str]) -> None:
+def condition_on_deterministic(predictive: Any, names: Sequence[str]) -> None:
     """Let stock put back the deterministic entries that are left, which are those in ``keep``."""
     if "condition_deterministic" in vars(predictive):
         predictive.condition_deterministic = True

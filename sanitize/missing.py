@@ -16,6 +16,7 @@ class Use(NamedTuple):
 
     at_once: bool = False  # this very call runs the model with them, so that params have their initial values
     draws: bool = True  # latents without an entry are drawn; `log_likelihood` cannot
+    recomputes: bool = True  # deterministic sites; else their recorded values are put back
     returned: tuple[str, ...] | None = None  # the sites that are asked for; None: all
 
 

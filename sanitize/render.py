@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,19 +23,39 @@ _STYLES = {
     "redrawn": {"fillcolor": "#fdebd0", "color": "#d1495b", "penwidth": "2", "peripheries": "2"},
     "refused": {"fillcolor": "#fdebd0", "color": "#d1495b", "penwidth": "2", "style": "filled,dashed"},
     "no entry": {"fillcolor": "white", "color": "grey50", "style": "filled,dotted"},
+    "predicted": {"fillcolor": "#e8dff5", "color": "#8a63d2", "penwidth": "2"},
 }
 
 
 def render(call: Call, words: Mapping[str, str]) -> Any:
     """A ``graphviz.Digraph``, with a word for each site that has one. See `Review.render`."""
     inspection = Inspection.of(call)
-    graph = render_graph(generate_graph_specification(_relations(inspection)))
+    # Graphviz reads a colon as the port of a node, and a < as the begin of HTML
+    names = inspection.run.sites
+    ids = {name: name if re.fullmatch(r"[\w/. ]+", name) else f"site {i}" for i, name in enumerate(names)}
+    graph = render_graph(generate_graph_specification(_renamed(_relations(inspection), ids)))
+    import graphviz  # which NumPyro has imported by now, or said how to install it
+
     for name, site in inspection.run.sites.items():
         if site.kind in _DRAWN:
             word = words.get(name, "")
+            if word == "no entry" and name in inspection.targets:
+                word = "predicted"
             # Graphviz adds what a later statement on a node says to what NumPyro said
-            graph.node(name, label=f"{name}\n{word}" if word else name, **_STYLES.get(word, {}))
+            label = graphviz.escape(f"{name}\n{word}" if word else name)
+            graph.node(ids[name], label=label, **_STYLES.get(word, {}))
     return graph
+
+
+def _renamed(relations: Mapping[str, Any], ids: Mapping[str, str]) -> Mapping[str, Any]:
+    """The relations with other names of the sites."""
+
+    def named(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {ids.get(name, name): named(of) for name, of in value.items()}
+        return [ids.get(name, name) for name in value] if isinstance(value, list) else value
+
+    return {key: named(value) for key, value in relations.items()}
 
 
 def _relations(inspection: Inspection) -> Mapping[str, Any]:

@@ -6,13 +6,15 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
+import jax
 import numpy as np
 
 from . import containers
 from .containers import Container
 from .errors import NothingLeftError, OptionError, SamplesTypeError, listing, warn
+from .kinds import Converted, Same
 from .missing import FOR_STOCK, Use
 from .model.call import Call, Shape
 from .model.inspection import Inspection
@@ -66,6 +68,8 @@ class Review(Mapping[str, Verdict]):
         return self.judgement.redrawn
 
     def __getitem__(self, name: str) -> Verdict:
+        if name not in self.verdicts:
+            raise KeyError(f"no entry {name!r} in these samples: they have {listing(self.verdicts)}")
         return self.verdicts[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -97,6 +101,10 @@ class Review(Mapping[str, Verdict]):
         for category, message, seen in self.judgement.notices:
             warn(message, category, **seen)
 
+    @overload
+    def apply(self, samples: Same) -> Same: ...
+    @overload
+    def apply(self, samples: Converted) -> dict[str, jax.Array]: ...
     def apply(self, samples: Any) -> Any:
         """Strip samples that have the reviewed entries: the same type comes back, with the same array objects.
 
@@ -139,7 +147,8 @@ class Review(Mapping[str, Verdict]):
     def _refuse_nothing_left(self) -> None:
         if not self.kept:
             raise NothingLeftError(
-                f"Every entry would be stripped: {listing(self)}. Without latents there is nothing to condition on: "
+                f"Every entry would be stripped: {listing(self)}. Such values are predicted or recomputed, not fitted: "
+                f"pass the posterior samples they came from. Without latents there is nothing to condition on: "
                 f"call Predictive(model, num_samples={int(np.prod(self.batch_shape))}) instead, or use "
                 f"sanitize.Predictive, which goes on with the number of draws that the samples had.",
                 batch_shape=self.batch_shape,
@@ -183,6 +192,7 @@ class Review(Mapping[str, Verdict]):
 
     def __repr__(self) -> str:
         lines = [self._summary(), text_table(_COLUMNS, self._rows()), self._missing_line(), self._assumed_line()]
+        lines += self.judgement.remarks
         return "\n".join(line for line in lines if line)
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -211,8 +221,8 @@ class Review(Mapping[str, Verdict]):
     def render(self) -> graphviz.Digraph:
         """NumPyro's graph of the model: what is kept, what is stripped (greyed), what is redrawn (double outline).
 
-        Needs the Python package ``graphviz`` (``pip install 'numpyro-sanitize[render]'``); the program ``dot`` only to
-        turn the graph into a picture, as notebooks do.
+        Needs the Python package ``graphviz`` (``pip install graphviz``); the program ``dot`` only to turn the graph
+        into a picture, as notebooks do.
 
         Returns
         -------
@@ -252,7 +262,8 @@ class Review(Mapping[str, Verdict]):
         return {**self.__dict__, "call": None}  # models are often closures, which do not pickle
 
     def _repr_html_(self) -> str:
-        caption = ". ".join(line for line in (self._summary(), self._missing_line(), self._assumed_line()) if line)
+        lines = (self._summary(), self._missing_line(), self._assumed_line(), *self.judgement.remarks)
+        caption = ". ".join(line for line in lines if line)
         return html_table(_COLUMNS, self._rows(), caption)
 
 

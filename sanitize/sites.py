@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from . import containers
+from .errors import listing
+from .kinds import Samples
 from .model.call import Call
 from .model.inspection import Inspection
 from .model.trace import Site
@@ -30,6 +32,8 @@ class SiteTable(Mapping[str, Site]):
 
     def __getitem__(self, name: str) -> Site:
         inspection = self.inspection
+        if name not in inspection.run.sites:
+            raise KeyError(f"no site {name!r} in this model: it has {listing(inspection.run.sites)}")
         site = inspection.run.sites[name]
         computed = site.kind in ("deterministic", "observed")
         return replace(
@@ -48,7 +52,7 @@ class SiteTable(Mapping[str, Site]):
 
     def review(
         self,
-        samples: Any,
+        samples: Samples,
         new_rows: bool | None = None,
         keep: str | Sequence[str] = (),
         redraw: str | Sequence[str] = (),
@@ -122,12 +126,10 @@ class SiteTable(Mapping[str, Site]):
             notes = []
             if site.kind == "deterministic" and site.parents:
                 notes.append("from " + ", ".join(site.parents))
-            if site.observable:
-                notes.append(f"observed if {site.observable} is given")
             rows.append(
                 (
                     site.name,
-                    site.kind,
+                    f"observed if {site.observable} is given" if site.observable else site.kind,
                     "tree" if site.shape is None else str(site.shape),
                     "" if site.dtype is None else str(site.dtype),
                     ", ".join(str(dim) for dim in site.row_dims),
@@ -144,7 +146,7 @@ class SiteTable(Mapping[str, Site]):
         return html_table(_COLUMNS, self._rows())
 
 
-_COLUMNS = ("site", "kind", "shape", "dtype", "row dims", "plates", "")
+_COLUMNS = ("site", "kind", "shape", "dtype", "row dims", "plates", "note")
 
 
 def inspect_sites(model: Callable[..., Any], /, *args: Any, **kwargs: Any) -> SiteTable:
@@ -180,9 +182,9 @@ def inspect_sites(model: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Si
     ...     mu = numpyro.deterministic("mu", slope * x)
     ...     numpyro.sample("y", dist.Normal(mu, 1.0), obs=y)
     >>> inspect_sites(model, np.zeros(3))
-    site   kind           shape  dtype    row dims
-    slope  latent         ()     float32
-    mu     deterministic  (3,)   float32  0         from slope
-    y      latent         (3,)   float32  0         observed if y is given
+    site   kind                    shape  dtype    row dims  note
+    slope  latent                  ()     float32
+    mu     deterministic           (3,)   float32  0         from slope
+    y      observed if y is given  (3,)   float32  0
     """
     return SiteTable(Inspection.of(Call.of(model, args, kwargs)))

@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, overload
+
+import jax
 
 from . import containers
 from .containers import Container
-from .errors import ModelArgumentsError, OptionError, listing
+from .errors import OPTIONS, ModelArgumentsError, OptionError, listing, meant
 from .fit import recorded_arguments
+from .kinds import Converted, Same
 from .model.call import Call, arguments_error
 from .model.inspection import Inspection
 from .model.trace import try_run
 from .review import review_samples
 from .verdicts import explains
 
-_OPTIONS = ("new_rows", "keep", "redraw")
 
-
+@overload
+def strip_deterministic(
+    model: Callable[..., Any],
+    samples: Same,
+    /,
+    *args: Any,
+    new_rows: bool | None = None,
+    keep: str | Sequence[str] = (),
+    redraw: str | Sequence[str] = (),
+    **kwargs: Any,
+) -> Same: ...
+@overload
+def strip_deterministic(
+    model: Callable[..., Any],
+    samples: Converted,
+    /,
+    *args: Any,
+    new_rows: bool | None = None,
+    keep: str | Sequence[str] = (),
+    redraw: str | Sequence[str] = (),
+    **kwargs: Any,
+) -> dict[str, jax.Array]: ...
 def strip_deterministic(
     model: Callable[..., Any],
     samples: Any,
@@ -28,7 +51,7 @@ def strip_deterministic(
     redraw: str | Sequence[str] = (),
     **kwargs: Any,
 ) -> Any:
-    """Strip from posterior samples what is no latent draw, so that stock ``Predictive`` is right on other data.
+    """Strip from posterior samples all but fitted latents, so that stock ``Predictive`` is right on other data.
 
     Values of ``numpyro.deterministic`` sites and draws of observed sites are removed; latents that have one value
     per data row are removed where the rows are other rows. All else is kept.
@@ -73,7 +96,7 @@ def strip_deterministic(
         A latent does not fit in another dimension than rows (features or groups have changed), or along its rows,
         and its values depend on each other (a walk, a Gaussian process). The error carries the ``review``.
     MissingLatentError
-        A stripped entry was the only carrier of what was fitted.
+        A recorded value would be computed anew from a latent that has no entry: what was fitted would be lost.
     BatchShapeError, NoSharedSiteError, NothingLeftError, SamplesTypeError, OptionError
         The samples, or the options, are not what they should be.
 
@@ -86,6 +109,10 @@ def strip_deterministic(
         fitted values is used.
     RowLevelSiteWarning
         Row-level latents were kept, and nothing tells whether the rows are those of the fit.
+    IndexRangeWarning
+        An index among the arguments does not exist, and the model does not guard it. JAX does not raise.
+    DataStatisticWarning
+        Rows act on each other through the arguments (``x - x.mean()``), and are not known to be those of the fit.
 
     Notes
     -----
@@ -165,13 +192,22 @@ def _inspect(call: Call, samples: Container, settled: Sequence[str]) -> Inspecti
 
 def refuse_collisions(call: Call, given: Mapping[str, Any] | None = None) -> None:
     """Options of ours that are parameters of the model's, too; of those ``given`` that say something."""
-    parameters = [p.name for p in call.parameters or ()]
-    if taken := [name for name, value in (given or {}).items() if name in parameters and value not in (None, ())]:
-        raise OptionError(
-            f"The model has a parameter of its own named {taken[0]!r}, an option of this function: pass it by "
-            f"position, or call sanitize.Predictive(model, samples, extend=..., levels=...), where nothing collides."
-        )
-    if taken := [name for name in parameters if name in _OPTIONS and given is None]:
+    own = [p.name for p in call.parameters or ()]
+    if given is not None:
+        if taken := [name for name, value in given.items() if name in own and value not in (None, ())]:
+            raise OptionError(
+                f"The model has a parameter of its own named {taken[0]!r}, an option here, too: pass it by "
+                f"position, or call sanitize.Predictive(model, samples, extend=..., levels=...), where none collides."
+            )
+        return
+    taken = [name for name in own if name in OPTIONS]
+    for name in call.arguments()[1]:
+        if name not in own and (like := meant(name, OPTIONS)) and call.why_not_bound() is None:
+            raise OptionError(
+                f"{name!r} goes to the model's **kwargs, and {like}= is an option of strip_deterministic: if the model "
+                f"is meant, call inspect_sites(model, ...).review(samples).apply(samples) instead."
+            )
+    if taken:
         raise OptionError(
             f"The model has a parameter of its own named {taken[0]!r}, an option of strip_deterministic: call "
             f"inspect_sites(model, ...).review(samples, new_rows=..., redraw=...).apply(samples) instead."

@@ -34,19 +34,23 @@ def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: st
     cell = 'style="text-align:left;padding:0.15em 0.8em"'
 
     def td(text: str) -> str:
-        colour = _COLOURS.get(text)
+        colour = _COLOURS.get(text.split(" ")[0] if text.startswith("observed if") else text)
         mark = f'<span style="color:{colour};margin-left:0.4em">&#9632;</span>' if colour else ""
         return f"<td {cell}>{html.escape(text)}{mark}</td>"
 
     head = "".join(f"<th {cell}>{html.escape(header[i])}</th>" for i in used)
     body = "".join("<tr>" + "".join(td(row[i]) for i in used) + "</tr>" for row in rows)
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    table = f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div style="overflow-x:auto">{table}</div>'  # in a narrow window it scrolls
 
 
 def dataframe(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
     """A pandas table indexed by its first column; every cell as it is, tuples among them."""
-    import pandas as pd  # which ArviZ needs; not imported by whoever never asks
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise ImportError("to_dataframe() makes a pandas table: pip install pandas") from error
 
     columns = {name: pd.Series([row[i] for row in rows], dtype=object) for i, name in enumerate(header)}
     return pd.DataFrame(columns).set_index(header[0])

@@ -8,10 +8,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .compare import other_arguments
 from .containers import Container, per_draw_dims
+from .data import indices_message, remarks, statistic, statistic_message
 from .errors import (
     BatchShapeError,
+    DataStatisticWarning,
+    IndexRangeWarning,
     MissingLatentError,
     MissingLatentWarning,
     NoSharedSiteError,
@@ -31,7 +36,8 @@ from .model.axes import with_defaults
 from .model.call import Shape, is_integer, shape_of
 from .model.inspection import Inspection
 from .model.sizes import Size
-from .model.trace import Site
+from .model.statistics import Statistic
+from .model.trace import Site, try_run
 from .model.values import contradiction, reaches_other_rows
 
 KEPT, STRIPPED, REFUSED = "kept", "stripped", "refused"
@@ -88,6 +94,7 @@ class Judgement(NamedTuple):
     extended: tuple[str, ...]  # latents that are to be carried on, those of a loop without an entry among them
     refusals: tuple[Refusal, ...]
     notices: tuple[Notice, ...]
+    remarks: tuple[str, ...]  # on the values of the arguments
     by_values: bool  # whether values of the arguments counted, so that other values may end otherwise
 
 
@@ -108,6 +115,7 @@ def judge(
     ndims = samples.batch_ndims if batch_ndims is None else batch_ndims
     batch = batch_shape(samples.shapes, inspection, ndims)
     verbs = settled(inspection, samples, keep=keep, redraw=redraw, extend=() if extend is True else extend)
+    new_rows = bool(new_rows) if isinstance(new_rows, np.bool_) else new_rows
     table = _Table(inspection, samples, len(batch), new_rows, verbs, use)
     if extend is True and (unfitting := table.unfitting()):
         verbs = {**dict.fromkeys(unfitting, "extend"), **verbs}
@@ -122,7 +130,17 @@ def judge(
         if entry.is_latent and entry.shape_holds_values and verdicts[name].action == STRIPPED
         if entry.verb == "redraw" or not entry.target
     )
-    return Judgement(verdicts, batch, missing, redrawn, table.extended(), refusals, notices, table.fit.by_values)
+    return Judgement(
+        verdicts,
+        batch,
+        missing,
+        redrawn,
+        table.extended(),
+        refusals,
+        notices,
+        () if refusals else table.remarks,
+        table.fit.by_values,
+    )
 
 
 @dataclass(frozen=True)
@@ -253,7 +271,7 @@ class _Table:
             return verdict(STRIPPED, f"row-level latent: {self.others(others[0])}, {_REDRAWN}")
         if self.rows_of(name):
             return verdict(KEPT, f"row-level latent: fits, {self.guess(name) or 'the rows are those of the fit'}")
-        return verdict(KEPT, f"latent: fits{', ' if self.guess(name) else ''}{self.guess(name)}")
+        return verdict(KEPT, f"latent: has the model's shape{', ' if self.guess(name) else ''}{self.guess(name)}")
 
     # --------------------------------------------------------------------------------------------- carrying on
 
@@ -475,6 +493,17 @@ class _Table:
         recorded = [one in self.entries for one in loop]
         beyond = any(recorded) and not any(recorded[recorded.index(False) :])
         return beyond and name in self.inspection.sizes.loops
+
+    @functools.cached_property
+    def statistic(self) -> Statistic | None:
+        """How rows that are not known to be the fit's act on each other."""
+        if self.new_rows is False or not self.use.recomputes:
+            return None
+        return statistic(self.inspection, self.fit, [name for name, verb in self.verbs.items() if verb == "keep"])
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        return remarks(self.inspection, self.statistic)
 
     def _refuse_new_rows(self) -> None:
         new_rows = self.new_rows
@@ -710,7 +739,7 @@ def _carry_on(table: _Table, names: Collection[str]) -> str:
     grown = tuple(name for name in names if not table.cannot_go_on(table.entries[name]))
     if not grown:
         return ""
-    dims = [dim for name in grown for dim in per_draw_dims(table.samples, name) if dim in table.samples.indexes]
+    dims = [dim for name in grown for dim in per_draw_dims(table.samples, name) if dim in table.samples.labels]
     levels = f", and levels={{{dims[0]!r}: [...]}} to say which is which" if dims else ""
     return f"extend={grown!r} (of the drop-ins; sites= of sanitize.extend) to draw the others given them{levels}, or "
 
@@ -735,7 +764,8 @@ def _likely_sources(inspection: Inspection, entry: Entry, dim: int) -> str:
         if is_integer(leaf) and (i in told or (not told and int(leaf) == length)):
             found.append(f"argument {name!r} is {leaf}")
         elif shape_of(leaf) and (i in told or (not told and length in shape_of(leaf))):
-            found.append(f"argument {name!r} has shape {shape_of(leaf)}")
+            turned = sorted(shape_of(leaf)) == sorted((length, (entry.recorded or ())[dim])) and "; is it transposed?"
+            found.append(f"argument {name!r} has shape {shape_of(leaf)}{turned or ''}")
     return f" ({', '.join(found)})" if found else ""
 
 
@@ -749,6 +779,15 @@ def _what(shape: Shape | None) -> str:
 def _notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Notice]:
     """Nothing is drawn from a prior, or kept on a guess, without a warning that says how to settle it."""
     yield from _row_notices(table, verdicts)
+    if table.use.at_once and table.use.draws and (data := _data_for_predictions(table)):
+        yield Notice(
+            SanitizeWarning,
+            "; ".join(
+                f"{argument!r} is given, so that of {listing(sites)} the data come back" for argument, sites in data
+            )
+            + f": to predict, leave out {listing(argument for argument, _ in data)}.",
+            {},
+        )
     if missing := table.missing(verdicts):
         said = message(table.inspection, missing, table.unclaimed, table.use)
         yield Notice(MissingLatentWarning, said, {"missing": missing})
@@ -761,6 +800,25 @@ def _notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Notice]
             f"fit was given; keep={tuple(kept)!r} says that this is meant.",
             {"differences": differences},
         )
+    if indices := table.inspection.indices_out_of_range:
+        yield Notice(IndexRangeWarning, indices_message(indices), {"indices": indices})
+    if (found := table.statistic) is not None:
+        yield Notice(DataStatisticWarning, statistic_message(found, table.fit), {"statistic": found})
+
+
+def _data_for_predictions(table: _Table) -> list[tuple[str, list[str]]]:
+    """Arguments that observe sites which are asked for, where nothing is left to predict."""
+    inspection, asked = table.inspection, table.use.returned
+    observed = [n for n in inspection.run.named("observed") if asked is None or n in asked]
+    if not observed or not inspection.targets.isdisjoint(inspection.run.named("latent")):
+        return []
+    found = []
+    for p in inspection.call.parameters or ():
+        if p.default is None and p.name in inspection.call.names:
+            without = try_run(inspection.call.with_leaves({inspection.call.names.index(p.name): None}))
+            sites = [n for n in observed if without and n in without.sites and without.sites[n].kind == "latent"]
+            found += [(p.name, sites)] if sites else []
+    return found
 
 
 def _row_notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Notice]:

@@ -10,6 +10,14 @@ settings.register_profile("thorough", deadline=None, max_examples=500)
 settings.load_profile("default")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """A doctest has no mark of its own, and this one measures all hazards."""
+    for item in items:
+        if item.name == "sanitize.behavior.numpyro_behavior":
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)

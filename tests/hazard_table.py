@@ -1,4 +1,4 @@
-"""The README's table of hazards: written from measurements, read back to compare it with one."""
+"""The table of hazards in docs/hazards.md: written from measurements, read back to compare it with one."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ def render(results: Mapping[str, Mapping[str, str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def replace(readme: str, results: Mapping[str, Mapping[str, str]]) -> str:
-    """The README with its table written anew."""
-    before, rest = readme.split(START)
+def replace(page: str, results: Mapping[str, Mapping[str, str]]) -> str:
+    """The page with its table written anew."""
+    before, rest = page.split(START)
     return before + START + render(results) + END + rest.split(END)[1]
 
 
-def told(readme: str, version: str) -> dict[str, str]:
-    """What the README says of a version: hazard -> outcome."""
-    rows = readme.split(START)[1].split(END)[0].splitlines()
+def told(page: str, version: str) -> dict[str, str]:
+    """What the page says of a version: hazard -> outcome."""
+    rows = page.split(START)[1].split(END)[0].splitlines()
     cells = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
     wanted = _numbers(version)
     for i, head in enumerate(cells[0][1:], start=1):
         first, last = (re.findall(r"[\d.]+", head) * 2)[:2] if "–" not in head else head.split("–")  # noqa: RUF001
         if _numbers(first) <= wanted <= _numbers(last):
             return {row[0].strip("`"): row[i].strip("*") for row in cells[2:]}
-    raise LookupError(f"the README says nothing of NumPyro {version}")
+    raise LookupError(f"docs/hazards.md says nothing of NumPyro {version}")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -768,6 +768,7 @@ def test_from_disk_and_back(container, tmp_path, kind):
         assert np.array_equal(result["slope"], entries["slope"])
 
 
+@pytest.mark.slow
 def test_sharded_arrays_keep_their_sharding():
     """On eight devices, as dicts and in a Dataset: the same arrays, on the same devices, and predictions alike."""
     run_python(
@@ -859,6 +860,7 @@ def test_draws_of_a_guide(guided, shape):
     assert review.kept == set(LINE)
 
 
+@pytest.mark.slow
 def test_draws_of_predictive_with_a_guide(guided):
     """It adds `_auto_latent`, which is no site of the model."""
     guide, params, x = guided

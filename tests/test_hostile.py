@@ -233,7 +233,7 @@ BAD = {
         lambda: S(MODEL, draws(), X[:, :2]), ShapeMismatchError, r"'beta'.*argument 'X' has shape \(5, 2\)", "redraw="
     ),
     # the samples
-    "no samples": Bad(lambda: S(MODEL, None, X), SamplesTypeError, "NoneType", "mcmc.get_samples"),
+    "no samples": Bad(lambda: S(MODEL, None, X), SamplesTypeError, "are None", "mcmc.get_samples"),
     "samples forgotten": Bad(lambda: S(MODEL, X), SamplesTypeError, "ndarray", "second argument after the model"),
     "samples after the data": Bad(lambda: S(MODEL, X, draws()), SamplesTypeError, "ndarray", "second argument"),
     "list of draws": Bad(lambda: S(MODEL, [draws()], X), SamplesTypeError, "list", "mcmc.get_samples"),
@@ -369,7 +369,7 @@ BAD = {
         "anew",
     ),
     "review applied to nothing": Bad(
-        lambda: inspect_sites(MODEL, X).review(draws()).apply(None), SamplesTypeError, "NoneType", "mcmc.get_samples"
+        lambda: inspect_sites(MODEL, X).review(draws()).apply(None), SamplesTypeError, "are None", "mcmc.get_samples"
     ),
     "unknown site": Bad(lambda: inspect_sites(MODEL, X)["gamma"], KeyError, "gamma"),
     "unknown entry": Bad(lambda: inspect_sites(MODEL, X).review(draws())["gamma"], KeyError, "gamma"),
@@ -380,7 +380,7 @@ BAD = {
         "'beta' and 'sigma'",
         "add their",
     ),
-    "score without samples": Bad(lambda: log_likelihood(MODEL, None, X, y), SamplesTypeError, "NoneType", "mcmc"),
+    "score without samples": Bad(lambda: log_likelihood(MODEL, None, X, y), SamplesTypeError, "are None", "mcmc"),
     "score of a list": Bad(lambda: log_likelihood(MODEL, [1], X, y), SamplesTypeError, "list", "mcmc.get_samples"),
     "predict from a list": Bad(lambda: predict([1], X), SamplesTypeError, "list", "mcmc.get_samples"),
     "predict with new_rows as text": Bad(lambda: predict(draws(), X, new_rows="yes"), OptionError, "'yes'", "True"),

@@ -1,6 +1,7 @@
 """The model graph with verdicts, and tables for pandas."""
 
 import copy
+import html
 import pickle
 import sys
 
@@ -8,6 +9,7 @@ import jax
 import models
 import numpy as np
 import numpyro
+import numpyro.distributions as dist
 import pytest
 
 from sanitize import OptionError, inspect_sites, strip_deterministic
@@ -43,14 +45,14 @@ def edges(graph):
 
 
 def test_every_site_says_its_verdict_in_words_and_looks(row_effects):
-    """Kept, stripped (greyed), redrawn (outlined twice), and what has no entry."""
+    """Kept, stripped (greyed), redrawn (outlined twice), and what is predicted."""
     pytest.importorskip("graphviz")
     said = nodes(row_effects.render())
     for name, word, look in [
         ("sigma", "kept", "color="),
         ("z", "redrawn", "peripheries=2"),
         ("mu", "stripped", "grey85"),
-        ("obs", "no entry", "dotted"),
+        ("obs", "predicted", "#e8dff5"),
     ]:
         assert f'label="{name} {word}"' in said[name]
         assert look in said[name]
@@ -176,3 +178,20 @@ def test_texts_say_nothing_of_what_there_is_not():
     assert found["constant"].reason == "deterministic: recomputed"
     assert not found.missing
     assert "shapes per draw)</caption>" in found._repr_html_()
+
+
+@pytest.mark.parametrize("name", ["a<b>", "<b>a</b>", "net:0.kernel", 'a"b', "a'b", "a\\b"])
+def test_any_name_is_drawn(name, tmp_path):
+    graphviz = pytest.importorskip("graphviz")
+
+    def model(x, y=None):
+        slope = numpyro.sample(name, dist.Normal(0.0, 1.0))
+        numpyro.sample("y", dist.Normal(slope * x, 1.0), obs=y)
+
+    graph = inspect_sites(model, np.zeros(3)).review({name: np.zeros(4)}).render()
+    assert len(edges(graph)) == 1
+    try:
+        drawn = graph.pipe("svg").decode()
+    except graphviz.ExecutableNotFound:
+        return
+    assert name in html.unescape(drawn)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from inspect import Parameter
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from ..model.targets import Asking
 
 Path = tuple[Any, ...]  # ("X",) is a parameter, ("data", "x") what a parameter holds under a key
 Axis = tuple[Path, int]  # a dimension of an array; of an int, the int itself
@@ -34,7 +36,11 @@ def _array(name: str, dtype: Any, dims: int) -> Reading:
 
 
 def _values(name: str, of: Callable[[Any, int], Any]) -> Reading:
-    return Reading(name, lambda n, levels: of(np.arange(n) % levels, levels), 2, "values")
+    def make(n: int, levels: int) -> Any:
+        with np.errstate(all="ignore"):  # of no levels, NumPy warns
+            return of(np.arange(n) % levels, levels)
+
+    return Reading(name, make, 2, "values")
 
 
 def value(x: Any) -> Reading:
@@ -67,12 +73,8 @@ DATA = (VECTOR, INDEX, NUMBER, MATRIX, COUNTS, FLAGS)
 WITH_ONE_MORE_DIMENSION = {VECTOR: MATRIX, MATRIX: CUBE, INDEX: COUNTS}
 
 
-class Record(dict[Any, Any]):
-    """Its keys are attributes, too, unless an array has one of that name. Notes which it lacks in ``asked``."""
-
-    def __init__(self, items: Iterable[tuple[Any, Any]], path: Path = (), asked: dict[Path, bool] | None = None):
-        super().__init__(items)
-        vars(self).update(path=path, asked={} if asked is None else asked)
+class Record(Asking):
+    """Its keys are attributes, too, unless an array has one of that name; which there are, it does not tell."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or hasattr(jax.Array, name) or hasattr(np.ndarray, name):
@@ -81,19 +83,6 @@ class Record(dict[Any, Any]):
             return self[name]
         except KeyError:
             raise AttributeError(name) from None
-
-    def __missing__(self, key: Any) -> Any:
-        self.asked[(*self.path, key)] = True  # it has to be there
-        raise KeyError(key)
-
-    def __contains__(self, key: Any) -> bool:
-        there = super().__contains__(key)
-        if not there:
-            self.asked.setdefault((*self.path, key), False)
-        return there
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        return self[key] if key in self else default  # noqa: SIM401 - which would be this very function
 
     def __len__(self) -> int:
         return len(self["index"])  # of a frame: its rows
@@ -113,7 +102,7 @@ class Record(dict[Any, Any]):
 jax.tree_util.register_pytree_with_keys(
     Record,
     lambda record: ([(jax.tree_util.DictKey(k), v) for k, v in dict.items(record)], tuple(dict.keys(record))),
-    lambda keys, values: Record(zip(keys, values)),
+    lambda keys, values: Record(dict(zip(keys, values)), (), {}),
 )
 
 

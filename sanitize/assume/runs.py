@@ -1,9 +1,4 @@
-"""What one run under arguments on trial answers.
-
-Every size is a prime that occurs nowhere in the samples. So a recorded shape tells what it was in the fit, and an
-error of JAX, which names the two lengths that disagree, tells which sizes are one, which is a number of the model's,
-and which argument is of another kind.
-"""
+"""What one run under arguments on trial answers: its shapes tell sizes, its error names lengths that are one."""
 
 from __future__ import annotations
 
@@ -13,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from numpyro.distributions import Distribution
 from numpyro.distributions.distribution import validation_enabled
@@ -62,7 +58,7 @@ class Runner:
         """A prime for each size; fewer where there are too many sizes."""
         return dict(zip(trial.sizes, self._primes))
 
-    def run(self, trial: Trial, lengths: Lengths, free: bool) -> Answer:
+    def run(self, trial: Trial, lengths: Lengths, free: bool, drawn: bool = False) -> Answer:
         """The sites with these lengths, primes if they are ``free``: stopped where they contradict the samples."""
         self.runs += 1
         primes = lengths if free else {}
@@ -80,11 +76,11 @@ class Runner:
         def watched(path: Path, value: Any) -> Any:
             if path not in records:
                 return value
-            return Record(((key, watched((*path, key), v)) for key, v in dict.items(value)), path, asked)
+            return Record({key: watched((*path, key), v) for key, v in dict.items(value)}, path, asked)
 
         def attempt(*args: Any, **kwargs: Any) -> None:  # the failure is caught before JAX takes time to report it
             try:
-                with _Watched(see, not free):
+                with _Watched(see, drawn):
                     self.call.model(*args, **{name: watched((name,), value) for name, value in kwargs.items()})
             except Exception as error:
                 failures.append(error)
@@ -132,7 +128,8 @@ class _Watched(Messenger):  # type: ignore[misc]
                 dtype = jnp.result_type(int if fn.is_discrete else float)
             except Exception:  # no support, or one that does not say (NumPyro's versions differ): it is drawn from
                 return
-            message["value"] = jnp.zeros(fn.shape(message["kwargs"].get("sample_shape", ())), dtype)
+            zero, one = jnp.zeros((), dtype), jnp.ones((), dtype)
+            message["value"] = jax.lax.rng_uniform(zero, one, fn.shape(message["kwargs"].get("sample_shape", ())))
 
     def postprocess_message(self, message: dict[str, Any]) -> None:
         if message["type"] in ("sample", "deterministic") and hasattr(message["value"], "shape"):

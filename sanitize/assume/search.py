@@ -116,7 +116,7 @@ class Search:
         heap, seen, runs = [(0.0, 0, first)], {first.identity}, self.runner.runs
         while heap and self.runner.runs - runs < most_runs:
             cost, _, trial = heapq.heappop(heap)
-            found = self.explain(trial)
+            found = self.explain(trial, drawn=not only_ties)
             if isinstance(found, Explanation):
                 yield found
                 continue
@@ -160,7 +160,7 @@ class Search:
                 cost = 0.2 if len(order) == 2 and "no site" in text else 0.7 if is_guilty else 1.5
                 yield cost, trial.given(path, order[order.index(reading) + 1])
 
-    def explain(self, trial: Trial) -> Explanation | Answer:
+    def explain(self, trial: Trial, drawn: bool) -> Explanation | Answer:
         """Whether a trial explains the samples, in two runs at most; else the answer that says why not."""
         trial = replace(trial, readings={path: r for path, r in trial.readings.items() if r is not kinds.NOT_GIVEN})
         primes = self.runner.primes(trial)
@@ -176,7 +176,7 @@ class Search:
         if any(reading.kind == "values" for reading in trial.readings.values()):  # longer than they have levels
             longest = max([1, *sizes.values()])
             lengths.update({s: primes[s] * (1 + longest // primes[s]) for s in trial.leading - sizes.keys()})
-        confirmed = self.runner.run(trial, lengths, free=False)
+        confirmed = self.runner.run(trial, lengths, free=False, drawn=drawn)
         if confirmed.run is None or confirmed.failure is not None:
             return confirmed
         inspection = Inspection(trial.call(self.runner.call, lengths), confirmed.run, trial.described(sizes))

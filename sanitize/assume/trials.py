@@ -102,7 +102,7 @@ class Trial:
         def make(path: Path) -> Any:
             reading = self.readings[path]
             if reading is FIELDS:
-                return Record((p[-1], make(p)) for p in self.readings if p[:-1] == path and len(p) > 1)
+                return Record({p[-1]: make(p) for p in self.readings if p[:-1] == path and len(p) > 1}, path, {})
             return reading.make(*(max(self.length((path, i), lengths) or 0, 0) for i in range(reading.sizes)))
 
         given = {path[0]: make(path) for path in self.readings if len(path) == 1}

@@ -92,7 +92,7 @@ def resized(call: Call, lengths: Iterable[tuple[Axis, int]]) -> Call | None:
             new = jax.ShapeDtypeStruct(shape, abstract(leaf).dtype)
         else:
             # the same values in the same order, so that an index stays valid and times stay sorted
-            new = _taken(leaf, axis.dim, np.arange(length) * axis.length // max(length, 1))
+            new = taken(leaf, axis.dim, np.arange(length) * axis.length // max(length, 1))
         if new is None:
             return None
         changes[axis.leaf] = new
@@ -109,7 +109,8 @@ def _name_of(leaf: Any, name: str, dim: int) -> str:
     return f"{name}[{dim}]"
 
 
-def _taken(leaf: Any, dim: int, index: Any) -> Any:
+def taken(leaf: Any, dim: int, index: Any) -> Any:
+    """An argument with these of its rows, or columns."""
     if hasattr(leaf, "isel"):
         return leaf.isel({list(leaf.sizes)[dim]: index})
     if hasattr(leaf, "iloc"):
@@ -121,7 +122,7 @@ def _taken(leaf: Any, dim: int, index: Any) -> Any:
         columns.columns = [f"{name}~{j}" if again[j] else name for j, name in enumerate(columns.columns)]
         return columns
     if isinstance(leaf, list):
-        return [_taken(value, dim - 1, index) for value in leaf] if dim else [leaf[i] for i in index]
+        return [taken(value, dim - 1, index) for value in leaf] if dim else [leaf[i] for i in index]
     return leaf[(slice(None),) * dim + (index,)]
 
 
@@ -169,12 +170,12 @@ def with_levels(leaf: Any, column: Any, values: Any) -> Any:
         return values.tolist()
     if hasattr(leaf, "data_vars") or hasattr(leaf, "columns"):
         table = leaf.copy()
-        table[column] = _like(leaf[column], values)
+        table[column] = like(leaf[column], values)
         return table
-    return _like(leaf, values)
+    return like(leaf, values)
 
 
-def _like(column: Any, values: Any) -> Any:
+def like(column: Any, values: Any) -> Any:
     """A column of the same kind, of other values."""
     if hasattr(column, "isel"):
         return column.copy(data=values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -15,7 +16,7 @@ from numpyro.infer import Predictive
 from numpyro.infer.autoguide import AutoGuide
 from numpyro.primitives import Messenger
 
-from ..errors import ModelArgumentsError
+from ..errors import OPTIONS, ModelArgumentsError, meant
 
 Shape = tuple[int, ...]
 Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
@@ -35,6 +36,29 @@ def abstract(x: Any) -> Any:
     if isinstance(dtype, np.dtype):  # the dtype of a typed PRNG key is none, and canonicalize_dtype rejects it
         dtype = jax.dtypes.canonicalize_dtype(dtype)
     return jax.ShapeDtypeStruct(tuple(x.shape), dtype)
+
+
+def is_key(x: Any) -> bool:
+    """Whether this looks like a key of JAX's random numbers, typed or raw."""
+    dtype = getattr(x, "dtype", None)
+    if not isinstance(x, (jax.Array, np.ndarray)):
+        return False
+    return not isinstance(dtype, np.dtype) or (dtype == np.uint32 and x.shape in ((2,), (4,)))
+
+
+def describe_argument(leaf: Any) -> str:
+    """Shape and dtype of an array, the type of all else."""
+    if leaf is None:
+        return "None"
+    dtype = getattr(leaf, "dtype", None)
+    if not hasattr(leaf, "shape") or dtype is None:
+        return f"{leaf!r}" if isinstance(leaf, (bool, int, float)) else type(leaf).__name__
+    shape = tuple(leaf.shape)
+    return (
+        f"{shape} {dtype}"
+        if getattr(dtype, "kind", "f") not in "OSU"
+        else f"{getattr(dtype, 'str', dtype)[1:]} {shape}"
+    )
 
 
 def is_number_list(x: Any) -> bool:
@@ -204,7 +228,7 @@ def _refuse_other_than_model(model: Any) -> None:
     if not callable(model) or isinstance(model, (Distribution, Predictive)):
         raise ModelArgumentsError(
             f"The model has to be a function (or a callable object) of NumPyro primitives, not "
-            f"{type(model).__name__}: pass the model first, then the samples."
+            f"{type(model).__name__}: pass the model first, without calling it, then the samples."
         )
     function = _undecorated(model)
     while isinstance(function, functools.partial):
@@ -242,10 +266,20 @@ def arguments_error(call: Call, what: str) -> ModelArgumentsError:
     """The signature, and the call to make."""
     kinds = inspect.Parameter
     forms: dict[Any, str] = {kinds.KEYWORD_ONLY: "{0}={0}", kinds.VAR_POSITIONAL: "*{0}", kinds.VAR_KEYWORD: "**{0}"}
+    names = [p.name for p in call.parameters or ()]
+    args, kwargs = call.arguments() if call.treedef is not None else ((), {})
+    hints = [
+        f" Instead of {n!r}, {like}= may be meant."
+        for n in kwargs
+        if n not in names and (like := meant(n, [*names, *OPTIONS]))
+    ]
+    if (args or kwargs) and not hints and (absent := re.search(r"missing a required argument: '(\w+)'", what)):
+        hints = [f" If {absent[1]!r} is what is predicted, give it the default None in the model ({absent[1]}=None)."]
     needed = ", ".join(forms.get(p.kind, "{0}").format(p.name) for p in call.parameters or () if p.default is p.empty)
     example = f"model, {needed}" if needed else "model"
+    example = f"strip_deterministic({example.replace('model', 'model, samples', 1)}), or inspect_sites({example})"
     return ModelArgumentsError(
         f"{call.description} cannot be run with the arguments at hand: {what}. Pass the arguments that you predict "
-        f"with: strip_deterministic({example.replace('model', 'model, samples', 1)}), or inspect_sites({example}).",
+        f"with: {example}.{''.join(hints)}",
         signature=call.description,
     )

@@ -5,12 +5,17 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from .axes import resized, with_defaults
-from .call import Call
+import numpy as np
+
+from .axes import Axis, resized, with_defaults
+from .call import Call, shape_of
 from .given import given_and_parents
-from .jaxpr import NOTHING, ROW_BY_ROW, Labels, ancestors, drawn_from, reversed_series, uses
+from .jaxpr import NOTHING, ROW_BY_ROW, Labels, ancestors, drawn_from, reversed_series, rows_may_meet, uses
+from .ranges import OutOfRange, out_of_range
 from .sizes import Size, Sizes, cut, find_sizes, numbered
+from .statistics import Statistic, find_statistic
 from .targets import Observation, observable_sites, observations, targets_of, with_its_data
 from .trace import Dim, Run, Site, run, try_run
 
@@ -75,6 +80,42 @@ class Inspection:
         )
 
     @functools.cached_property
+    def indices_out_of_range(self) -> tuple[OutOfRange, ...]:
+        """Indices that do not exist, as far as the values of the arguments are known."""
+        return out_of_range(self.call, self.run)
+
+    @functools.cached_property
+    def rows_may_meet(self) -> bool:
+        """Whether the jaxpr leaves it open that what is drawn at one row depends on the arguments at others."""
+        call, sites = self.call, self.run.sites
+        lengths = {n for end in self.ends for n in sites[end].shape or ()}
+        axes = [(i, dim) for i, x in enumerate(call.shapes) for dim, n in enumerate(x.shape) if n in lengths]
+        outside = [leaf for i, leaf in enumerate(call.leaves) if i not in call.traced]
+        if self.run.jaxpr is None or any(lengths.intersection(shape_of(leaf)) for leaf in outside):
+            return bool(lengths)
+        return bool(axes) and rows_may_meet(self.run, axes, self.ends)
+
+    def statistic(
+        self, draw: Mapping[str, Any], kept: Collection[str], sizes: Collection[Size] | None = None
+    ) -> Statistic | None:
+        """How what is drawn at one row depends on the arguments at others, given a draw; None: it does not."""
+        of, joint, run = self.sizes.of, self.run.joint, self.run
+        rows: dict[tuple[Axis, ...], list[str]] = {}
+        for size in self.rows if sizes is None else sizes:
+            dims = {n: [i for i, f in enumerate(of[n]) if size in f] for n in self.targets if n not in run.scanned}
+            # one event is drawn at once: a Gaussian process that is observed
+            single = [n for n, d in dims.items() if d and max(d) < len(run.sites[n].shape or ()) - joint.get(n, 0)]
+            if single and any(axis.is_of_array for axis in size.axes):
+                rows[size.axes] = single
+        others = [size.axes for size in self.rows]
+        recorded = [n for n in run.named("deterministic") if n in draw and run.sites[n].shape == np.shape(draw[n])]
+        offered = [n for n in recorded if n not in kept and not any({*self.rows} & f for f in of[n])]
+        # through latents with values for rows, as of a Gaussian process, rows are to act on each other
+        row_level = [n for n in run.named("latent") if any({*self.rows} & f for f in of[n])]
+        draw = {**draw, **{n: np.zeros(run.sites[n].shape or (), run.sites[n].dtype) for n in row_level}}
+        return find_statistic(self.call, rows, others, draw, kept, offered) if rows else None
+
+    @functools.cached_property
     def observations(self) -> tuple[Observation, ...]:
         """What arguments that are not given would observe."""
         short_call, short, _ = cut(self.call, self.run)
@@ -132,16 +173,6 @@ class Inspection:
             name: tuple(i for i, follows in enumerate(dims) if rows & follows) for name, dims in self.sizes.of.items()
         }
         return {name: dims for name, dims in found.items() if dims}
-
-    @functools.cached_property
-    def named_by_row(self) -> frozenset[str]:
-        """Latents that a loop over the rows names, one for each: ``z_0``, ``z_1``, ..."""
-        rows = frozenset(self.rows)
-        return frozenset(
-            name
-            for name, sizes in self.sizes.loops.items()
-            if rows & sizes and self.run.sites[name].kind == "latent" and name not in self.targets
-        )
 
     def dims(self, name: str) -> tuple[Dim, ...]:
         """Each dimension of a site, with what it follows in words."""

@@ -27,8 +27,8 @@ class Observation:
 def observations(call: Call, base: Run) -> tuple[Observation, ...]:
     """What an argument that is None, a key that a dict lacks, and a flag would change if they were given, or flipped.
 
-    The array given has the shape of a latent (those that the model draws last come first), or one value a row. The
-    first that the model runs with tells: NumPyro lets a site be observed with a value of any shape.
+    The array given has the shape of a latent (those that the model draws last come first), or one value a row or a
+    step. The first that the model runs with tells: NumPyro lets a site be observed with a value of any shape.
     """
     found = []
     shapes = _shapes(call, base)
@@ -76,7 +76,8 @@ def _is_taken(after: Run, name: str) -> bool:
 def _shapes(call: Call, base: Run) -> list[tuple[Shape, Any]]:
     latents = [base.sites[name] for name in reversed(base.named("latent"))]
     shapes = [(site.shape, site.dtype) for site in latents if site.shape is not None]
-    rows = [a.length for a in lengths_of(call) if a.kind == "leading" and a.length > 0]
+    axes = [a for a in lengths_of(call) if a.length > 0]
+    rows = [a.length for kind in ("leading", "integer") for a in axes if a.kind == kind]  # a row, or a step
     return list(dict.fromkeys([*shapes, *(((n,), np.dtype(jax.dtypes.canonicalize_dtype(float))) for n in rows)]))
 
 
@@ -130,40 +131,36 @@ def _defaults(call: Call) -> Iterator[tuple[str, Any]]:
 
 # ------------------------------------------------------------------------------------------ keys of a dict
 
-_Path = tuple[Any, ...]  # to a dict among the arguments: its key at each step
+_Path = tuple[Any, ...]  # to a value among the arguments: its key at each step
 
 
-class _Asking(dict[Any, Any]):
-    """A dict that writes down which keys it was asked for and has not."""
+class Asking(dict[Any, Any]):
+    """A dict that writes down which keys it was asked for and has not, and whether they had to be there."""
 
-    def __init__(self, items: Mapping[Any, Any], path: _Path, asked: dict[tuple[_Path, Any], None]):
+    def __init__(self, items: Mapping[Any, Any], path: _Path, asked: dict[_Path, bool]):
         super().__init__({key: _asking(value, (*path, key), asked) for key, value in items.items()})
         self.path, self.asked = path, asked
 
-    def note(self, key: Any) -> None:
-        if not super().__contains__(key):
-            self.asked[self.path, key] = None
-
     def __contains__(self, key: Any) -> bool:
-        self.note(key)
-        return super().__contains__(key)
+        there = super().__contains__(key)
+        if not there:
+            self.asked.setdefault((*self.path, key), False)
+        return there
 
     def get(self, key: Any, default: Any = None) -> Any:
-        self.note(key)
-        return super().get(key, default)
+        return self[key] if key in self else default  # noqa: SIM401 - which would be this very function
 
     def pop(self, key: Any, *default: Any) -> Any:
-        self.note(key)
-        return super().pop(key, *default)
+        return super().pop(key, *default) if key in self or default else self[key]
 
     def __missing__(self, key: Any) -> Any:
-        self.note(key)
+        self.asked[(*self.path, key)] = True
         raise KeyError(key)
 
 
-def _asking(tree: Any, path: _Path, asked: dict[tuple[_Path, Any], None]) -> Any:
+def _asking(tree: Any, path: _Path, asked: dict[_Path, bool]) -> Any:
     if type(tree) is dict:
-        return _Asking(tree, path, asked)
+        return Asking(tree, path, asked)
     if type(tree) in (list, tuple):
         return type(tree)(_asking(value, (*path, i), asked) for i, value in enumerate(tree))
     return tree
@@ -174,7 +171,7 @@ def _absent_keys(call: Call) -> list[tuple[str, _Path, Any]]:
     args, kwargs = call.arguments()
     if not any(type(value) is dict for value in (*args, *kwargs.values())):
         return []
-    asked: dict[tuple[_Path, Any], None] = {}
+    asked: dict[_Path, bool] = {}
 
     def model(*args: Any, **kwargs: Any) -> Any:
         kwargs = {name: _asking(value, (1, name), asked) for name, value in kwargs.items()}
@@ -183,9 +180,9 @@ def _absent_keys(call: Call) -> list[tuple[str, _Path, Any]]:
     try_run(replace(call, model=model))
     names = [p.name for p in call.parameters or ()]
     found = []
-    for path, key in asked:
+    for *path, key in asked:
         first = path[1] if path[0] else names[path[1]] if path[1] < len(names) else f"args[{path[1]}]"
-        found.append((str(first) + "".join(f"[{step!r}]" for step in path[2:]), path, key))
+        found.append((str(first) + "".join(f"[{step!r}]" for step in path[2:]), tuple(path), key))
     return found
 
 

@@ -28,11 +28,14 @@ from numpyro.distributions.transforms import Transform
 from numpyro.infer import init_to_uniform
 from numpyro.primitives import Messenger
 
-from .call import Call, Shape, arguments_error, is_array, is_number_list
+from ..errors import add_note
+from .call import Call, Shape, arguments_error, describe_argument, is_array, is_key, is_number_list, shape_of
 
 # NumPyro's stack of effect handlers is one list for the whole process: runs of two threads would see
 # each other's sites. Re-entrant, because a model may itself predict with a sanitized posterior.
 ONE_RUN_AT_A_TIME = threading.RLock()
+
+_REACHED = "_sanitize_reached"  # attribute of an error: the last site before it
 
 # What JAX raises where Python code asks a tracer for its value (`int(x)`, `if z:`, `x[mask]`, `np.unique(x)`).
 NEEDS_VALUES = (jax.errors.JAXTypeError, jax.errors.JAXIndexError)
@@ -117,6 +120,7 @@ class Run:
     jaxpr: Any  # of the run; None where it was eager
     owners: tuple[str, ...]  # of the jaxpr's first outputs: which site each is a value of
     drawn_with: tuple[str, ...] = ()  # of the outputs after them: of which site each is a parameter
+    consts: tuple[Any, ...] = ()  # values of the jaxpr's `constvars`
 
     def named(self, kind: str) -> list[str]:
         """The sites of a kind, in the order of the run."""
@@ -183,7 +187,8 @@ def run_in_mode(call: Call) -> Run:
         if call.mode == "eager":
             record([])
             return Run(jaxpr=None, **found)
-        return Run(jaxpr=jax.make_jaxpr(record)(call.shapes).jaxpr, **found)
+        closed = jax.make_jaxpr(record)(call.shapes)
+        return Run(jaxpr=closed.jaxpr, consts=tuple(closed.consts), **found)
 
 
 def _names(pairs: Sequence[tuple[str, Any]]) -> tuple[str, ...]:
@@ -211,7 +216,12 @@ def trace_model(
     model = handlers.substitute(model, substitute_fn=_value_where_none_can_be_drawn)
     tracer = handlers.trace(model)
     with ONE_RUN_AT_A_TIME, _handlers_as_they_were(model), handlers.block():
-        return tracer.get_trace(*args, **kwargs)
+        try:
+            return tracer.get_trace(*args, **kwargs)
+        except Exception as error:
+            with contextlib.suppress(Exception):  # an exception that takes no attributes
+                vars(error)[_REACHED] = next(reversed(tracer.trace), None)
+            raise
 
 
 @contextlib.contextmanager
@@ -301,6 +311,32 @@ def _explained(call: Call, error: Exception) -> Exception:
     """The user's own exception with a note; ours where arguments are missing."""
     if isinstance(error, TypeError) and (mismatch := call.why_not_bound()):
         return arguments_error(call, mismatch)
-    if hasattr(error, "add_note"):  # Python 3.11 and later
-        error.add_note(f"This was raised by {call.description} itself, run by sanitize to see its sites.")
+    reached = vars(error).pop(_REACHED, None)
+    where = f"after its site {reached!r}" if reached else "before its first site"
+    given = ", ".join(f"{name}: {describe_argument(leaf)}" for name, leaf in zip(call.names, call.leaves))
+    hint = "".join(f" {hint}" for hint in _hints(call, error))
+    add_note(
+        error,
+        f"This was raised by {call.description} itself, {where}, run by sanitize to see its sites with "
+        f"{given or 'no arguments'}.{hint}",
+    )
     return error
+
+
+def _hints(call: Call, error: Exception) -> Iterator[str]:
+    """What is wrong with the arguments, as far as it can be seen from here."""
+    for name, leaf in zip(call.names, call.leaves):
+        shape = shape_of(leaf)
+        if is_key(leaf):
+            yield (
+                f"{name} is a random key: strip_deterministic and inspect_sites take none; Predictive takes it before "
+                f"the model's arguments, as in Predictive(model, samples)(key, ...)."
+            )
+        elif isinstance(leaf, list):
+            yield f"{name} is a list: pass np.asarray({name})."
+        elif leaf is not None and getattr(getattr(leaf, "dtype", None), "kind", "f") in "OSU":
+            yield f"{name} holds no numbers."
+        elif 0 in shape:
+            yield f"{name} has shape {shape}: there are no rows."
+        elif len(shape) == 1 and isinstance(error, IndexError):
+            yield f"{name} has one dimension only: one row is passed as {name}[None], one column as {name}[:, None]."

@@ -57,7 +57,7 @@ def contradiction(
     if not (constant or comparable):
         return None
     draws = recorded([*dict.fromkeys([*constant, *comparable, *(latents if comparable else ())])])
-    varying = [name for name in constant if not _same(draws[name], draws[name][:1]).all()]
+    varying = [name for name in constant if not same(draws[name], draws[name][:1]).all()]
     if varying:
         return f"the recorded draws of {listing(varying)} differ, but no latent has a part in them"
     known = {} if known is None else known
@@ -71,7 +71,7 @@ def contradiction(
     return f"{listing(different)} computed from the recorded latents is not what was recorded"
 
 
-def _same(one: Any, other: Any) -> Any:
+def same(one: Any, other: Any) -> Any:
     """Elementwise equality up to rounding, NaN equal to NaN."""
     one, other = np.asarray(one), np.asarray(other)
     scale = np.max(np.abs(other[np.isfinite(other)]), initial=0.0)
@@ -139,7 +139,7 @@ def reaches_other_rows(call: Call, rows: Sequence[Axis], name: str, dim: int, na
                     for before, now in zip(parameters(base[site]["fn"]), parameters(after[site]["fn"])):
                         for axis in (i for i, length in enumerate(before.shape) if length == n):
                             one, two = (np.asarray(x).compress(far, axis) for x in (now, before))
-                            if not _same(one, two).all():
+                            if not same(one, two).all():
                                 return True
     except Exception:  # a model that does not run on these rows
         return None
@@ -169,7 +169,7 @@ def computes_alike(one: Call, other: Call, kept: Collection[str]) -> bool | None
                     return False
                 if any(np.shape(x) != np.shape(y) for x, y in zip(before, now)):
                     return None
-                if not all(_same(x, y).all() for x, y in zip(before, now)):
+                if not all(same(x, y).all() for x, y in zip(before, now)):
                     return False
     except Exception:
         return None
@@ -201,7 +201,7 @@ def _different(
         values = compute(arrays, {name: draws[name][i] for name in latents})
         for name in computed:
             was = draws[name][i]
-            if np.shape(values[name]) != np.shape(was) or not _same(values[name], was).all():
+            if np.shape(values[name]) != np.shape(was) or not same(values[name], was).all():
                 different.add(name)
     return [name for name in computed if name in different]
 

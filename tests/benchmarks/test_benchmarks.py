@@ -8,6 +8,7 @@ import time
 import tracemalloc
 
 import jax
+import jax.numpy as jnp
 import models
 import numpy as np
 import numpyro
@@ -18,6 +19,9 @@ from numpyro import handlers, infer
 import sanitize
 from sanitize import inspect_sites, strip_deterministic
 from sanitize.model import trace as trace_module
+from sanitize.model.call import Call
+from sanitize.model.inspection import Inspection
+from sanitize.model.ranges import out_of_range
 
 KEY = jax.random.PRNGKey(0)
 DRAWS = 1000
@@ -160,6 +164,35 @@ def test_a_model_that_needs_values(benchmark, figure):
     (seconds,) = fastest(lambda: strip_deterministic(model, samples, x, group, new_rows=True) and None, rounds=2)
     figure("`strip_deterministic` of a model that needs values (np.unique), 10,000,000 rows", f"{seconds:.1f} s", "-")
     benchmark.pedantic(lambda: None, rounds=1)
+
+
+@pytest.mark.parametrize("what", ["a[g]", "a[g - 1]", "guarded by where and maximum"])
+def test_indices(benchmark, figure, what):
+    """The check of an index, against NumPy's minimum and maximum of it."""
+    picks = {
+        "a[g]": lambda a, g: a[g],
+        "a[g - 1]": lambda a, g: a[g - 1],
+        "guarded by where and maximum": lambda a, g: jnp.where(g > 0, a[jnp.maximum(g, 0)], 0.0),
+    }
+
+    def model(g, y=None):
+        effect = numpyro.sample("effect", dist.Normal().expand([6]))
+        numpyro.sample("y", dist.Normal(picks[what](effect, g), 1.0), obs=y)
+
+    index = (np.arange(10_000_000) % 5 + 1).astype(np.int32)
+    inspection = Inspection.of(Call.of(model, (index,), {}))
+
+    def check():
+        return out_of_range(inspection.call, inspection.run)
+
+    assert check() == ()
+    ours, floor = fastest(check, lambda: [index.min(), index.max()], rounds=30)
+    figure(
+        f"the check of an index, {what}, against NumPy's `min` and `max`, 10,000,000 rows",
+        f"{ours / floor:.2f} times",
+        "<= 3",
+    )
+    benchmark.pedantic(check, rounds=5)
 
 
 def test_apply(benchmark, figure):

@@ -1,0 +1,231 @@
+"""A function compiled ahead of time, and how it runs over draws: in pieces, in batches, now or when dask says so."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm.auto import tqdm
+
+from .errors import OptionError
+from .model.call import Shape, abstract
+from .model.trace import ONE_RUN_AT_A_TIME
+
+_PIECE = 4 * 2**20  # bytes that one piece puts out, so that it stays in the caches of the processor
+_CHUNK = 64 * 2**20  # bytes of a chunk of a lazy answer, where no batch size was said
+
+
+class Draws:
+    """Draws of some entries, of shape ``(*batch shape, *per-draw shape)``, one chain after the other.
+
+    What is not in memory is sliced only. What is sharded over devices stays there.
+    """
+
+    def __init__(self, arrays: Mapping[str, Any], shape: Shape):
+        self.shape, self.total = shape, int(np.prod(shape))
+        # an entry that is no site carries the number of draws, where no other is left
+        self.arrays = {name: self._flat(x) for name, x in (arrays or {"_draws": np.zeros(shape)}).items()}
+        self.sharded = any(map(_is_sharded, self.arrays.values()))
+
+    def _flat(self, x: Any) -> Any:
+        if not isinstance(x, (np.ndarray, jax.Array)):
+            return x
+        x = x if _is_sharded(x) else np.asarray(x)
+        return x.reshape(self.total, *x.shape[len(self.shape) :])
+
+    def slice(self, start: int, stop: int) -> dict[str, Any]:
+        """The draws in between; what is not in memory has still to be read."""
+        return {name: self._slice(x, start, stop) for name, x in self.arrays.items()}
+
+    def _slice(self, x: Any, start: int, stop: int) -> Any:
+        if isinstance(x, (np.ndarray, jax.Array)):
+            return x if stop - start == self.total else x[start:stop]
+        if len(self.shape) < 2:
+            return x[start:stop] if self.shape else np.asarray(x)[None]
+        per = self.shape[1]
+        chains = range(start // per, (stop - 1) // per + 1)
+        parts = [x[c, max(start - c * per, 0) : min(stop - c * per, per)] for c in chains]
+        return parts[0] if len(parts) == 1 else np.concatenate([np.asarray(part) for part in parts])
+
+    def shapes(self, n: int) -> dict[str, Any]:
+        """Of ``n`` draws, for the compiler."""
+        shapes = {}
+        for name, x in self.arrays.items():
+            per_draw = x.shape[1 if isinstance(x, (np.ndarray, jax.Array)) else len(self.shape) :]
+            shapes[name] = jax.ShapeDtypeStruct((n, *per_draw), jax.dtypes.canonicalize_dtype(x.dtype))
+        return shapes
+
+
+def _is_sharded(x: Any) -> bool:
+    return isinstance(x, jax.Array) and len(x.sharding.device_set) > 1
+
+
+class Compiled:
+    """A function of arrays that never runs Python again: NumPyro's stack of handlers is one a process.
+
+    Pickled it is the bytes of ``jax.export``, so that no process that loads it needs the model.
+    """
+
+    def __init__(self, function: Callable[..., Any], inputs: tuple[Any, ...], sharded: bool = False):
+        self.x64 = jax.config.jax_enable_x64  # type: ignore[attr-defined]
+        self.function, self.inputs = jax.jit(function), inputs
+        with ONE_RUN_AT_A_TIME:
+            lowered = self.function.lower(*inputs)
+        # how draws are sharded is seen when they come
+        self.call = self.function if sharded else lowered.compile()
+
+    def __call__(self, *inputs: Any) -> Any:
+        return self.call(*inputs)
+
+    @functools.cached_property
+    def exported(self) -> bytes:
+        try:
+            import flatbuffers  # noqa: F401 - in which JAX writes
+            from jax import export
+        except ImportError as error:
+            raise OptionError(
+                f"To run in other processes, what was compiled is pickled, which needs JAX 0.4.30 or later and "
+                f"flatbuffers ({error}): pip install 'numpyro-sanitize[dask]'. Threads of this process need neither: "
+                f"compute(scheduler='threads')."
+            ) from error
+        with ONE_RUN_AT_A_TIME:
+            return bytes(export.export(self.function)(*self.inputs).serialize())
+
+    def __reduce__(self) -> Any:
+        return _loaded, (self.exported, self.x64)
+
+
+@functools.lru_cache(maxsize=64)
+def _loaded(data: bytes, x64: bool) -> Loaded:
+    return Loaded(data, x64)
+
+
+class Loaded:
+    """What a `Compiled` is in another process."""
+
+    def __init__(self, data: bytes, x64: bool):
+        from jax import export
+
+        self.data, self.x64 = data, x64
+        self.call = jax.jit(export.deserialize(bytearray(data)).call)
+
+    def __call__(self, *inputs: Any) -> Any:
+        if self.x64 != jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+            raise OptionError(
+                f"This was compiled with jax_enable_x64={self.x64}, and this process has the other setting: set "
+                f"JAX_ENABLE_X64={int(self.x64)} in the environment of the workers."
+            )
+        return self.call(*inputs)
+
+    def __reduce__(self) -> Any:
+        return _loaded, (self.data, self.x64)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A compiled function of ``(keys, draws, inputs)``, to be run over batches of ``size`` draws in pieces.
+
+    The last piece overlaps the one before, since all have the same number of draws.
+    """
+
+    function: Any
+    piece: int
+    size: int
+    outputs: Mapping[str, Any]  # shape and dtype of what one draw gives
+    means: Mapping[str, str] = field(default_factory=dict)  # those that are means -> of which distribution
+
+    @classmethod
+    def of(
+        cls, one: Callable[..., Any], draws: Draws, inputs: Any, size: int | None, by_chain: bool, means: dict[str, str]
+    ) -> Batch:
+        """Compile ``one(key, draw, inputs)`` for pieces of these draws; ``size`` as said, if it was."""
+        inputs = jax.tree_util.tree_map(lambda x: jnp.asarray(x) if isinstance(x, float) else abstract(x), inputs)
+
+        def piece(keys: Any, draws: Any, inputs: Any) -> Any:
+            return jax.vmap(one, (0, 0, None))(keys, draws, inputs)
+
+        def shapes(n: int) -> tuple[Any, ...]:
+            keys = jax.random.key_data(jax.random.split(jax.random.PRNGKey(0), n))
+            return abstract(keys), draws.shapes(n), inputs
+
+        with ONE_RUN_AT_A_TIME:
+            outputs = jax.eval_shape(one, *jax.tree_util.tree_map(_without_first, shapes(1)[:2]), inputs)
+        each = max(1, sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in outputs.values()))
+        most = draws.shape[-1] if by_chain and draws.shape else draws.total
+        size = min(most, size or (max(1, _CHUNK // each) if by_chain else most))
+        pieces = 1 if draws.sharded else -(-size // max(1, _PIECE // each))
+        n = -(-size // pieces)
+        return cls(Compiled(piece, shapes(n), draws.sharded), n, size, outputs, means)
+
+    def __call__(self, keys: Any, draws: Mapping[str, Any], inputs: Any, take: int) -> dict[str, np.ndarray]:
+        """The last ``take`` draws of those passed."""
+        n, piece = len(keys), self.piece
+        inputs = jax.tree_util.tree_map(jnp.asarray, inputs)
+        draws = {name: x if isinstance(x, jax.Array) else np.asarray(x) for name, x in draws.items()}
+        result = {name: np.empty((n, *x.shape), x.dtype) for name, x in self.outputs.items()}
+        for i in range(0, n, piece):
+            rows = slice(max(0, min(i, n - piece)), min(i + piece, n))
+            given = {name: x if piece >= n else x[rows] for name, x in draws.items()}
+            for name, values in self.function(keys[rows], given, inputs).items():
+                values = np.asarray(values)
+                if name in self.means and not np.isfinite(values).all():
+                    raise no_mean(name, self.means[name], "is NaN or infinite")
+                result[name][rows] = values
+        return {name: x[n - take :] for name, x in result.items()}
+
+    def _steps(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """From where to where the batches read, and how many draws they give: a short one reads some before it."""
+        for i in range(start, stop, self.size):
+            end = min(i + self.size, stop)
+            yield min(i, end - self.piece), end, end - i
+
+    def now(self, keys: Any, draws: Draws, inputs: Any, progress_bar: bool) -> dict[str, np.ndarray]:
+        """All draws, of shape ``(*batch shape, ...)``."""
+        steps = [*self._steps(0, draws.total)]
+        if len(steps) == 1:
+            result = self(keys, draws.slice(0, draws.total), inputs, draws.total)
+        else:
+            result = {name: np.empty((draws.total, *x.shape), x.dtype) for name, x in self.outputs.items()}
+            for start, stop, take in tqdm(steps, disable=not progress_bar):
+                got = self(keys[start:stop], draws.slice(start, stop), inputs, take)
+                for name, values in got.items():
+                    result[name][stop - take : stop] = values
+        return {name: x.reshape(*draws.shape, *x.shape[1:]) for name, x in result.items()}
+
+    def later(self, keys: Any, draws: Draws, inputs: Any) -> dict[str, Any]:
+        """The same as dask arrays, a batch a chunk. No chunk crosses chains."""
+        try:
+            import dask
+            import dask.array as da
+        except ImportError as error:
+            raise OptionError(f"lazy=True needs dask ({error}): pip install 'numpyro-sanitize[dask]'.") from error
+
+        run, inputs = dask.delayed(self, pure=False), dask.delayed(inputs, pure=False)
+        per = draws.shape[-1] if draws.shape else 1
+        chains: dict[str, list[Any]] = {name: [] for name in self.outputs}
+        for first in range(0, draws.total, per):
+            chunks: dict[str, list[Any]] = {name: [] for name in self.outputs}
+            for start, stop, take in self._steps(first, first + per):
+                got = run(keys[start:stop], draws.slice(start, stop), inputs, take)
+                for name, x in self.outputs.items():
+                    chunks[name].append(da.from_delayed(got[name], (take, *x.shape), x.dtype))
+            for name, parts in chunks.items():
+                chains[name].append(da.concatenate(parts))
+        leading = {0: lambda parts: parts[0][0], 1: lambda parts: parts[0], 2: da.stack}[len(draws.shape)]
+        return {name: leading(parts) for name, parts in chains.items()}
+
+
+def _without_first(x: Any) -> Any:
+    return jax.ShapeDtypeStruct(x.shape[1:], x.dtype)
+
+
+def no_mean(name: str, distribution: str, what: str) -> OptionError:
+    return OptionError(
+        f"The mean of the distribution of {name!r}, {distribution}, {what}, so that kind='mean' cannot give it. Pass "
+        f"kind='samples' to draw from it, or leave {name!r} out of return_sites."
+    )

@@ -1,0 +1,44 @@
+"""What samples may be, for type checkers: by structure, as NumPyro has no types and the generations of ArviZ differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+
+class Dataset(Protocol):
+    """An ``xarray.Dataset`` or ``xarray.DataTree``."""
+
+    @property
+    def data_vars(self) -> Any: ...
+    @property
+    def isel(self) -> Any: ...
+
+
+class InferenceData(Protocol):
+    """An ``arviz.InferenceData``, which ArviZ has no more since version 1."""
+
+    @property
+    def groups(self) -> Any: ...
+    @property
+    def isel(self) -> Any: ...
+
+
+class Fitted(Protocol):
+    """A fitted ``MCMC``."""
+
+    @property
+    def get_samples(self) -> Any: ...
+
+
+class Named(Protocol):
+    """A named tuple of arrays, as BlackJAX has."""
+
+    @property
+    def _asdict(self) -> Any: ...
+
+
+# What comes back as what it was, and what comes back as a dict.
+Same = TypeVar("Same", bound=Mapping[str, Any] | Dataset | InferenceData)
+Converted: TypeAlias = Fitted | Named
+Samples: TypeAlias = Mapping[str, Any] | Dataset | InferenceData | Converted

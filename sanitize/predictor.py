@@ -1,0 +1,444 @@
+"""`Predictor`: stock ``Predictive``, compiled once, in batches of draws, labelled, lazy if asked for."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+from numpyro import handlers
+from numpyro.distributions import Distribution, ExpandedDistribution, Independent, MaskedDistribution
+
+from . import containers
+from .compiled import Batch, Draws, no_mean
+from .errors import OptionError, SamplesTypeError, listing
+from .infer import (
+    StockPredictive,
+    cannot_score,
+    condition_on_deterministic,
+    inspect_call,
+    not_given,
+    spare_values,
+    stock_log_likelihood,
+)
+from .labels import Labels
+from .missing import Use
+from .model.call import Call
+from .model.inspection import Inspection
+from .model.sizes import numbered
+from .model.trace import ONE_RUN_AT_A_TIME
+from .review import Review, review_samples
+from .signature import calculates_with, lossy, shapes_key, takeable, taking, value_key
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_SINCE = (0, 15)  # of NumPyro; before, recorded values could not be told from drawn ones, and keys were others
+
+_MOST = 32  # signatures that one instance remembers: shapes that a server sees are few
+
+_MEAN = " (mean)"  # after the name of a site: what it is called until it is handed out
+
+
+class Predictor:
+    """Predict many times, or more than memory holds: compiled once, in batches of draws, an ``xarray.Dataset`` back.
+
+    The numbers are those of NumPyro's ``Predictive`` with the same key and stripped samples, up to rounding, whatever
+    the batches.
+
+    Parameters
+    ----------
+    model : callable
+        The NumPyro model.
+    samples : mapping of arrays, MCMC, xarray.Dataset, arviz.InferenceData or xarray.DataTree
+        Posterior samples, of which any entries may be stripped, see `strip_deterministic`. Chains and draws come back
+        as they were; those of an ``MCMC`` by chain. What dask holds is read batch by batch.
+    return_sites : str or sequence of str, optional
+        Sites to give back; by default what ``Predictive`` gives: what is drawn, and deterministic sites.
+    params : dict, optional
+        Values of ``numpyro.param`` sites, of neural networks for example.
+    kind : str
+        ``"samples"`` draws observed sites; ``"mean"`` gives the mean of their distribution instead, without noise.
+        Deterministic sites come in both.
+    batch_size : int, optional
+        So many draws exist at once: the chunk of a lazy answer, and what is read of samples that dask holds. By
+        default all of them; of a lazy answer what 64 MB hold.
+    lazy : bool
+        Give back dask arrays, which are computed batch by batch when they are asked for (``compute``, ``to_zarr``,
+        ``mean("draw").compute()``). The draws do not depend on the chunks.
+    new_rows, keep, redraw
+        See `strip_deterministic`.
+    dims : mapping of str to sequence of str, optional
+        Names of the dimensions of a site, without chains and draws. By default those of the recorded entry, of the
+        plates, of a frame or a labelled array among the arguments, else ``<site>_dim_0``.
+    coords : mapping of str to sequence, optional
+        Labels along dimensions.
+    progress_bar : bool
+        Show one over the batches, where there are several. Off where the environment has ``CI``, as in NumPyro.
+
+    Raises
+    ------
+    OptionError
+        At once: an option that cannot be understood. At the call, before anything is compiled: a key that is none,
+        no such site; and a distribution without a mean, by its name.
+    ShapeMismatchError, MissingLatentError, BatchShapeError, ModelArgumentsError
+        At the call, see `strip_deterministic`.
+
+    Warns
+    -----
+    RedrawnSiteWarning, RowLevelSiteWarning
+        At the call, see `strip_deterministic`.
+
+    Notes
+    -----
+    Compiled once for each signature: shapes and dtypes of arrays and Python's floats, and the values of all other
+    arguments. Arrays of which the model needs the values (``np.unique(group)``), and 64-bit ones that it calculates
+    with in NumPy and that JAX would cast away (time stamps), count among those. What the model reads besides, a global
+    or a field, is read when a signature is seen first, as by ``jax.jit``. ``factor`` sites are left out.
+
+    A lazy answer can be computed by the threads of this process, or by a cluster: what was compiled is pickled by
+    ``jax.export``, so that no worker needs the model (``pip install 'numpyro-sanitize[dask]'``).
+
+    Draws that are sharded over devices are computed where they are.
+
+    Examples
+    --------
+    >>> import jax, numpy as np, numpyro, numpyro.distributions as dist
+    >>> from sanitize import Predictor
+    >>> def model(x, y=None):
+    ...     slope = numpyro.sample("slope", dist.Normal())
+    ...     with numpyro.plate("day", len(x)):
+    ...         mu = numpyro.deterministic("mu", slope * x)
+    ...         numpyro.sample("y", dist.Normal(mu, 1.0), obs=y)
+    >>> samples = {"slope": np.zeros((4, 50)), "mu": np.zeros((4, 50, 100))}
+    >>> predict = Predictor(model, samples)
+    >>> dict(predict(jax.random.PRNGKey(0), np.zeros(3)).sizes)
+    {'chain': 4, 'draw': 50, 'day': 3}
+    >>> predict.log_likelihood(np.zeros(3), np.zeros(3))["y"].dims
+    ('chain', 'draw', 'day')
+    >>> expected = Predictor(model, samples, kind="mean", return_sites="y")(jax.random.PRNGKey(0), np.zeros(3))
+    >>> float(expected["y"].std())
+    0.0
+    """
+
+    def __init__(
+        self,
+        model: Callable[..., Any],
+        samples: Any,
+        return_sites: str | Sequence[str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        kind: str = "samples",
+        batch_size: int | None = None,
+        lazy: bool = False,
+        new_rows: bool | None = None,
+        keep: str | Sequence[str] = (),
+        redraw: str | Sequence[str] = (),
+        dims: Mapping[str, Sequence[str]] | None = None,
+        coords: Mapping[str, Any] | None = None,
+        progress_bar: bool = True,
+    ):
+        _refuse_old_numpyro()
+        if kind not in ("samples", "mean"):
+            raise OptionError(f"kind is {kind!r}: it has to be 'samples' or 'mean'.")
+        if batch_size is not None and (
+            isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1
+        ):
+            raise OptionError(f"batch_size is {batch_size!r}: it has to be a positive whole number, or None.")
+        self.model, self.params = model, dict(params or {})
+        self.return_sites = [return_sites] if isinstance(return_sites, str) else return_sites
+        self.kind, self.batch_size, self.lazy, self.progress_bar = kind, batch_size, lazy, progress_bar
+        self.new_rows, self.keep, self.redraw = new_rows, keep, redraw
+        self.dims, self.coords = dict(dims or {}), dict(coords or {})
+        self._samples = containers.open(samples)
+
+        self._takes: dict[Hashable, _Takes] = {}
+        self._plans: dict[Hashable, _Plan] = {}
+        self._batches: dict[Hashable, Batch] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_takes": {}, "_plans": {}, "_batches": {}}  # made anew
+
+    def __call__(self, rng_key: Any, *args: Any, **kwargs: Any) -> xr.Dataset:
+        """Predict.
+
+        Parameters
+        ----------
+        rng_key : jax.Array
+            As ``jax.random.PRNGKey(0)`` makes it.
+        *args, **kwargs
+            The model's arguments.
+
+        Returns
+        -------
+        xarray.Dataset
+            A variable for each site, of dimensions ``(chain, draw, *dims)``, ``(draw, *dims)`` for draws that are not
+            grouped by chain. Its attributes tell versions, and which entries were kept, stripped and redrawn.
+        """
+        return self._answer(self.kind, _one_key(rng_key), args, kwargs)
+
+    def log_likelihood(self, *args: Any, **kwargs: Any) -> xr.Dataset:
+        """Score the data among the arguments, as NumPyro's ``log_likelihood`` does.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            The model's arguments, the data to score among them.
+
+        Returns
+        -------
+        xarray.Dataset
+            A variable for each observed site, with its batch dimensions: ready for ``az.loo`` as the group
+            ``log_likelihood``.
+
+        Raises
+        ------
+        MissingLatentError
+            If a latent of the model has no entry, or its rows do not fit: nothing is drawn here.
+        """
+        return self._answer("log_likelihood", jax.random.PRNGKey(0), args, kwargs)
+
+    # ---------------------------------------------------------------------------------------------- of one call
+
+    def _answer(self, kind: str, rng_key: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> xr.Dataset:
+        model = handlers.substitute(self.model, data=self.params) if self.params else self.model
+        call = Call.of(model, args, kwargs)
+        with ONE_RUN_AT_A_TIME:  # threads of a server share what is compiled
+            plan = self._plan(kind, call)
+        draws = plan.draws
+        keys = jax.random.split(rng_key, draws.total) if draws.total > 1 else rng_key[None]
+        run = (np.asarray(jax.random.key_data(keys)), draws, ([call.leaves[i] for i in plan.which], self.params))
+        if self.lazy:
+            return plan.dataset(plan.batch.later(*run))
+        return plan.dataset(plan.batch.now(*run, self.progress_bar and "CI" not in os.environ))
+
+    def _plan(self, kind: str, call: Call) -> _Plan:
+        """What this call runs: remembered, unless values of the arguments decided what is stripped."""
+        shapes, inspection = (kind, shapes_key(call)), None
+        if (takes := self._takes.get(shapes)) is None:
+            inspection = inspect_call(call, masked=kind != "log_likelihood")
+            takes = _remember(self._takes, shapes, _Takes(takeable(inspection)))
+        which = takes.of(call)
+        key = (shapes, which, tuple(value_key(leaf) for i, leaf in enumerate(call.leaves) if i not in which))
+        if (plan := self._plans.get(key)) is not None:
+            plan.review.warn()
+            return plan
+        inspection = inspection or inspect_call(call, masked=kind != "log_likelihood")
+        returned = None if self.return_sites is None else tuple(self.return_sites)
+        review = review_samples(
+            inspection,
+            self._samples,
+            new_rows=self.new_rows,
+            keep=self.keep,
+            redraw=self.redraw,
+            use=Use(at_once=True, draws=kind != "log_likelihood", returned=returned),
+        )
+        review.refuse()
+        self._refuse_no_site(inspection)
+        arrays, leading = self._samples.by_draw(len(review.batch_shape))
+        sites = inspection.run.sites
+        kept = [name for name in arrays if name in review.kept and name in sites]
+        if trees := [name for name in kept if review.shapes[name] is None]:
+            raise SamplesTypeError(f"Entry {listing(trees)} is a tree of arrays: pass it in params=, not as draws.")
+        draws = Draws({name: arrays[name] for name in kept}, np.shape(next(iter(arrays.values())))[: len(leading)])
+        compiled_for = (key, *kept, review.redrawn)
+        if (batch := self._batches.get(compiled_for)) is None:
+            batch = _remember(self._batches, compiled_for, self._compile(kind, inspection, which, review, draws))
+        labels = Labels(inspection, self._samples, review.batch_shape, self.dims, self.coords)
+        site_of = {name: _site_of(name, sites) for name in batch.outputs}
+        in_order = sorted(site_of, key=lambda name: [*sites].index(site_of[name]))
+        outputs = {name: (site_of[name], batch.outputs[name].shape) for name in in_order}
+        dims, coords = labels.of(outputs, dict(zip(leading, draws.shape)))
+        coords_of_draws = self._samples.of_draws()
+        plan = _Plan(
+            review, which, draws, batch, tuple(leading), dims, coords, coords_of_draws, self._attrs(kind, review)
+        )
+        if not (review.judgement.by_values or labels.fit.by_values):
+            _remember(self._plans, key, plan)
+        return plan
+
+    def _refuse_no_site(self, inspection: Inspection) -> None:
+        if unknown := [name for name in self.return_sites or () if inspection.site(name) is None]:
+            raise OptionError(
+                f"return_sites names {listing(unknown)}, which is no site of {inspection.call.description}: its sites "
+                f"are {listing(inspection.run.sites, most=20)}."
+            )
+
+    def _attrs(self, kind: str, review: Review) -> dict[str, str]:
+        """Text alone, which every format of files takes."""
+        verdicts = {"kept": review.kept, "stripped": review.stripped, "redrawn": review.redrawn}
+        return {
+            "inference_library": "numpyro",
+            "inference_library_version": numpyro.__version__,
+            "creation_library": "sanitize",
+            "kind": kind,
+            **{f"sanitize_{word}": ", ".join(n for n in review if n in names) for word, names in verdicts.items()},
+        }
+
+    def _compile(self, kind: str, inspection: Inspection, which: Sequence[int], review: Review, draws: Draws) -> Batch:
+        call, means = taking(inspection.call, which), dict[str, str]()
+        missing = not_given(review, inspection) if kind == "log_likelihood" else ()
+        spare = spare_values(inspection, draws.arrays, missing)
+        values = (
+            functools.partial(_scores, spare)
+            if kind == "log_likelihood"
+            else self._predictions(inspection, review, draws, means)
+        )
+
+        def one(key: Any, draw: Mapping[str, Any], inputs: tuple[list[Any], Mapping[str, Any]]) -> dict[str, Any]:
+            """What one draw gives."""
+            leaves, params = inputs
+            model = handlers.substitute(self.model, data=params) if params else self.model
+            with handlers.block():  # handlers around the caller are not those of later calls
+                return _flat(values(model, key, draw, *call.filled(leaves)))
+
+        inputs = [inspection.call.leaves[i] for i in which], self.params
+        try:
+            return Batch.of(one, draws, inputs, self.batch_size, self.lazy, means)
+        except Exception as error:
+            if absent := [name for name in missing if name not in spare]:
+                raise cannot_score(inspection, absent) from error
+            raise
+
+    def _predictions(
+        self, inspection: Inspection, review: Review, draws: Draws, means: dict[str, str]
+    ) -> Callable[..., dict[str, Any]]:
+        """What gives the predictions of one draw; ``means`` is filled with what is a mean of which distribution."""
+        sites = inspection.run.sites
+        fixed = [name for name in draws.arrays if name in sites and sites[name].kind == "deterministic"]
+        drawn = [n for n, s in sites.items() if s.kind in ("latent", "observed") and n not in draws.arrays]
+        computed = [n for n, s in sites.items() if s.kind == "deterministic"]
+        factors = [n for n in drawn if sites[n].event_dim and (sites[n].shape or ())[-1:] == (0,)]  # hold no value
+        wanted = self.return_sites or [name for name in (*drawn, *computed) if name not in factors]
+        targets = []
+        if self.kind == "mean":
+            observed = inspection.ends.union(inspection.observable)
+            # the steps of a series are what its last one is, though the next is drawn from each
+            loops = [names for names in numbered(drawn).values() if not observed.isdisjoint(names)]
+            observed = observed.union(*loops) - review.redrawn
+            targets = [name for name in drawn if name in observed and name in wanted]
+
+        def predictions(model: Any, key: Any, draw: Mapping[str, Any], args: Any, kwargs: Any) -> dict[str, Any]:
+            model = _with_means(model, targets, means) if targets else model
+            names = [f"{name}{_MEAN}" if name in targets else name for name in wanted]
+            predictive = StockPredictive(model, dict(draw), batch_ndims=0, return_sites=names)
+            if fixed:
+                condition_on_deterministic(predictive, fixed)
+            return {n.removesuffix(_MEAN): value for n, value in predictive(key, *args, **kwargs).items()}
+
+        return predictions
+
+
+@dataclass(frozen=True)
+class _Takes:
+    """Which arguments a compiled function takes, of calls with the same shapes."""
+
+    which: tuple[int, ...]
+    calculated: dict[int, bool] = field(default_factory=dict)  # whether the model itself calculates with an argument
+
+    def of(self, call: Call) -> tuple[int, ...]:
+        lost = [*lossy(call, self.which)]
+        for i in lost:
+            if i not in self.calculated:
+                self.calculated[i] = calculates_with(call, self.which, i)
+        return tuple(i for i in self.which if not (i in lost and self.calculated[i]))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What calls with one signature run, and how their answers are labelled."""
+
+    review: Review
+    which: tuple[int, ...]
+    draws: Draws
+    batch: Batch
+    leading: tuple[Hashable, ...]  # what the dimensions of the draws are called
+    dims: Mapping[str, tuple[str, ...]]
+    coords: Mapping[str, Any]
+    of_draws: Any
+    attrs: Mapping[str, str]
+
+    def dataset(self, arrays: Mapping[str, Any]) -> xr.Dataset:
+        import xarray as xr
+
+        answer = xr.Dataset() if self.of_draws is None else self.of_draws.copy()
+        answer = answer.assign({name: ((*self.leading, *self.dims[name]), arrays[name]) for name in self.dims})
+        answer.attrs = dict(self.attrs)
+        return answer.assign_coords({name: (name, np.asarray(x)) for name, x in self.coords.items()})
+
+
+def _scores(spare: Any, model: Any, key: Any, draw: Mapping[str, Any], args: Any, kwargs: Any) -> dict[str, Any]:
+    model = handlers.substitute(model, spare) if spare else model
+    return stock_log_likelihood(model, dict(draw), *args, batch_ndims=0, **kwargs)
+
+
+def _with_means(model: Callable[..., Any], targets: Collection[str], means: dict[str, str]) -> Callable[..., Any]:
+    """The model, which records the mean of the distribution of each target beside what it draws."""
+
+    def with_means(*args: Any, **kwargs: Any) -> None:
+        with handlers.trace() as trace:
+            model(*args, **kwargs)
+        for name in targets:
+            fn = trace[name]["fn"]
+            means[name] = _name_of(fn)
+            try:
+                mean = jnp.broadcast_to(fn.mean, fn.shape())
+            except (NotImplementedError, AttributeError, TypeError) as error:
+                raise no_mean(name, means[name], "is not known") from error
+            numpyro.deterministic(f"{name}{_MEAN}", mean)
+
+    return with_means
+
+
+def _name_of(fn: Distribution) -> str:
+    while isinstance(fn, (Independent, ExpandedDistribution, MaskedDistribution)):
+        fn = fn.base_dist
+    return type(fn).__name__
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Each array by a name of its own, also where a site's value is a tree of arrays."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(dict(values))
+    return {path[0].key + jax.tree_util.keystr(path[1:]): jnp.asarray(leaf) for path, leaf in leaves}
+
+
+def _one_key(key: Any) -> Any:
+    """A random key, typed or not; what is none is told before anything is compiled."""
+    dtype = getattr(key, "dtype", None)
+    raw = jax.random.key_data(jax.random.PRNGKey(0))
+    if dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key) and key.shape == ():
+        return key
+    if dtype == raw.dtype and key.shape == raw.shape:
+        return jnp.asarray(key)
+    what = repr(key) if dtype is None else f"an array of shape {key.shape} and dtype {dtype}"
+    raise OptionError(f"The first argument has to be one random key, as jax.random.PRNGKey(0) gives, not {what}.")
+
+
+def _site_of(output: str, sites: Collection[str]) -> str:
+    """The site that an output is, or is a part of."""
+    return output if output in sites else next((name for name in sites if output.startswith(f"{name}[")), output)
+
+
+_Value = TypeVar("_Value")
+
+
+def _remember(memory: dict[Hashable, _Value], key: Hashable, value: _Value) -> _Value:
+    """The oldest is forgotten where there are many: what is compiled for values would pile up."""
+    if len(memory) >= _MOST:
+        del memory[next(iter(memory))]
+    memory[key] = value
+    return value
+
+
+def _refuse_old_numpyro() -> None:
+    version = tuple(int(part) for part in numpyro.__version__.split(".")[:2])
+    if version < _SINCE:
+        raise OptionError(
+            f"Predictor needs NumPyro {'.'.join(map(str, _SINCE))} or later, and here is {numpyro.__version__}: "
+            f"sanitize.Predictive works with all versions."
+        )

@@ -1,0 +1,89 @@
+"""Every block of the README and of the documentation runs as it stands, each page from top to bottom.
+
+A block of Python that is followed by a block of text prints that text, warnings and the error that ends it included.
+Numbers may differ by a tenth, since versions of JAX draw differently; ``...`` stands for anything.
+"""
+
+import contextlib
+import doctest
+import io
+import pathlib
+import re
+import warnings
+
+import numpy as np
+import pytest
+
+import sanitize
+
+ROOT = pathlib.Path(__file__).parent.parent
+FAST = ("README", "getting-started", "messages")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(python|text|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+UNTOLD = re.compile(r"^\w+(Warning|Error): ", re.MULTILINE)
+NUMBER = re.compile(r"-?\d+\.\d+")
+
+pytest.importorskip("arviz")
+
+
+def marked(path):
+    return pytest.param(path, id=path.stem, marks=() if path.stem in FAST else pytest.mark.slow)
+
+
+@pytest.mark.parametrize("path", [marked(path) for path in PAGES])
+def test_blocks_run_and_print_what_the_page_says(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = path.read_text(encoding="utf-8")
+    blocks = [(match[1], match[2], page.count("\n", 0, match.start(2))) for match in BLOCK.finditer(page)]
+    namespace = {"__name__": "__main__"}
+    for (kind, body, line), (after, expected, _) in zip(blocks, [*blocks[1:], ("", "", 0)]):
+        if kind != "python":
+            continue
+        printed = output(compile("\n" * line + body, str(path), "exec"), namespace)
+        right = agree(expected, printed) if after == "text" else not UNTOLD.search(printed)
+        assert right, f"{path.name}, line {line}:\n{printed}"
+
+
+def test_the_readme_is_short():
+    assert (ROOT / "README.md").read_text(encoding="utf-8").count("\n") <= 150
+
+
+@pytest.mark.parametrize("name", sorted(name for name in sanitize.__all__ if name.endswith(("Error", "Warning"))))
+def test_no_message_lacks_its_entry(name):
+    assert f"\n## {name}\n" in (ROOT / "docs" / "messages.md").read_text(encoding="utf-8")
+
+
+def test_the_reference_has_every_public_name():
+    reference = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    names = re.findall(r"^\.\. auto\w+:: sanitize\.(\w+)$", reference, re.MULTILINE)
+    assert set(names) == {*sanitize.__all__, "Predictive", "log_likelihood"}
+    assert names[0] == "strip_deterministic"
+    assert all(name.endswith("Warning") for name in names[-3:])
+
+
+def test_the_citation_has_this_version():
+    assert f"\nversion: {sanitize.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+def output(code, namespace):
+    """What a block prints, with its warnings and the error that ends it as ``Category: message``."""
+    with contextlib.redirect_stdout(io.StringIO()) as out, warnings.catch_warnings():
+        warnings.simplefilter("default")
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=FutureWarning)
+        warnings.showwarning = lambda message, category, *_: print(f"{category.__name__}: {message}")
+        try:
+            exec(code, namespace)
+        except Exception as error:
+            notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", ()))
+            print(f"{type(error).__name__}: {error}{notes}")
+    return out.getvalue()
+
+
+def agree(expected, printed):
+    numbers = [[float(n) for n in NUMBER.findall(text)] for text in (expected, printed)]
+    words = [NUMBER.sub("#", text) for text in (expected, printed)]
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    if not doctest.OutputChecker().check_output(*words, flags):
+        return False
+    return "..." in expected or np.allclose(*numbers, rtol=0.1)

@@ -1,0 +1,219 @@
+"""What a beginner does wrong, each as it is done: the message holds the words that tell the way out.
+
+`python tests/test_mistakes.py` prints how many are told, and every message.
+"""
+
+import contextlib
+import warnings
+
+import jax
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import pytest
+from numpyro.infer import SVI, Trace_ELBO
+from numpyro.infer.autoguide import AutoNormal
+
+import sanitize
+from sanitize import inspect_sites, posterior_samples, strip_deterministic
+from sanitize import log_likelihood as score
+
+KEY = jax.random.PRNGKey(0)
+
+
+def model(X, y=None):
+    alpha = numpyro.sample("alpha", dist.Normal(0.0, 1.0))
+    beta = numpyro.sample("beta", dist.Normal(0.0, 1.0).expand([X.shape[1]]).to_event(1))
+    sigma = numpyro.sample("sigma", dist.HalfNormal(1.0))
+    with numpyro.plate("rows", X.shape[0]):
+        eta = numpyro.deterministic("eta", alpha + X @ beta)
+        numpyro.sample("y", dist.Normal(eta, sigma), obs=y)
+
+
+def three_columns(X, y=None):
+    beta = numpyro.sample("beta", dist.Normal(0.0, 1.0).expand([3]).to_event(1))
+    numpyro.sample("y", dist.Normal(X @ beta, 1.0), obs=y)
+
+
+def needs_y(X, y):
+    beta = numpyro.sample("beta", dist.Normal(0.0, 1.0).expand([X.shape[1]]).to_event(1))
+    with numpyro.plate("rows", y.shape[0]):
+        numpyro.sample("y", dist.Normal(X @ beta, 1.0), obs=y)
+
+
+def with_options(X, y=None, **kwargs):
+    model(X, y)
+
+
+def grouped(x, group, y=None):
+    with numpyro.plate("groups", 3):
+        effect = numpyro.sample("effect", dist.Normal(0.0, 1.0))
+    numpyro.sample("y", dist.Normal(effect[group] + x, 1.0), obs=y)
+
+
+def per_row(x, y=None):
+    with numpyro.plate("rows", x.shape[0]):
+        z = numpyro.sample("z", dist.Normal(0.0, 1.0))
+        numpyro.sample("y", dist.Normal(x + z, 1.0), obs=y)
+
+
+def number_of_groups(x, group, n_groups, y=None):
+    with numpyro.plate("groups", n_groups):
+        effect = numpyro.sample("effect", dist.Normal(0.0, 1.0))
+    numpyro.sample("y", dist.Normal(effect[group] + x, 1.0), obs=y)
+
+
+@contextlib.contextmanager
+def quiet():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def fitted_by_svi():
+    svi = SVI(three_columns, AutoNormal(three_columns), numpyro.optim.Adam(0.1), Trace_ELBO())
+    with quiet():
+        return svi.run(KEY, 2, X, y, progress_bar=False)
+
+
+rng = np.random.default_rng(0)
+X, X_new, y = rng.normal(size=(9, 3)), rng.normal(size=(5, 3)), rng.normal(size=9)
+s = {"alpha": np.zeros(6), "beta": np.ones((6, 3)), "sigma": np.ones(6), "eta": np.ones((6, 9))}
+by_chain = {name: np.stack([value, value]) for name, value in s.items()}
+strip, Predictive = strip_deterministic, sanitize.Predictive
+
+z = {"z": np.ones((6, 5))}
+b, three_groups = {"beta": s["beta"]}, {"effect": s["beta"]}
+x, group = np.zeros(2), np.array([0, 1])
+
+
+def summary():
+    return pytest.importorskip("pandas").DataFrame({"mean": [0.0, 1.0], "sd": [1.0, 1.0]}, index=["alpha", "sigma"])
+
+
+def one_draw():
+    return {name: value[0] for name, value in s.items()}
+
+
+def renamed():
+    return {"alpha": s["alpha"], "betas": s["beta"], "sigma": s["sigma"]}
+
+
+# what is done, and the words that its message holds; no words: it is right as it is, and silent
+MISTAKES = {
+    # ---- the arguments
+    "a column too many": (lambda: strip(model, s, np.ones((5, 4))), "beta | X | (5, 4) | (3,) | redraw"),
+    "a column too few": (lambda: strip(model, s, np.ones((5, 2))), "beta | X | (5, 2) | (3,) | redraw"),
+    "a column too many, the model's line": (
+        lambda: strip(three_columns, b, np.ones((5, 4))),
+        "three_columns(X | beta | X: (5, 4)",
+    ),
+    "X transposed": (lambda: strip(model, s, X.T), "beta | X | (3, 9) | transposed"),
+    "X transposed, the model's line": (lambda: strip(three_columns, b, X.T), "three_columns(X | beta | X: (3, 9)"),
+    "one row without its axis": (lambda: strip(model, s, X[0]), "model(X | X: (3,) | X[None]"),
+    "one row, the model's line": (lambda: strip(three_columns, b, X[0, :2]), "three_columns(X | beta | X: (2,)"),
+    "a key before X": (lambda: strip(model, s, KEY, X_new), "random key | Predictive(model, samples)(key, ...)"),
+    "a key before X, in inspect_sites": (lambda: inspect_sites(model, KEY, X_new), "random key | take none"),
+    "no key": (lambda: Predictive(model, s)(X_new), "random key | Predictive(model, samples)(key, ...)"),
+    "an int for the key": (lambda: Predictive(model, s)(0, X_new), "random key | jax.random.PRNGKey(0)"),
+    "a list of lists for X": (lambda: strip(model, s, X_new.tolist()), "X: list | np.asarray"),
+    "a list of lists, predicted": (lambda: Predictive(model, s)(KEY, X_new.tolist()), "X: list | np.asarray"),
+    "x= for X=": (lambda: strip(model, s, x=X_new), "model(X, y=None) | missing a required argument: 'X' | X="),
+    "x= for X=, predicted": (lambda: Predictive(model, s)(KEY, x=X_new), "model(X, y=None) | 'X' | X="),
+    "an argument too many": (
+        lambda: strip(model, s, X_new, None, 3),
+        "model(X, y=None) | too many positional arguments",
+    ),
+    "an option misspelt": (lambda: strip(model, s, X_new, new_row=True), "'new_row' | new_rows="),
+    "an option misspelt, **kwargs": (lambda: strip(with_options, s, X_new, redraws="beta"), "'redraws' | redraw="),
+    "an option misspelt, at construction": (lambda: Predictive(model, s, new_row=True), "'new_row' | new_rows="),
+    "y required by the model": (lambda: strip(needs_y, b, X_new), "'y' | y=None | the default None"),
+    "y required, None passed": (lambda: strip(needs_y, b, X_new, None), "needs_y | y: None"),
+    "y passed to predict": (lambda: Predictive(model, s)(KEY, X, y), "'y' | the data come back | leave out"),
+    "y and X swapped": (lambda: strip(model, s, y, X), "X: (9,) | y: (9, 3)"),
+    "empty X": (lambda: strip(model, s, X[:0]), "X | (0, 3) | no rows"),
+    "X is None": (lambda: strip(model, s, None), "X: None"),
+    "text for X": (lambda: strip(three_columns, b, X_new.astype(str)), "X: U32 | numbers"),
+    "labels for numbers": (lambda: strip(grouped, three_groups, x, np.array(["a", "b"])), "group: U1 | numbers"),
+    # ---- the samples
+    "one draw, predicted": (lambda: Predictive(model, one_draw())(KEY, X_new), "one draw | v[None]"),
+    "one draw, scored": (lambda: score(model, one_draw(), X, y), "one draw | v[None]"),
+    "samples by chain": (lambda: Predictive(model, by_chain)(KEY, X_new), "by chain | batch_ndims=2"),
+    "samples by chain, scored": (lambda: score(model, by_chain, X, y), "by chain | batch_ndims=2"),
+    "predictions as samples": (
+        lambda: strip(model, {"y": np.ones((6, 9))}, X_new),
+        "'y' | predicted | posterior samples",
+    ),
+    "a renamed entry": (lambda: strip(model, renamed(), X_new), "'beta' | 'betas' | rename"),
+    "an entry thinned": (lambda: strip(model, {**s, "beta": s["beta"][::2]}, X_new), "'beta' | (3, 3) | alike"),
+    "an SVI result": (lambda: strip(three_columns, fitted_by_svi(), X_new), "SVIRunResult | guide.sample_posterior"),
+    "params of SVI": (
+        lambda: strip(three_columns, fitted_by_svi().params, X_new),
+        "beta_auto_loc | guide.sample_posterior",
+    ),
+    "a path": (lambda: strip(model, "posterior.nc", X_new), "path | az.from_netcdf('posterior.nc')"),
+    "a number": (lambda: strip(model, 3, X_new), "an int | mcmc.get_samples()"),
+    "None for the samples": (lambda: strip(model, None, X_new), "None | mcmc.get_samples()"),
+    "a list of draws": (lambda: strip(model, [1.0, 2.0], X_new), "a list | mcmc.get_samples()"),
+    "a summary": (lambda: strip(model, summary(), X_new), "DataFrame | no draws | mcmc.get_samples()"),
+    "no samples": (lambda: strip(model, {}, X_new), "empty | num_samples"),
+    "a dict to posterior_samples": (lambda: posterior_samples(s), "a dict | Predictive wants"),
+    "samples of another model": (lambda: strip(per_row, s, X_new[:, 0]), "'z' | 'alpha' | the model that was fitted"),
+    # ---- the model
+    "model(X) for model": (lambda: strip(None, s), "NoneType | without calling it"),
+    "a guide for the model": (
+        lambda: strip(AutoNormal(three_columns), b, X_new),
+        "is a guide | guide.sample_posterior",
+    ),
+    "samples and model swapped": (lambda: strip(s, model, X_new), "dict | pass the model first"),
+    "a Predictive for the model": (lambda: strip(Predictive(model, s), s, X_new), "Predictive | pass the model first"),
+    # ---- the options
+    "np.True_": (lambda: strip(per_row, z, X_new[:, 0], new_rows=np.True_, keep="z"), ""),
+    "new_rows by text": (lambda: strip(model, s, X_new, new_rows="yes"), "new_rows is 'yes' | True, False or None"),
+    "a name that is none": (lambda: strip(model, s, X_new, redraw="bta"), "'bta' | 'beta'"),
+    "a site that is none": (lambda: inspect_sites(model, X_new)["bta"], "'bta' | 'beta' | no site"),
+    "an entry that is none": (lambda: inspect_sites(model, X_new).review(s)["bta"], "'bta' | 'beta' | no entry"),
+    "True for keep": (lambda: strip(model, s, X_new, keep=True), "keep is True | a name"),
+    # ---- rows and groups
+    "more groups": (
+        lambda: strip(number_of_groups, three_groups, x, group, 5),
+        "effect | n_groups | 5 | (3,) | redraw",
+    ),
+    "the same number of rows": (lambda: strip(per_row, z, X_new[:, 0]), "'z' | new_rows=True | new_rows=False"),
+    "another number of rows": (lambda: strip(per_row, z, X[:, 0]), "'z' | (5,) | (9,) | new_rows=True"),
+}
+
+
+def said(mistake):
+    """All that a call says: its warnings, its error, and the notes on it."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        error = None
+        try:
+            mistake()
+        except Exception as raised:
+            error = raised
+    parts = [str(warning.message) for warning in caught]
+    return "\n".join([*parts, *([] if error is None else [str(error), *getattr(error, "__notes__", ())])])
+
+
+def lacking(text, words):
+    if not words:
+        return [text] if text else []
+    return [word for word in words.split(" | ") if word not in text]
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_told_with_the_way_out(name):
+    mistake, words = MISTAKES[name]
+    text = said(mistake)
+    assert not lacking(text, words), text
+
+
+if __name__ == "__main__":
+    told = 0
+    for name, (mistake, words) in MISTAKES.items():
+        missing = lacking(text := said(mistake), words)
+        told += not missing
+        print(f"{'told' if not missing else 'LACKS ' + repr(missing)}: {name}\n    {text}")
+    print(f"{told} of {len(MISTAKES)} told with the way out")
