@@ -7,6 +7,7 @@ not recorded is drawn given them, in the order of the model.
 from __future__ import annotations
 
 import functools
+import warnings
 import zlib
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
 from jax import random
 from numpyro import handlers
 
@@ -22,7 +24,6 @@ from . import containers
 from .carry import complete, inner
 from .containers import Container, per_draw_dims
 from .errors import ExtensionError, OptionError, listing
-from .missing import Use
 from .model.call import Call, arguments_error
 from .model.inspection import Inspection
 from .model.trace import trace_model
@@ -36,7 +37,7 @@ _PIECE = 128
 # What the fitted part may differ by, recomputed: see `tests/test_extend.py` for what it was measured on.
 _COMPUTED, _DENSITY = 1e-2, 1e-3
 # Log density a recorded value, below that of a draw from the prior, which no fit leaves behind.
-_IMPLAUSIBLE = 25.0
+_IMPLAUSIBLE = 10.0
 
 _C = TypeVar("_C", containers.Entries, Container)
 
@@ -134,8 +135,8 @@ def extend(
     refuse_no_key(rng_key, "the third argument of extend")
     opened = containers.open(samples)
     inspection = Inspection.of(call)
-    opened, known = with_levels(inspection, opened, levels, extend=sites)
-    review = review_samples(inspection, opened, extend=sites, use=Use(returned=()))
+    opened, known, sites = with_levels(inspection, opened, levels, extend=sites)
+    review = review_samples(inspection, opened, extend=sites)
     review.refuse()
     drawn = carried_on(inspection, opened, review, rng_key, known)
     return opened.keep(review.kept, *drawn) if drawn.arrays else review.apply_to(opened)
@@ -156,16 +157,20 @@ def refuse_no_key(rng_key: Any, what: str) -> None:
 
 def with_levels(
     inspection: Inspection, samples: _C, levels: Mapping[str, Sequence[Any]] | None, **verbs: Any
-) -> tuple[_C, Mapping[Hashable, Level]]:
-    """The samples in the order of the labels, as far as they know them, and where these stand."""
+) -> tuple[_C, Mapping[Hashable, Level], Any]:
+    """The samples in the order of the labels, as far as they know them; where these stand; what ``extend`` names.
+
+    Among those are entries that the labels settle: they say which groups, rows or steps the call has.
+    """
     if not levels:
-        return samples, {}
+        return samples, {}, verbs.get("extend", ())
     if not isinstance(levels, Mapping):
         raise OptionError(f"levels is {levels!r}: it maps a dimension to its labels, as in {{'school': ['B', 'F']}}.")
     known: dict[Hashable, Level] = {dim: _level(samples, dim, labels) for dim, labels in levels.items()}
     every = verbs.get("extend") is True
     verbs = {**verbs, "extend": () if every else verbs.get("extend", ())}
     verb = settled(inspection, samples, **verbs)
+    extend = [name for name, said in verb.items() if said == "extend"]
     for name, site in inspection.run.sites.items():
         dims = per_draw_dims(samples, name)
         if site.kind != "latent" or name not in samples.shapes or verb.get(name) == "redraw":
@@ -183,12 +188,13 @@ def with_levels(
                     f"levels[{dim!r}] names {listing(map(str, known[dim].unknown))}, of which the samples have no "
                     f"{name!r}. Pass {name!r} in extend= (sites= of sanitize.extend) to draw them given the others."
                 )
+            extend += [name] * (name not in verb)
     moved: dict[Hashable, np.ndarray] = {
         dim: _index(samples.labels[dim]).get_indexer(list(level.labels)) for dim, level in known.items()
     }
     moved = {dim: at[at >= 0] for dim, at in moved.items()}
     moved = {dim: at for dim, at in moved.items() if not np.array_equal(at, np.arange(len(samples.labels[dim])))}
-    return (cast(Any, samples.take(moved)) if moved else samples), known
+    return (cast(Any, samples.take(moved)) if moved else samples), known, every or extend
 
 
 def _level(samples: Container, dim: str, labels: Sequence[Any]) -> Level:
@@ -224,7 +230,9 @@ def _continued(name: str, dim: Hashable, index: Any, n: int) -> Any:
     if hasattr(index, "freq"):  # dates
         import pandas as pd
 
-        freq = pd.infer_freq(index) if len(index) > 2 else None
+        with warnings.catch_warnings():  # pandas is about to return an object in place of a text; either serves
+            warnings.simplefilter("ignore")
+            freq = pd.infer_freq(index) if len(index) > 2 else None
         if freq is not None:
             return index.append(pd.date_range(index[-1], periods=more + 1, freq=freq)[1:]).values
     elif index.dtype.kind in "iuf":
@@ -280,11 +288,11 @@ class _Plan:
                     f"Latent {name!r} cannot be carried on: nothing can be drawn from a {type(inner(fn)).__name__}."
                 ) from None
             lead = full.ndim - inner(fn).event_dim
-            if any(len(at) < n for at, n in zip(where[lead:], full.shape[lead:])):
+            if isinstance(inner(fn), dist.MultivariateNormal) and len(where[-1]) < full.shape[-1]:
                 recorded = int(np.prod(np.shape(draw[name])))
                 one, other = (jnp.sum(inner(fn).log_prob(x)) for x in (fn.sample(own, shape), full))
                 excess[name] = (one - other) / recorded
-            elif name in self.scored:
+            elif name in self.scored and all(len(at) == n for at, n in zip(where[lead:], full.shape[lead:])):
                 logs = jnp.broadcast_to(inner(fn).log_prob(full), full.shape[:lead])
                 density[name] = jnp.sum(logs[np.ix_(*where[:lead])])
             return full
@@ -328,7 +336,7 @@ def carried_on(
             elif r < n and dim in samples.labels:
                 coords[dim] = _continued(name, dim, _index(samples.labels[dim]), n)
     kept = [n for n in review.kept if n in sites and sites[n].kind != "observed"]
-    also = [n for n in inspection.used(kept, extended) if n not in review.kept and sites[n].kind == "latent"]
+    also = [n for n in inspection.used([n for n in kept if n not in extended], extended) if n not in review.kept and sites[n].kind == "latent"]
     above = inspection.ancestors
     scored = [n for n in kept if not above.get(n, frozenset()).isdisjoint(extended)]
     computed = _comparable(inspection, samples, recorded, where, extended, levels)

@@ -17,7 +17,7 @@ from numpyro import infer as stock
 from . import containers
 from .containers import Entries
 from .errors import OPTIONS, BatchShapeError, MissingLatentError, ModelArgumentsError, OptionError, listing, meant
-from .extend import Level, carried_on, refuse_no_key, with_levels
+from .extend import carried_on, refuse_no_key, with_levels
 from .kinds import Samples
 from .missing import Use
 from .model.call import Call, arguments_error, describe_argument, is_array
@@ -128,10 +128,11 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         # with infer_discrete, NumPyro runs the model without the mask
         inspection = inspect_call(Call.of(model, args, kwargs), masked=not self.infer_discrete)
         conditions = _conditions_on_deterministic(self)
-        samples, levels = self._samples_for(inspection)
+        verbs = {"keep": self.keep, "redraw": self.redraw, "extend": self.extend}
+        opened = containers.beside(self._samples, self.posterior_samples)
+        samples, levels, extended = with_levels(inspection, opened, self.levels, **verbs)
         # the model is run anew at each call, since what it reads may have changed; what that run tells is remembered
-        verbs = (repr(self.keep), repr(self.redraw), repr(self.extend))
-        said = (self.new_rows, verbs, repr(self.return_sites), conditions)
+        said = (self.new_rows, repr(verbs), repr(self.return_sites), conditions)
         key = _key(inspection, *said, *samples.shapes.items())
         if inspection.indices_out_of_range:  # values of arguments, of which the key holds none
             key = None
@@ -139,7 +140,7 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
             review = known[1]
             review.warn()
         else:
-            review = self._review(inspection, samples, conditions)
+            review = self._review(inspection, samples, extended, conditions)
             if key is not None and not review.judgement.by_values:
                 if len(self._reviews) >= _MOST_REVIEWS:
                     self._reviews = {}
@@ -151,13 +152,7 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         sites = inspection.run.sites
         return kept, [name for name in kept if name in sites and sites[name].kind == "deterministic"]
 
-    def _samples_for(self, inspection: Inspection) -> tuple[Entries, Mapping[Hashable, Level]]:
-        """The samples in the order of the labels."""
-        verbs = {"keep": self.keep, "redraw": self.redraw, "extend": self.extend}
-        samples = containers.beside(self._samples, self.posterior_samples)
-        return with_levels(inspection, samples, self.levels, **verbs)
-
-    def _review(self, inspection: Inspection, opened: Entries, conditions: bool) -> Review:
+    def _review(self, inspection: Inspection, opened: Entries, extend: Any, conditions: bool) -> Review:
         samples, redraw = opened.entries, self.redraw
         if conditions:
             sites = inspection.run.sites
@@ -172,7 +167,7 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
             new_rows=self.new_rows,
             keep=self.keep,
             redraw=redraw,
-            extend=self.extend,
+            extend=extend,
             batch_ndims=len(self._batch_shape),
             use=Use(
                 at_once=True,
@@ -269,7 +264,7 @@ def log_likelihood(
         ndims = len(np.shape(next(iter(arrays.values())))[:batch_ndims])
         opened = containers.beside(samples, arrays)
         verbs: dict[str, Any] = {"keep": keep, "redraw": redraw, "extend": extend}
-        opened, known = with_levels(inspection, opened, levels, **verbs)
+        opened, known, verbs["extend"] = with_levels(inspection, opened, levels, **verbs)
         arrays = dict(opened.entries)
         use = Use(at_once=True, draws=False)
         review = review_samples(inspection, opened, new_rows=new_rows, batch_ndims=ndims, use=use, **verbs)

@@ -117,8 +117,9 @@ def judge(
     verbs = settled(inspection, samples, keep=keep, redraw=redraw, extend=() if extend is True else extend)
     new_rows = bool(new_rows) if isinstance(new_rows, np.bool_) else new_rows
     table = _Table(inspection, samples, len(batch), new_rows, verbs, use)
-    if extend is True and (unfitting := table.unfitting()):
-        verbs = {**dict.fromkeys(unfitting, "extend"), **verbs}
+    if extend is True:  # what fits is that of the fit, unless something tells that it is not
+        fitting = [entry.name for entry in table.latents if entry.mismatch == () and table.guess(entry.name)]
+        verbs = {**dict.fromkeys([*table.unfitting(), *fitting], "extend"), **verbs}
         table = _Table(inspection, samples, len(batch), new_rows, verbs, use)
     verdicts = {name: table.verdict(entry) for name, entry in table.entries.items()}
     refusals = tuple(_refusals(table, verdicts))
