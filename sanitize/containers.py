@@ -207,7 +207,11 @@ class Labelled:
             sizes = tuple(dataset.sizes[dim] for dim in leading)
             chosen = np.unravel_index(np.arange(num_samples) * int(np.prod(sizes)) // num_samples, sizes)
             dataset = dataset.drop_vars(list(dataset.coords))  # labels of draws would only be in the way
-            dataset = dataset.isel({dim: ("sample", index) for dim, index in zip(leading, chosen)})
+            one_by_one = {dim: ("sample", index) for dim, index in zip(leading, chosen)}
+            try:
+                dataset = dataset.isel(one_by_one)
+            except TypeError:  # xarray takes single draws of NumPy's and dask's arrays, but not of JAX's
+                dataset = dataset.map(lambda v: v.copy(data=v.values)).isel(one_by_one)
             leading = ("sample",)
         result = {}
         for name in dataset.data_vars:

@@ -918,3 +918,8 @@ def test_posterior_of_pymc_for_the_noncentred_model(centered_eight):
     assert names(clean) == [name for name in names(centered_eight) if name != "theta"]
     predicted = Predictive(noncentred_eight_schools, posterior_samples(clean))(KEY, SIGMA)
     assert np.allclose(predicted["theta"], posterior_samples(centered_eight)["theta"], rtol=1e-3, atol=1e-3)
+
+
+def test_jax_arrays_in_a_dataset_are_thinned_as_well():
+    dataset = xr.Dataset({"a": (("chain", "draw"), jnp.arange(8.0).reshape(2, 4))})
+    assert posterior_samples(dataset, num_samples=4)["a"].tolist() == [0.0, 2.0, 4.0, 6.0]
