@@ -18,6 +18,7 @@ from .fit import Fit, equal
 from .model.axes import Axis, with_levels
 from .model.call import Call, is_array, is_value_list
 from .model.inspection import Inspection
+from .model.targets import Path, path_in_words, with_value
 from .model.values import computes_alike
 
 
@@ -195,42 +196,31 @@ def _bound(signature: inspect.Signature, call: Call) -> Mapping[str, Any]:
         return {}
 
 
-_Way = int | tuple[Any, ...]  # to a leaf, by its number, or to a dict, by keys and positions
+_Way = int | Path  # to a leaf, by its number, or to a dict, by keys and positions
 
 
 def _parts(call: Call) -> Iterator[tuple[str, Any, _Way]]:
     """The leaves of the arguments, and the dicts among them."""
     for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
         yield name, leaf, i
-    names = [p.name for p in call.parameters or ()]
     for path, value in _dicts(call.arguments()):
         if len(path) > 1:
-            first = path[1] if path[0] else names[path[1]] if path[1] < len(names) else f"args[{path[1]}]"
-            yield str(first) + "".join(f"[{step!r}]" for step in path[2:]), value, path
+            yield path_in_words(call, path), value, path
 
 
 def _with(call: Call, where: _Way, value: Any) -> Call:
     if isinstance(where, int):
         return call.with_leaves({where: value})
-    return call.with_arguments(*_put(where, call.arguments(), value))
+    return call.with_arguments(*with_value(call.arguments(), where, value))
 
 
-def _dicts(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], dict[Any, Any]]]:
+def _dicts(tree: Any, path: Path = ()) -> Iterator[tuple[Path, dict[Any, Any]]]:
     """The dicts among arguments, each with the way to it."""
     if isinstance(tree, dict):
         yield path, tree
     items = tree.items() if isinstance(tree, dict) else enumerate(tree) if type(tree) in (list, tuple) else ()
     for key, value in () if is_value_list(tree) else items:
         yield from _dicts(value, (*path, key))
-
-
-def _put(path: Sequence[Any], tree: Any, new: Any) -> Any:
-    """The same arguments, with another value at the end of the path."""
-    if not path:
-        return new
-    if isinstance(tree, dict):
-        return {key: _put(path[1:], value, new) if key == path[0] else value for key, value in tree.items()}
-    return type(tree)(_put(path[1:], value, new) if i == path[0] else value for i, value in enumerate(tree))
 
 
 def _orders(part: Any) -> Iterator[tuple[str, str, list[Any], Callable[..., Any], Callable[..., Any] | None]]:

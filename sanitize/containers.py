@@ -44,7 +44,6 @@ _MISTAKEN = {
     "str": " (a path? load it, as by az.from_netcdf({!r}))",
     "PosixPath": " (a path: load it, as by az.from_netcdf({!r}))",
     "DataFrame": " (a table such as az.summary's holds no draws)",
-    "SVIRunResult": " (it holds params of the guide, which draws by guide.sample_posterior(key, result.params, ...))",
 }
 
 
@@ -61,10 +60,7 @@ class Entries:
 
     def __init__(self, samples: Any):
         if isinstance(samples, (SVIRunResult, AutoGuide)):
-            raise SamplesTypeError(
-                f"The samples are {'an' if isinstance(samples, AutoGuide) else 'a'} {type(samples).__name__}, which "
-                f"holds no draws: pass {_SAMPLE_POSTERIOR}."
-            )
+            raise SamplesTypeError(f"The samples are {a(samples)}, which holds no draws: pass {_SAMPLE_POSTERIOR}.")
         entries = samples._asdict() if hasattr(samples, "_asdict") else samples
         if not isinstance(entries, Mapping):
             what = next((what for kind, what in _MISTAKEN.items() if kind == type(samples).__name__), "")

@@ -11,7 +11,7 @@ import numpy as np
 from .containers import Container
 from .errors import OptionError, listing
 from .fit import Fit
-from .model.axes import Axis, with_defaults
+from .model.axes import Axis
 from .model.call import Shape
 from .model.inspection import Inspection
 from .model.sizes import Size
@@ -35,7 +35,7 @@ class Labels:
         self.inspection, self.samples, self.given, self.given_coords = inspection, samples, dims, coords
         recorded = {n: None if shape is None else shape[len(batch_shape) :] for n, shape in samples.shapes.items()}
         self.fit = Fit(inspection, samples, recorded, len(batch_shape))  # asked only where a label hangs on it
-        self.leaves = with_defaults(inspection.call).leaves
+        self.leaves = self.fit.call.leaves
 
     def of(
         self, outputs: Mapping[str, tuple[str, Shape]], leading: Mapping[Hashable, int]

@@ -349,8 +349,7 @@ class _Table:
         """The rows that a latent has values for: along a dimension, or as one of many sites that a loop names."""
         if not self._may_be_rows(name):
             return []
-        sizes = self.inspection.sizes
-        follows = frozenset[Size]().union(*sizes.of[name], sizes.loops.get(name, ()))
+        follows = self.inspection.sizes.followed_by(name)
         return [size for size in self.inspection.rows if size in follows]
 
     def others(self, size: Size) -> str:
@@ -484,8 +483,7 @@ class _Table:
     def _rows_of_missing(self, name: str) -> list[Size]:
         if not self.inspection.run.sites[name].shape and not any(character.isdigit() for character in name):
             return []
-        sizes = self.inspection.sizes
-        follows = frozenset[Size]().union(*sizes.of[name], sizes.loops.get(name, ()))
+        follows = self.inspection.sizes.followed_by(name)
         return [size for size in self.inspection.rows if size in follows]
 
     def _is_beyond(self, name: str) -> bool:

@@ -1,5 +1,7 @@
 """What stands for a fit in the tests of missing latents and of other arguments: names and shapes, without MCMC."""
 
+import warnings
+
 import jax
 import numpy as np
 from numpyro import handlers
@@ -7,6 +9,16 @@ from numpyro.infer import MCMC
 
 KEY = jax.random.PRNGKey(0)
 DRAWS = 3
+
+
+def heard(run, category):
+    """The one warning of a category that a call says; None: it says none."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        run()
+    found = [w.message for w in caught if isinstance(w.message, category)]
+    assert len(found) <= 1
+    return found[0] if found else None
 
 
 def draws(model, *args, without=(), named=None, **kwargs):

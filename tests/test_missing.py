@@ -3,7 +3,6 @@
 import functools
 import inspect
 import pickle
-import warnings
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +10,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
-from models_19 import KEY, Fitted, draws
+from models_19 import KEY, Fitted, draws, heard
 from numpyro import handlers
 from numpyro.contrib.control_flow import scan
 from numpyro.infer import SVI, Trace_ELBO
@@ -295,12 +294,8 @@ def predict(model, samples, *args, **options):
 
 def said(run):
     """Names that the warning has, and what it says."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        run()
-    found = [w.message for w in caught if isinstance(w.message, MissingLatentWarning)]
-    assert len(found) <= 1
-    return (set(found[0].missing), str(found[0])) if found else (set(), "")
+    found = heard(run, MissingLatentWarning)
+    return (set(found.missing), str(found)) if found else (set(), "")
 
 
 SPEAKS = {

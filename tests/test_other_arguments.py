@@ -1,13 +1,11 @@
 """What the fit was given and this call is not is said, where no row explains it and where it changes a prediction."""
 
-import warnings
-
 import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
-from models_19 import KEY, Fitted, draws
+from models_19 import KEY, Fitted, draws, heard
 
 import sanitize
 from sanitize import OtherArgumentsWarning, strip_deterministic
@@ -395,12 +393,7 @@ SILENT = {
 
 
 def said(run):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        run()
-    found = [w.message for w in caught if isinstance(w.message, OtherArgumentsWarning)]
-    assert len(found) <= 1
-    return str(found[0]) if found else ""
+    return str(heard(run, OtherArgumentsWarning) or "")
 
 
 @pytest.mark.filterwarnings("ignore")

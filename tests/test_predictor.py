@@ -180,6 +180,7 @@ MODELS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::sanitize.SanitizeWarning")  # the outcomes are given, too
 @pytest.mark.filterwarnings("ignore::sanitize.RowLevelSiteWarning")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)

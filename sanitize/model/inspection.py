@@ -151,9 +151,8 @@ class Inspection:
 
     def may_be_rows(self, name: str) -> bool:
         """Whether a site follows what an end follows; if not, it is not row-level, whatever the targets are."""
-        of, loops = self.sizes.of, self.sizes.loops
-        followed = frozenset[Size]().union(*(size for end in self.ends for size in (*of[end], loops.get(end, ()))))
-        return not followed.isdisjoint(frozenset[Size]().union(*of[name], loops.get(name, ())))
+        followed = frozenset[Size]().union(*map(self.sizes.followed_by, self.ends))
+        return not followed.isdisjoint(self.sizes.followed_by(name))
 
     @functools.cached_property
     def rows(self) -> tuple[Size, ...]:

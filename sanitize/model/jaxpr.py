@@ -98,8 +98,12 @@ def ancestors(run: Run, kinds: Sequence[str] = ("latent",)) -> dict[str, Labels]
 
     A latent ends the search. Without a jaxpr (an eager run), a value may depend on every latent before it.
     """
+    return _ancestors(run, kinds, _flow_of_sites(run, kinds))
+
+
+def _ancestors(run: Run, kinds: Sequence[str], found: Flow | None) -> dict[str, Labels]:
     result: dict[str, Labels] = {}
-    if run.jaxpr is None:
+    if found is None:
         earlier = NOTHING
         for name, site in run.sites.items():
             result[name] = earlier
@@ -107,15 +111,15 @@ def ancestors(run: Run, kinds: Sequence[str] = ("latent",)) -> dict[str, Labels]
                 earlier |= {name}
         return result
     values = [(v, name) for v, name in zip(run.jaxpr.outvars, run.owners) if not _is_literal(v)]
-    found = _flow_of_sites(run, kinds)
     for variable, name in values:
         source = found.drawn_from.get(variable, NOTHING) if run.sites[name].kind in kinds else found.of(variable)
         result[name] = result.get(name, NOTHING) | (source - {name})
     return result
 
 
-def _flow_of_sites(run: Run, kinds: Sequence[str]) -> Flow:
-    return flow(run.jaxpr, {}, variables_of(run, kinds))
+def _flow_of_sites(run: Run, kinds: Sequence[str]) -> Flow | None:
+    """Which sites have a part in each variable; None for an eager run."""
+    return None if run.jaxpr is None else flow(run.jaxpr, {}, variables_of(run, kinds))
 
 
 def variables_of(run: Run, kinds: Sequence[str] = ("latent",)) -> dict[Any, Labels]:
@@ -129,9 +133,9 @@ def variables_of(run: Run, kinds: Sequence[str] = ("latent",)) -> dict[Any, Labe
 
 def parents(run: Run, kinds: Sequence[str] = ("latent",)) -> dict[str, Labels]:
     """What each site is computed or drawn from: by its value, or by the parameters of its distribution."""
-    found = ancestors(run, kinds)
-    if run.jaxpr is not None:
-        known = _flow_of_sites(run, kinds)
+    known = _flow_of_sites(run, kinds)
+    found = _ancestors(run, kinds, known)
+    if known is not None:
         for variable, name in zip(run.jaxpr.outvars[len(run.owners) :], run.drawn_with):
             found[name] = found.get(name, NOTHING) | (known.of(variable) - {name})
     return found

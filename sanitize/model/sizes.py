@@ -81,6 +81,10 @@ class Sizes:
     event_dims: Mapping[str, int]
     shrinking: frozenset[Size]
 
+    def followed_by(self, name: str) -> frozenset[Size]:
+        """What a site follows: along a dimension, or as one of many that a loop names."""
+        return frozenset[Size]().union(*self.of[name], self.loops.get(name, ()))
+
     def untold(self, site: Site, sites: Mapping[str, Site], targets: Collection[str]) -> frozenset[int]:
         """Dimensions as long as an axis that cannot change, or as those of a target that nothing moves."""
         unmoved = [name for name in targets if name in self.of and not any(self.of[name])]

@@ -16,11 +16,11 @@ from typing import Any
 import jax
 import numpy as np
 from numpyro import handlers
-from numpyro.distributions import Distribution, MaskedDistribution
+from numpyro.distributions import Distribution
 
 from .axes import Axis, lengths_of, like, resized, taken, with_defaults
 from .call import Call, is_array
-from .trace import ONE_RUN_AT_A_TIME, parameters, trace_model
+from .trace import ONE_RUN_AT_A_TIME, parameters, trace_model, unmasked
 from .values import same
 
 _FEW = 8  # rows of a run
@@ -204,9 +204,7 @@ def _fitting(value: Any, shape: tuple[int, ...]) -> Any:
 
 def _named(fn: Any) -> Iterator[tuple[str, Any]]:
     """The parameters of a distribution, by the names that they have in it."""
-    while isinstance(fn, MaskedDistribution):
-        fn = fn.base_dist
-    for name, part in vars(fn).items():
+    for name, part in vars(unmasked(fn)).items():
         if isinstance(part, Distribution):
             yield from _named(part)
         else:

@@ -100,8 +100,8 @@ def _arguments_to_give(call: Call) -> dict[str, Give]:
     def by_keyword(name: str) -> Give:
         return lambda value: call.with_keyword(name, value)
 
-    def by_key(path: _Path, key: Any) -> Give:
-        return lambda value: call.with_arguments(*_with_key(call.arguments(), path, key, value))
+    def by_key(path: Path, key: Any) -> Give:
+        return lambda value: call.with_arguments(*with_value(call.arguments(), (*path, key), value))
 
     found = {name: by_leaf(i) for i, (name, leaf) in enumerate(zip(call.names, call.leaves)) if leaf is None}
     found.update({name: by_keyword(name) for name, default in _defaults(call) if default is None})
@@ -131,13 +131,13 @@ def _defaults(call: Call) -> Iterator[tuple[str, Any]]:
 
 # ------------------------------------------------------------------------------------------ keys of a dict
 
-_Path = tuple[Any, ...]  # to a value among the arguments: its key at each step
+Path = tuple[Any, ...]  # to a value among the arguments: its key at each step
 
 
 class Asking(dict[Any, Any]):
     """A dict that writes down which keys it was asked for and has not, and whether they had to be there."""
 
-    def __init__(self, items: Mapping[Any, Any], path: _Path, asked: dict[_Path, bool]):
+    def __init__(self, items: Mapping[Any, Any], path: Path, asked: dict[Path, bool]):
         super().__init__({key: _asking(value, (*path, key), asked) for key, value in items.items()})
         self.path, self.asked = path, asked
 
@@ -158,7 +158,7 @@ class Asking(dict[Any, Any]):
         raise KeyError(key)
 
 
-def _asking(tree: Any, path: _Path, asked: dict[_Path, bool]) -> Any:
+def _asking(tree: Any, path: Path, asked: dict[Path, bool]) -> Any:
     if type(tree) is dict:
         return Asking(tree, path, asked)
     if type(tree) in (list, tuple):
@@ -166,30 +166,32 @@ def _asking(tree: Any, path: _Path, asked: dict[_Path, bool]) -> Any:
     return tree
 
 
-def _absent_keys(call: Call) -> list[tuple[str, _Path, Any]]:
+def _absent_keys(call: Call) -> list[tuple[str, Path, Any]]:
     """Of each dict among the arguments: its name, the way to it, and each key that the model asks it for in vain."""
     args, kwargs = call.arguments()
     if not any(type(value) is dict for value in (*args, *kwargs.values())):
         return []
-    asked: dict[_Path, bool] = {}
+    asked: dict[Path, bool] = {}
 
     def model(*args: Any, **kwargs: Any) -> Any:
         kwargs = {name: _asking(value, (1, name), asked) for name, value in kwargs.items()}
         return call.model(*_asking(args, (0,), asked), **kwargs)
 
     try_run(replace(call, model=model))
+    return [(path_in_words(call, (*path,)), (*path,), key) for *path, key in asked]
+
+
+def path_in_words(call: Call, path: Path) -> str:
+    """``data['x']``: a value among the arguments, as one would write it."""
     names = [p.name for p in call.parameters or ()]
-    found = []
-    for *path, key in asked:
-        first = path[1] if path[0] else names[path[1]] if path[1] < len(names) else f"args[{path[1]}]"
-        found.append((str(first) + "".join(f"[{step!r}]" for step in path[2:]), tuple(path), key))
-    return found
+    first = path[1] if path[0] else names[path[1]] if path[1] < len(names) else f"args[{path[1]}]"
+    return str(first) + "".join(f"[{step!r}]" for step in path[2:])
 
 
-def _with_key(tree: Any, path: _Path, key: Any, value: Any) -> Any:
-    """The same arguments, where the dict at the end of the path has one key more."""
+def with_value(tree: Any, path: Path, value: Any) -> Any:
+    """The same arguments, with another value at the end of the path, which may be a key that a dict has not yet."""
     if not path:
-        return {**tree, key: value}
+        return value
     if isinstance(tree, Mapping):
-        return {**tree, path[0]: _with_key(tree[path[0]], path[1:], key, value)}
-    return type(tree)(_with_key(v, path[1:], key, value) if i == path[0] else v for i, v in enumerate(tree))
+        return {**tree, path[0]: with_value(tree.get(path[0]), path[1:], value)}
+    return type(tree)(with_value(v, path[1:], value) if i == path[0] else v for i, v in enumerate(tree))

@@ -206,6 +206,13 @@ def parameters(fn: Any) -> Iterator[jax.Array]:
         yield from parameters([*vars(fn).values()])
 
 
+def unmasked(fn: Any) -> Any:
+    """A distribution without the masks around it, which have no part in what is drawn."""
+    while isinstance(fn, MaskedDistribution):
+        fn = fn.base_dist
+    return fn
+
+
 def trace_model(
     model: Callable[..., Any], masked: bool, args: tuple[Any, ...], kwargs: Mapping[str, Any], key: Any = None
 ) -> Mapping[str, Any]:

@@ -11,13 +11,12 @@ from typing import Any
 import jax
 import numpy as np
 from numpyro import handlers
-from numpyro.distributions import MaskedDistribution
 
 from ..errors import listing
 from .axes import Axis, lengths_of, resized, with_defaults
 from .call import Call
 from .jaxpr import CLOSED_OVER, KEY, NOTHING, Labels, computation, flow
-from .trace import ONE_RUN_AT_A_TIME, Run, parameters, trace_model
+from .trace import ONE_RUN_AT_A_TIME, Run, parameters, trace_model, unmasked
 
 # The same computation in another compilation differs by rounding, which a Cholesky factor or an exponential blows up.
 # Another flag or string changes a value by about its own size.
@@ -180,9 +179,7 @@ def _made(message: Mapping[str, Any]) -> list[Any]:
     """What a deterministic site is, and a sample site is drawn with: the mask of a likelihood has no part in that."""
     if message["type"] != "sample":
         return [message["value"]] if message["type"] == "deterministic" else []
-    fn = message["fn"]
-    while isinstance(fn, MaskedDistribution):
-        fn = fn.base_dist
+    fn = unmasked(message["fn"])
     return [np.zeros(fn.shape()), *parameters(fn)]
 
 

@@ -24,6 +24,7 @@ from textbook_models import TEXTBOOK, eight_schools, linear_regression, polynomi
 
 from sanitize import (
     AssumedArgumentsWarning,
+    DataStatisticWarning,
     MissingLatentError,
     ModelArgumentsError,
     RedrawnSiteWarning,
@@ -47,6 +48,7 @@ def quietly(strip):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=AssumedArgumentsWarning)
         warnings.filterwarnings("ignore", category=RedrawnSiteWarning)
+        warnings.filterwarnings("ignore", category=DataStatisticWarning)
         try:
             return strip()
         except SanitizeError as error:
