@@ -24,7 +24,7 @@ from . import containers
 from .carry import complete, inner
 from .containers import Container, per_draw_dims
 from .errors import ExtensionError, OptionError, listing
-from .model.call import Call, arguments_error
+from .model.call import Call, arguments_error, refuse_other_than_key
 from .model.inspection import Inspection
 from .model.trace import trace_model
 from .review import Review, review_samples
@@ -132,7 +132,7 @@ def extend(
     """
     call = Call.of(model, args, kwargs)
     refuse_collisions(call, {"sites": sites, "levels": levels})
-    refuse_no_key(rng_key, "the third argument of extend")
+    refuse_other_than_key(rng_key, "The third argument", "extend(model, samples, key, ...)")
     opened = containers.open(samples)
     inspection = Inspection.of(call)
     opened, known, sites = with_levels(inspection, opened, levels, extend=sites)
@@ -142,14 +142,9 @@ def extend(
     return opened.keep(review.kept, *drawn) if drawn.arrays else review.apply_to(opened)
 
 
-def refuse_no_key(rng_key: Any, what: str) -> None:
-    dtype, shape = getattr(rng_key, "dtype", None), getattr(rng_key, "shape", None)
-    typed = dtype is not None and hasattr(jax.dtypes, "prng_key") and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key)
-    if not (typed and shape == ()) and not (dtype == np.uint32 and shape in ((2,), (4,))):
-        raise OptionError(
-            f"{what} is {type(rng_key).__name__}{'' if shape is None else f' of shape {shape}'}: it has to be a PRNG "
-            f"key, jax.random.PRNGKey(0) for example."
-        )
+def key_of_extend(rng_key: jax.Array) -> jax.Array:
+    """The key that values are carried on with where ``rng_key`` is for the predictions."""
+    return random.fold_in(rng_key, 23)
 
 
 # --------------------------------------------------------------------------------------------------------- labels
@@ -336,7 +331,8 @@ def carried_on(
             elif r < n and dim in samples.labels:
                 coords[dim] = _continued(name, dim, _index(samples.labels[dim]), n)
     kept = [n for n in review.kept if n in sites and sites[n].kind != "observed"]
-    also = [n for n in inspection.used([n for n in kept if n not in extended], extended) if n not in review.kept and sites[n].kind == "latent"]
+    used = inspection.used([name for name in kept if name not in extended], extended)
+    also = [name for name in used if name not in review.kept and sites[name].kind == "latent"]
     above = inspection.ancestors
     scored = [n for n in kept if not above.get(n, frozenset()).isdisjoint(extended)]
     computed = _comparable(inspection, samples, recorded, where, extended, levels)

@@ -16,11 +16,11 @@ from numpyro import infer as stock
 
 from . import containers
 from .containers import Entries
-from .errors import OPTIONS, BatchShapeError, MissingLatentError, ModelArgumentsError, OptionError, listing, meant
-from .extend import carried_on, refuse_no_key, with_levels
+from .errors import OPTIONS, BatchShapeError, MissingLatentError, OptionError, listing, meant
+from .extend import carried_on, key_of_extend, with_levels
 from .kinds import Samples
 from .missing import Use
-from .model.call import Call, arguments_error, describe_argument, is_array
+from .model.call import Call, arguments_error, is_array, refuse_other_than_key
 from .model.inspection import Inspection
 from .review import Review, review_samples
 from .strip import refuse_collisions
@@ -110,7 +110,7 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
 
     def __call__(self, rng_key: Any, *args: Any, **kwargs: Any) -> dict[str, jax.Array]:
         """Predict. See NumPyro's ``Predictive.__call__``."""
-        _refuse_other_than_key(rng_key)
+        refuse_other_than_key(rng_key, "The first argument of the call", "Predictive(model, samples)(key, ...)")
         if self.guide is not None or not self.posterior_samples:
             return super().__call__(rng_key, *args, **kwargs)
         clean = copy.copy(self)
@@ -148,7 +148,7 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         review.refuse()
         kept = {name: value for name, value in samples.entries.items() if name not in review.stripped}
         if review.judgement.extended:
-            kept |= carried_on(inspection, samples, review, _folded(rng_key), levels).arrays
+            kept |= carried_on(inspection, samples, review, key_of_extend(rng_key), levels).arrays
         sites = inspection.run.sites
         return kept, [name for name in kept if name in sites and sites[name].kind == "deterministic"]
 
@@ -270,7 +270,8 @@ def log_likelihood(
         review = review_samples(inspection, opened, new_rows=new_rows, batch_ndims=ndims, use=use, **verbs)
         review.refuse()
         if review.judgement.extended:
-            drawn = dict(carried_on(inspection, opened, review, _folded(rng_key), known).arrays)
+            refuse_other_than_key(rng_key, "With extend=, rng_key", "log_likelihood(..., extend=..., rng_key=key)")
+            drawn = dict(carried_on(inspection, opened, review, key_of_extend(rng_key), known).arrays)
         stripped = review.stripped
         missing = tuple(name for name in not_given(review, inspection) if name not in drawn)
     clean = {name: value for name, value in arrays.items() if name not in stripped} | drawn
@@ -315,27 +316,10 @@ def cannot_score(inspection: Inspection, missing: Sequence[str]) -> MissingLaten
     )
 
 
-def _folded(rng_key: Any) -> Any:
-    """The key for what is carried on, apart from those that stock draws with."""
-    refuse_no_key(rng_key, "rng_key")
-    return jax.random.fold_in(rng_key, 23)
-
-
 def not_given(review: Review, inspection: Inspection) -> tuple[str, ...]:
     """Latents of which a likelihood has no values, since they are stripped or have no entry."""
     latents = inspection.run.named("latent")
     return review.missing + tuple(name for name in review if name in review.stripped and name in latents)
-
-
-def _refuse_other_than_key(rng_key: Any) -> None:
-    kind = getattr(getattr(rng_key, "dtype", None), "kind", "")
-    if rng_key is None or isinstance(rng_key, (int, list)) or kind in ("f", "b"):
-        what = repr(rng_key) if isinstance(rng_key, int) else describe_argument(rng_key)
-        raise ModelArgumentsError(
-            f"The first argument of the call has to be a random key, and is {what}: call "
-            f"Predictive(model, samples)(key, ...), with key = jax.random.PRNGKey(0).",
-            signature="",
-        )
 
 
 def _refuse_one_draw(arrays: Mapping[str, Any] | None, batch_ndims: int | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .containers import Container
+from .containers import Container, per_draw_dims
 from .errors import OptionError, listing
 from .fit import Fit
 from .model.axes import Axis
@@ -31,8 +31,10 @@ class Labels:
         batch_shape: Shape,
         dims: Mapping[str, Sequence[str]],
         coords: Mapping[str, Any],
+        carried_on: Mapping[Hashable, Any],
     ):
         self.inspection, self.samples, self.given, self.given_coords = inspection, samples, dims, coords
+        self.carried_on = carried_on  # coordinates of fitted values with new ones
         recorded = {n: None if shape is None else shape[len(batch_shape) :] for n, shape in samples.shapes.items()}
         self.fit = Fit(inspection, samples, recorded, len(batch_shape))  # asked only where a label hangs on it
         self.leaves = self.fit.call.leaves
@@ -100,8 +102,7 @@ class Labels:
     def _recorded_dims(self, site: str) -> tuple[Hashable, ...]:
         """Those of the entry, without chains and draws; of a target those of the data."""
         if site in self.samples.dims:
-            leading = getattr(self.samples, "sample_dims", ())
-            return tuple(dim for dim in self.samples.dims[site] if dim not in leading)
+            return per_draw_dims(self.samples, site)
         return getattr(self.samples.observed_data.get(site), "dims", ())
 
     def _own_plates(self, name: str) -> dict[int, str]:
@@ -151,6 +152,8 @@ class Labels:
     def _coordinate(self, name: str, site: str, i: int, n: int) -> Any:
         if name in self.given_coords:
             return self.given_coords[name]
+        if len(self.carried_on.get(name, ())) == n:
+            return self.carried_on[name]
         if site not in self.inspection.run.sites:
             return None
         follows = self._follows(site, i)

@@ -18,6 +18,7 @@ from numpyro.distributions import Distribution, ExpandedDistribution, Independen
 from . import containers
 from .compiled import Batch, Draws, no_mean
 from .errors import OptionError, SamplesTypeError, listing
+from .extend import Drawn, carried_on, key_of_extend, with_levels
 from .infer import (
     StockPredictive,
     cannot_score,
@@ -29,7 +30,7 @@ from .infer import (
 )
 from .labels import Labels
 from .missing import Use
-from .model.call import Call
+from .model.call import Call, refuse_other_than_key
 from .model.inspection import Inspection
 from .model.sizes import numbered
 from .model.trace import ONE_RUN_AT_A_TIME
@@ -74,6 +75,13 @@ class Predictor:
         ``mean("draw").compute()``). The draws do not depend on the chunks.
     new_rows, keep, redraw
         See `strip_deterministic`.
+    extend : str, sequence of str, or True
+        Whose fitted values are carried on to more groups, rows or steps, see `sanitize.extend`, where it is ``sites``.
+        They are drawn and held in memory at once, with a key that is folded from that of the call.
+    levels : mapping, optional
+        The labels of a dimension in the model's order, see `sanitize.extend`.
+    rng_key : jax.Array, optional
+        The key for ``extend`` in ``log_likelihood``, folded likewise: the same key carries the same values on.
     dims : mapping of str to sequence of str, optional
         Names of the dimensions of a site, without chains and draws. By default those of the recorded entry, of the
         plates, of a frame or a labelled array among the arguments, else ``<site>_dim_0``.
@@ -139,6 +147,9 @@ class Predictor:
         new_rows: bool | None = None,
         keep: str | Sequence[str] = (),
         redraw: str | Sequence[str] = (),
+        extend: str | Sequence[str] | bool = (),
+        levels: Mapping[str, Sequence[Any]] | None = None,
+        rng_key: Any = None,
         dims: Mapping[str, Sequence[str]] | None = None,
         coords: Mapping[str, Any] | None = None,
         progress_bar: bool = True,
@@ -154,6 +165,7 @@ class Predictor:
         self.return_sites = [return_sites] if isinstance(return_sites, str) else return_sites
         self.kind, self.batch_size, self.lazy, self.progress_bar = kind, batch_size, lazy, progress_bar
         self.new_rows, self.keep, self.redraw = new_rows, keep, redraw
+        self.extend, self.levels, self.rng_key = extend, levels, rng_key
         self.dims, self.coords = dict(dims or {}), dict(coords or {})
         self._samples = containers.open(samples)
 
@@ -180,7 +192,8 @@ class Predictor:
             A variable for each site, of dimensions ``(chain, draw, *dims)``, ``(draw, *dims)`` for draws that are not
             grouped by chain. Its attributes tell versions, and which entries were kept, stripped and redrawn.
         """
-        return self._answer(self.kind, _one_key(rng_key), args, kwargs)
+        refuse_other_than_key(rng_key, "The first argument of the call", "Predictor(model, samples)(key, ...)")
+        return self._answer(self.kind, jnp.asarray(rng_key), args, kwargs)
 
     def log_likelihood(self, *args: Any, **kwargs: Any) -> xr.Dataset:
         """Score the data among the arguments, as NumPyro's ``log_likelihood`` does.
@@ -201,7 +214,10 @@ class Predictor:
         MissingLatentError
             If a latent of the model has no entry, or its rows do not fit: nothing is drawn here.
         """
-        return self._answer("log_likelihood", jax.random.PRNGKey(0), args, kwargs)
+        if self.extend:
+            refuse_other_than_key(self.rng_key, "With extend=, rng_key", "Predictor(..., extend=..., rng_key=key)")
+        rng_key = jax.random.PRNGKey(0) if self.rng_key is None else self.rng_key
+        return self._answer("log_likelihood", rng_key, args, kwargs)
 
     # ---------------------------------------------------------------------------------------------- of one call
 
@@ -209,7 +225,7 @@ class Predictor:
         model = handlers.substitute(self.model, data=self.params) if self.params else self.model
         call = Call.of(model, args, kwargs)
         with ONE_RUN_AT_A_TIME:  # threads of a server share what is compiled
-            plan = self._plan(kind, call)
+            plan = self._plan(kind, rng_key, call)
         draws = plan.draws
         keys = jax.random.split(rng_key, draws.total) if draws.total > 1 else rng_key[None]
         run = (np.asarray(jax.random.key_data(keys)), draws, ([call.leaves[i] for i in plan.which], self.params))
@@ -217,8 +233,8 @@ class Predictor:
             return plan.dataset(plan.batch.later(*run))
         return plan.dataset(plan.batch.now(*run, self.progress_bar and "CI" not in os.environ))
 
-    def _plan(self, kind: str, call: Call) -> _Plan:
-        """What this call runs: remembered, unless values of the arguments decided what is stripped."""
+    def _plan(self, kind: str, rng_key: jax.Array, call: Call) -> _Plan:
+        """What this call runs: remembered, unless values of the arguments or the key decided what it is."""
         shapes, inspection = (kind, shapes_key(call)), None
         if (takes := self._takes.get(shapes)) is None:
             inspection = inspect_call(call, masked=kind != "log_likelihood")
@@ -230,26 +246,33 @@ class Predictor:
             return plan
         inspection = inspection or inspect_call(call, masked=kind != "log_likelihood")
         returned = None if self.return_sites is None else tuple(self.return_sites)
+        verbs: dict[str, Any] = {"keep": self.keep, "redraw": self.redraw, "extend": self.extend}
+        samples, levels, verbs["extend"] = with_levels(inspection, self._samples, self.levels, **verbs)
         review = review_samples(
             inspection,
-            self._samples,
+            samples,
             new_rows=self.new_rows,
-            keep=self.keep,
-            redraw=self.redraw,
+            **verbs,
             use=Use(at_once=True, draws=kind != "log_likelihood", returned=returned),
         )
         review.refuse()
         self._refuse_no_site(inspection)
-        arrays, leading = self._samples.by_draw(len(review.batch_shape))
+        arrays, leading = samples.by_draw(len(review.batch_shape))
         sites = inspection.run.sites
-        kept = [name for name in arrays if name in review.kept and name in sites]
-        if trees := [name for name in kept if review.shapes[name] is None]:
+        batch_shape = np.shape(next(iter(arrays.values())))[: len(leading)]
+        drawn = Drawn({}, {})
+        if self.extend or self.levels:
+            drawn = carried_on(inspection, samples, review, key_of_extend(rng_key), levels)
+            ndims = len(review.batch_shape)
+            arrays = {**arrays, **{n: x.reshape(*batch_shape, *x.shape[ndims:]) for n, x in drawn.arrays.items()}}
+        kept = [name for name in arrays if (name in review.kept or name in drawn.arrays) and name in sites]
+        if trees := [name for name in kept if review.shapes.get(name, ()) is None]:
             raise SamplesTypeError(f"Entry {listing(trees)} is a tree of arrays: pass it in params=, not as draws.")
-        draws = Draws({name: arrays[name] for name in kept}, np.shape(next(iter(arrays.values())))[: len(leading)])
+        draws = Draws({name: arrays[name] for name in kept}, batch_shape)
         compiled_for = (key, *kept, review.redrawn)
         if (batch := self._batches.get(compiled_for)) is None:
             batch = _remember(self._batches, compiled_for, self._compile(kind, inspection, which, review, draws))
-        labels = Labels(inspection, self._samples, review.batch_shape, self.dims, self.coords)
+        labels = Labels(inspection, samples, review.batch_shape, self.dims, self.coords, drawn.coords)
         site_of = {name: _site_of(name, sites) for name in batch.outputs}
         in_order = sorted(site_of, key=lambda name: [*sites].index(site_of[name]))
         outputs = {name: (site_of[name], batch.outputs[name].shape) for name in in_order}
@@ -258,7 +281,7 @@ class Predictor:
         plan = _Plan(
             review, which, draws, batch, tuple(leading), dims, coords, coords_of_draws, self._attrs(kind, review)
         )
-        if not (review.judgement.by_values or labels.fit.by_values):
+        if not (self.extend or self.levels or review.judgement.by_values or labels.fit.by_values):
             _remember(self._plans, key, plan)
         return plan
 
@@ -405,18 +428,6 @@ def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
     """Each array by a name of its own, also where a site's value is a tree of arrays."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(dict(values))
     return {path[0].key + jax.tree_util.keystr(path[1:]): jnp.asarray(leaf) for path, leaf in leaves}
-
-
-def _one_key(key: Any) -> Any:
-    """A random key, typed or not; what is none is told before anything is compiled."""
-    dtype = getattr(key, "dtype", None)
-    raw = jax.random.key_data(jax.random.PRNGKey(0))
-    if dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key) and key.shape == ():
-        return key
-    if dtype == raw.dtype and key.shape == raw.shape:
-        return jnp.asarray(key)
-    what = repr(key) if dtype is None else f"an array of shape {key.shape} and dtype {dtype}"
-    raise OptionError(f"The first argument has to be one random key, as jax.random.PRNGKey(0) gives, not {what}.")
 
 
 def _site_of(output: str, sites: Collection[str]) -> str:

@@ -10,6 +10,7 @@ import warnings
 from collections import OrderedDict, defaultdict, namedtuple
 
 import jax
+import jax.numpy as jnp
 import models
 import numpy as np
 import numpyro

@@ -10,7 +10,15 @@ import pytest
 from numpyro import infer as stock
 
 import sanitize
-from sanitize import ExtensionError, MissingLatentWarning, OptionError, RedrawnSiteWarning, ShapeMismatchError, carry_on, extend
+from sanitize import (
+    ExtensionError,
+    MissingLatentWarning,
+    OptionError,
+    RedrawnSiteWarning,
+    ShapeMismatchError,
+    carry_on,
+    extend,
+)
 from sanitize.carry import complete
 
 KEY = jax.random.PRNGKey(0)

@@ -16,7 +16,7 @@ from numpyro.infer import Predictive
 from numpyro.infer.autoguide import AutoGuide
 from numpyro.primitives import Messenger
 
-from ..errors import OPTIONS, ModelArgumentsError, meant
+from ..errors import OPTIONS, ModelArgumentsError, OptionError, meant
 
 Shape = tuple[int, ...]
 Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
@@ -44,6 +44,13 @@ def is_key(x: Any) -> bool:
     if not isinstance(x, (jax.Array, np.ndarray)):
         return False
     return not isinstance(dtype, np.dtype) or (dtype == np.uint32 and x.shape in ((2,), (4,)))
+
+
+def refuse_other_than_key(key: Any, what: str, as_in: str) -> None:
+    """Refuse all but one key of JAX's random numbers."""
+    if not is_key(key) or (not isinstance(key.dtype, np.dtype) and key.shape != ()):
+        seen = repr(key) if isinstance(key, int) else describe_argument(key)
+        raise OptionError(f"{what} has to be one random key, and is {seen}: {as_in}, with key = jax.random.PRNGKey(0).")
 
 
 def describe_argument(leaf: Any) -> str:
