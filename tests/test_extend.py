@@ -23,6 +23,8 @@ from sanitize.carry import complete
 
 KEY = jax.random.PRNGKey(0)
 DRAWS = 4000
+SINCE = tuple(map(int, numpyro.__version__.split(".")[:2])) >= (0, 15)
+SINCE_0_15 = pytest.mark.skipif(not SINCE, reason="Predictor needs NumPyro 0.15")
 
 
 def recorded(model, *args, draws=40, without=()):
@@ -527,8 +529,60 @@ def test_log_likelihood_scores_what_was_carried_on(fit):
     score = sanitize.log_likelihood(schools, fit, 6, y, extend="theta", rng_key=KEY)["y"]
     more = extend(schools, fit, jax.random.fold_in(KEY, 23), 6, sites="theta")
     assert np.array_equal(score, stock.log_likelihood(schools, more, 6, y)["y"])
-    with pytest.raises(OptionError, match="rng_key is NoneType"):
+    with pytest.raises(OptionError, match="rng_key has to be one random key, and is None"):
         sanitize.log_likelihood(schools, fit, 6, y, extend="theta")
+
+
+@SINCE_0_15
+def test_predictor_gives_what_predictive_gives(fit):
+    predict = sanitize.Predictor(schools, fit, extend="school", batch_size=64, rng_key=KEY, progress_bar=False)
+    for n in (6, 9, 6):
+        answer, truth = predict(KEY, n), sanitize.Predictive(schools, fit, extend="school")(KEY, n)
+        assert answer["y"].dims == ("draw", "school")
+        assert all(np.allclose(answer[name], truth[name], atol=1e-5) for name in truth)
+    y = np.ones(6, np.float32)
+    scores = predict.log_likelihood(6, y)["y"]
+    truth = sanitize.log_likelihood(schools, fit, 6, y, extend="theta", rng_key=KEY)["y"]
+    assert np.allclose(scores, truth, atol=1e-5)
+    with pytest.raises(OptionError, match="rng_key has to be one random key"):
+        sanitize.Predictor(schools, fit, extend="school").log_likelihood(6, y)
+
+
+@SINCE_0_15
+def test_predictor_labels_what_was_carried_on(labelled, rng):
+    levels = {"school": ["D", "Z", "A"]}
+    answer = sanitize.Predictor(schools, labelled, extend="school", levels=levels)(KEY, 3)
+    assert answer["effect"].sizes == {"chain": 2, "draw": 20, "school": 3}
+    assert answer["school"].values.tolist() == ["D", "Z", "A"]
+    truth = labelled["theta"].sel(school=["D", "A"]) - labelled["mu"]
+    assert np.allclose(answer["effect"].sel(school=["D", "A"]), truth.transpose("chain", "draw", "school"), atol=1e-5)
+    chosen = sanitize.Predictor(schools, labelled, levels={"school": ["D", "A"]})(KEY, 2)
+    assert chosen["school"].values.tolist() == ["D", "A"]
+    assert np.allclose(chosen["effect"], truth.transpose("chain", "draw", "school"), atol=1e-5)
+
+
+@SINCE_0_15
+def test_predictor_goes_on_with_the_dates():
+    import xarray as xr
+
+    months = np.arange("2020-01", "2020-09", dtype="datetime64[M]").astype("datetime64[ns]")
+    fit = recorded(walk, 8, draws=20)
+    arrays = {"scale": (("chain", "draw"), fit["scale"][None]), "x": (("chain", "draw", "month"), fit["x"][None])}
+    observed = xr.Dataset({"y": (("month",), np.zeros(8, np.float32))}, {"month": months})
+    answer = sanitize.Predictor(walk, xr.Dataset(arrays, {"month": months}), extend="x", dims={"y": ["month"]})(KEY, 12)
+    assert answer["month"].values[-1] == np.datetime64("2020-12-01")
+    assert answer["month"].values[:8].tolist() == observed["month"].values.tolist()
+
+
+@SINCE_0_15
+def test_predictor_of_a_fit_by_chain(fit):
+    by_chain = {name: x.reshape(3, 100, *x.shape[1:]) for name, x in fit.items()}
+    answer = sanitize.Predictor(schools, by_chain, extend=True)(KEY, 6)
+    assert answer["y"].sizes == {"chain": 3, "draw": 100, "school": 6}
+    truth = sanitize.Predictive(schools, fit, extend=True)(KEY, 6)["effect"]
+    assert np.allclose(answer["effect"].values.reshape(300, 6), truth, atol=1e-5)
+    lazy = sanitize.Predictor(schools, by_chain, extend=True, lazy=True, batch_size=30)(KEY, 6)
+    assert np.allclose(lazy["effect"].compute(), answer["effect"], atol=1e-5)
 
 
 def test_refusals_and_warnings_offer_it(fit):
@@ -575,7 +629,7 @@ def test_a_dict_has_no_labels(fit):
 
 
 def test_a_key_is_needed(fit):
-    with pytest.raises(OptionError, match="the third argument of extend is int"):
+    with pytest.raises(OptionError, match="third argument has to be one random key, and is 6"):
         extend(schools, fit, 6, sites="theta")
 
 
