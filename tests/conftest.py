@@ -1,3 +1,8 @@
+import os
+
+# Tests compile much and compute little. Set before JAX is imported, and for processes that tests start.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
 import jax
 import numpy as np
 import pytest

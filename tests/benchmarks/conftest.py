@@ -1,4 +1,11 @@
+import os
+
+import jax
 import pytest
+
+# speed is measured as users have it, not as the other tests run
+os.environ.pop("JAX_DISABLE_MOST_OPTIMIZATIONS", None)
+jax.config.update("jax_disable_most_optimizations", False)
 
 _FIGURES = pytest.StashKey[list]()
 
