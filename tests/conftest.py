@@ -1,3 +1,4 @@
+import itertools
 import os
 
 # Tests compile much and compute little. Set before JAX is imported, and for processes that tests start.
@@ -21,6 +22,17 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.name == "sanitize.behavior.numpyro_behavior":
             item.add_marker(pytest.mark.slow)
+
+
+_tests = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def compiled_code_is_forgotten():
+    """One process can map so many pieces of code and no more, and crashes: what was compiled goes from time to time."""
+    yield
+    if next(_tests) % 60 == 0:
+        jax.clear_caches()
 
 
 @pytest.fixture
