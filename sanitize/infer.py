@@ -275,7 +275,7 @@ def log_likelihood(
         stripped = review.stripped
         missing = tuple(name for name in not_given(review, inspection) if name not in drawn)
     clean = {name: value for name, value in arrays.items() if name not in stripped} | drawn
-    if arrays and not clean:  # an entry that is no site carries the number of draws
+    if arrays and not clean:  # an entry that is not a site carries the number of draws
         clean["_draws"] = np.zeros(np.shape(next(iter(arrays.values())))[:batch_ndims])
     if spare := spare_values(inspection, clean, missing):
         model, missing = handlers.substitute(model, spare), tuple(name for name in missing if name not in spare)
