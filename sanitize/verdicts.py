@@ -826,12 +826,15 @@ def _row_notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Not
     if redrawn:
         why = verdicts[redrawn[0].name].reason.removeprefix("row-level latent: ").removesuffix(f", {_REDRAWN}")
         names = tuple(entry.name for entry in redrawn)
-        grown = [entry.name for entry in redrawn if entry.mismatch]
+        settle = f"Pass new_rows=True or redraw={names!r} if this is meant"
+        if not any(entry.mismatch for entry in redrawn):
+            settle += ", or new_rows=False to keep them"
+        if carry_on := _carry_on(table, [entry.name for entry in redrawn if entry.mismatch]):
+            settle += f", or {carry_on.removesuffix(', or ')}"
         yield Notice(
             RedrawnSiteWarning,
             f"Stripped the row-level latents {_sizes(redrawn)}: {why}. The model draws them from their prior, given "
-            f"the other draws; none of their fitted values is used. {settle}, or {_carry_on(table, grown)}"
-            f"redraw={names!r}.",
+            f"the other draws; none of their fitted values is used. {settle}.",
             {"sites": names},
         )
     kept = [entry for entry in free if verdicts[entry.name].action == KEPT and not table.is_continued(entry)]
