@@ -52,10 +52,19 @@ for version in VERSIONS:
 @nox.session(name="arviz-1", python="3.13")
 def arviz_1(session: nox.Session) -> None:
     """The tests on the newest of everything, ArviZ 1.x among it."""
-    session.install("-e", ".[arviz]", "arviz>=1", *TEST, "flax", "matplotlib", "nbclient", "ipykernel")
+    session.install("-e", ".[arviz]", "arviz>=1", *TEST, "flax")
     run_pytest(session)
-    # what people paste: every block of the documentation, the examples and the notebook
-    run_pytest(session, "-m", "slow", "tests/test_docs.py", "tests/test_examples.py")
+
+
+@nox.session(python="3.13")
+@nox.parametrize("arviz", ["<1", ">=1"], ids=["0", "1"])
+def pages(session: nox.Session, arviz: str) -> None:
+    """What people paste, with nothing else than the extra `arviz` brings and the page asks for; then the notebook."""
+    session.install("-e", ".[arviz]", f"arviz{arviz}", "pytest", "hypothesis")
+    run = ("python", "-m", "pytest", "-q", "-m", "slow or not slow", "--durations=8")
+    session.run(*run, "tests/test_docs.py", "tests/test_examples.py", "-k", "not tutorial")
+    session.install("dask", "zarr", "flax", "graphviz", "nbclient", "ipykernel")
+    session.run(*run, "tests/test_docs.py", "tests/test_examples.py", "-k", "large-predictions or svi-flax or tutorial")
 
 
 @nox.session(python="3.12")

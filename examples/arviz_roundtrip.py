@@ -70,7 +70,7 @@ def plot(idata, path):
     import matplotlib.pyplot as plt
 
     x, velocity = idata["predictions_constant_data"]["concentration"], idata["predictions"]["velocity"]
-    if hasattr(az, "plot_hdi"):  # ArviZ 0.x
+    if az.__version__ < "1":
         figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
         for probability, alpha in ((0.9, 0.25), (0.5, 0.4)):
             fill = {"alpha": alpha, "lw": 0}

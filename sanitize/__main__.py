@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -13,7 +14,7 @@ import numpyro
 import numpyro.distributions as dist
 from numpyro.infer import MCMC, NUTS, Predictive, log_likelihood
 
-from .behavior import numpyro_behavior, versions
+from .behavior import HAZARDS, Hazard, measured, versions
 from .sites import inspect_sites
 from .strip import strip_deterministic
 
@@ -93,6 +94,18 @@ def show() -> bool:
     return all_right
 
 
+def with_progress(hazards: Sequence[Hazard]) -> Iterator[Hazard]:
+    """The hazards one by one; a terminal shows how many are done once it has taken two seconds, logs do not."""
+    start, line = time.monotonic(), ""
+    for done, hazard in enumerate(hazards):
+        if sys.stderr.isatty() and time.monotonic() - start > 2:
+            line = f"{done} of {len(hazards)} hazards"
+            print(f"\r{line}", end="", file=sys.stderr, flush=True)
+        yield hazard
+    if line:
+        print(f"\r{' ' * len(line)}\r", end="", file=sys.stderr, flush=True)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0 where the sanitized path is right throughout."""
     parser = argparse.ArgumentParser(prog="python -m sanitize", description=__doc__)
@@ -101,7 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not (options.check or options.json):
         return 0 if show() else 1
-    behavior = numpyro_behavior()
+    behavior = measured(with_progress(HAZARDS))
     print(behavior.to_json() if options.json else behavior)
     return 0 if behavior.sanitized_is_right else 1
 

@@ -5,13 +5,14 @@ A hazard is a call of stock NumPyro whose result is compared, bit for bit, with 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
 import jax
@@ -163,12 +164,20 @@ def numpyro_behavior() -> Behavior:
     >>> behavior.sanitized_is_right
     True
     """
-    return Behavior(versions(), {hazard.name: measure(hazard) for hazard in HAZARDS})
+    return measured(HAZARDS)
+
+
+def measured(hazards: Iterable[Hazard]) -> Behavior:
+    """What the installed NumPyro does with each of some hazards."""
+    return Behavior(versions(), {hazard.name: measure(hazard) for hazard in hazards})
 
 
 def versions() -> dict[str, str]:
-    """The versions that matter, by name."""
-    packages = {name: version(name) for name in ("numpyro", "jax", "jaxlib", "arviz")}
+    """The versions that matter, by name; ArviZ may not be installed."""
+    packages = {}
+    for name in ("numpyro", "jax", "jaxlib", "arviz"):
+        with contextlib.suppress(PackageNotFoundError):
+            packages[name] = version(name)
     return {**packages, "python": platform.python_version()}
 
 

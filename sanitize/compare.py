@@ -133,7 +133,7 @@ class _Search:
                 one_a_row = levels == len(columns[column])
                 if new and levels > 1 and not one_a_row and self.changed(i, _swapped(now, column, columns[column])):
                     where = name if column is None else f"{name}[{column!r}]"
-                    yield Difference(where, f"labels {listing(map(str, new))} are none of the fit's")
+                    yield Difference(where, _unknown(new))
         for axis in self.followed("levels"):
             was = self.fit.leaf(self.call.names[axis.leaf])
             if was is None or not (is_array(was) and was.dtype.kind in "iu"):
@@ -141,7 +141,7 @@ class _Search:
             self.fit.by_values = True
             old, are = np.unique(was), np.unique(self.call.leaves[axis.leaf])
             if len(old) == len(are) and (new := sorted({*are.tolist()} - {*old.tolist()})):
-                yield Difference(self.call.names[axis.leaf], f"labels {listing(map(str, new))} are none of the fit's")
+                yield Difference(self.call.names[axis.leaf], _unknown(new))
 
     def followed(self, kind: str) -> list[Axis]:
         """Axes of a kind among those that a dimension of a kept latent follows."""
@@ -292,6 +292,10 @@ def _labels(leaf: Any, axis: Axis) -> list[Any]:
 
 def _order(what: str, was: Sequence[Any], now: Sequence[Any]) -> str:
     return f"{what} {listing(map(str, now), 5)} here, {listing(map(str, was), 5)} in the fit"
+
+
+def _unknown(labels: Sequence[Any]) -> str:
+    return f"the fit had no label{'s' * (len(labels) > 1)} {listing(map(str, labels))}"
 
 
 def _short(value: Any) -> str:

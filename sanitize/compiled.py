@@ -28,7 +28,7 @@ class Draws:
 
     def __init__(self, arrays: Mapping[str, Any], shape: Shape):
         self.shape, self.total = shape, int(np.prod(shape))
-        # an entry that is no site carries the number of draws, where no other is left
+        # an entry that is not a site carries the number of draws, where no other is left
         self.arrays = {name: self._flat(x) for name, x in (arrays or {"_draws": np.zeros(shape)}).items()}
         self.sharded = any(map(_is_sharded, self.arrays.values()))
 
@@ -90,7 +90,7 @@ class Compiled:
         except ImportError as error:
             raise OptionError(
                 f"To run in other processes, what was compiled is pickled, which needs JAX 0.4.30 or later and "
-                f"flatbuffers ({error}): pip install 'numpyro-sanitize[dask]'. Threads of this process need neither: "
+                f"flatbuffers ({error}): pip install flatbuffers. Threads of this process need neither: "
                 f"compute(scheduler='threads')."
             ) from error
         with ONE_RUN_AT_A_TIME:
@@ -203,7 +203,7 @@ class Batch:
             import dask
             import dask.array as da
         except ImportError as error:
-            raise OptionError(f"lazy=True needs dask ({error}): pip install 'numpyro-sanitize[dask]'.") from error
+            raise OptionError(f"lazy=True needs dask ({error}): pip install dask.") from error
 
         run, inputs = dask.delayed(self, pure=False), dask.delayed(inputs, pure=False)
         per = draws.shape[-1] if draws.shape else 1

@@ -383,8 +383,8 @@ def _shape(name: Any, value: Any) -> Shape | None:
             value = np.asarray(value)
         except ValueError as error:  # a list of lists of different lengths
             raise SamplesTypeError(
-                f"Entry {name!r} is a {type(value).__name__} that makes no array ({error}): give every draw the same "
-                f"shape, or remove it."
+                f"Entry {name!r} is a {type(value).__name__} that cannot be an array ({error}): give every draw the "
+                f"same shape, or remove it."
             ) from None
     dtype = getattr(value, "dtype", None)
     kind = getattr(dtype, "kind", "f")

@@ -38,7 +38,7 @@ class ModelArgumentsError(SanitizeError, TypeError):
 
 
 class SamplesTypeError(SanitizeError, TypeError):
-    """The samples are of no kind that can be cleaned, or an entry is no array of numbers."""
+    """The samples are not of a kind that can be stripped, or an entry is not an array of numbers."""
 
 
 class OptionError(SanitizeError, ValueError):

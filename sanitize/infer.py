@@ -247,7 +247,7 @@ def log_likelihood(
         review.refuse()
         stripped, missing = review.stripped, not_given(review, inspection)
     clean = {name: value for name, value in arrays.items() if name not in stripped}
-    if arrays and not clean:  # an entry that is no site carries the number of draws
+    if arrays and not clean:  # an entry that is not a site carries the number of draws
         clean["_draws"] = np.zeros(np.shape(next(iter(arrays.values())))[:batch_ndims])
     if spare := spare_values(inspection, clean, missing):
         model, missing = handlers.substitute(model, spare), tuple(name for name in missing if name not in spare)

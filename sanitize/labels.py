@@ -45,7 +45,7 @@ class Labels:
         ``leading`` are the dimensions of the draws, which all outputs have besides.
         """
         if unknown := [name for name in self.given if self.inspection.site(name) is None]:
-            raise OptionError(f"dims names {listing(unknown)}, which is no site: what comes out is {listing(outputs)}.")
+            raise OptionError(f"dims names {listing(unknown)}, not a site. The outputs are {listing(outputs)}.")
         sizes: dict[Hashable, int] = dict(leading)
         names: dict[str, tuple[str, ...]] = {}
         follows: dict[str, tuple[str, int, int]] = {}  # name -> where it was first seen: site, dimension, length

@@ -103,7 +103,7 @@ class Predictor:
     or a field, is read when a signature is seen first, as by ``jax.jit``. ``factor`` sites are left out.
 
     A lazy answer can be computed by the threads of this process, or by a cluster: what was compiled is pickled by
-    ``jax.export``, so that no worker needs the model (``pip install 'numpyro-sanitize[dask]'``).
+    ``jax.export``, so that no worker needs the model (the extra ``dask`` has what it takes).
 
     Draws that are sharded over devices are computed where they are.
 
@@ -265,8 +265,8 @@ class Predictor:
     def _refuse_no_site(self, inspection: Inspection) -> None:
         if unknown := [name for name in self.return_sites or () if inspection.site(name) is None]:
             raise OptionError(
-                f"return_sites names {listing(unknown)}, which is no site of {inspection.call.description}: its sites "
-                f"are {listing(inspection.run.sites, most=20)}."
+                f"return_sites names {listing(unknown)}, which is not a site of {inspection.call.description}: its "
+                f"sites are {listing(inspection.run.sites, most=20)}."
             )
 
     def _attrs(self, kind: str, review: Review) -> dict[str, str]:

@@ -166,7 +166,7 @@ class Review(Mapping[str, Verdict]):
         parts = [f"{listing(extra)} not reviewed"] if extra else []
         parts += [f"{listing(lacking)} reviewed but not there"] if lacking else []
         parts += [
-            f"{name!r} has shape {shapes[name]}, reviewed was {self.shapes[name]}"
+            f"{name!r} has shape {shapes[name]}, but {self.shapes[name]} was reviewed"
             for name in self.kept.intersection(shapes)
             if (shapes[name] or ())[ndims:] != (self.shapes[name] or ())[ndims:]
         ]

@@ -145,7 +145,7 @@ def strip_deterministic(
     call = Call.of(model, args, kwargs)
     refuse_collisions(call)
     if "group" in kwargs and (why := call.why_not_bound()):  # an option of ours in version 0.1
-        raise arguments_error(call, f"{why}. A group of the samples is passed itself, as in samples['prior']")
+        raise arguments_error(call, f"{why}. Pass a group of the samples by itself, as in samples['prior']")
     opened = containers.open(samples)
     inspection = _inspect(call, opened, [*_names(keep), *_names(redraw)])
     return review_samples(inspection, opened, new_rows=new_rows, keep=keep, redraw=redraw).apply_to(opened)
@@ -178,7 +178,7 @@ def _inspect(call: Call, samples: Container, settled: Sequence[str]) -> Inspecti
         inspection = assumed_arguments(call, samples, settled)
     except ModelArgumentsError as error:
         for names, failure in failures.items():
-            why = f"{error} Those recorded with the samples ({names}) do not do: {type(failure).__name__}: {failure}"
+            why = f"{error} Those recorded with the samples ({names}) do not work: {type(failure).__name__}: {failure}"
             raise ModelArgumentsError(why, signature=call.description) from failure
         raise
     if inspection is not None:

@@ -42,7 +42,6 @@ from .model.values import contradiction, reaches_other_rows
 
 KEPT, STRIPPED, REFUSED = "kept", "stripped", "refused"
 
-# Not "conditional prior", which few read rightly.
 _REDRAWN = "drawn from its prior, given the other draws; none of its fitted values is used"
 
 
@@ -209,7 +208,7 @@ class _Table:
             return Verdict(action, reason, entry.recorded, entry.shape)
 
         if site is None:
-            return verdict(KEPT, "unused: no site of this model, Predictive ignores it")
+            return verdict(KEPT, "unused: not a site of this model, Predictive ignores it")
         if site.kind == "deterministic" and entry.verb == "keep":
             if entry.mismatch != ():
                 return verdict(REFUSED, "deterministic named in keep: its shape is not that of the model")
@@ -226,7 +225,7 @@ class _Table:
         if site.kind == "plate":
             return verdict(STRIPPED, "plate: its indices belong to the rows that were subsampled then")
         if site.kind in ("param", "mutable"):
-            return verdict(KEPT, f"{site.kind}: no random site")
+            return verdict(KEPT, f"{site.kind}: not a random site")
         # all others are latent
         if entry.verb == "redraw":
             return verdict(STRIPPED, "latent named in redraw: drawn from its prior")
@@ -235,7 +234,7 @@ class _Table:
         if not entry.shape_holds_values:
             return verdict(STRIPPED, "latent: holds no value in this model, so that nothing is drawn")
         if entry.verb is None and name in self.inspection.reversed_series:
-            return verdict(REFUSED, "latent: of a scan in reverse, where NumPyro puts recorded values back in reverse")
+            return verdict(REFUSED, "latent: in a reversed scan, where NumPyro puts recorded values back in reverse")
         if self.is_continued(entry) and entry.verb is None and not self.new_rows:
             return verdict(KEPT, "latent: the first steps of a series, which NumPyro continues")
         rows = self.row_dims(name)
@@ -248,11 +247,12 @@ class _Table:
         if entry.mismatch:
             return verdict(STRIPPED, f"row-level latent: its rows do not fit, {_REDRAWN}")
         if entry.verb == "keep":
-            return verdict(KEPT, "latent named in keep: fits")
+            return verdict(KEPT, "latent named in keep: has the model's shape")
         if others := [size for size in self.rows_of(name) if self.others(size)]:
             return verdict(STRIPPED, f"row-level latent: {self.others(others[0])}, {_REDRAWN}")
         if self.rows_of(name):
-            return verdict(KEPT, f"row-level latent: fits, {self.guess(name) or 'the rows are those of the fit'}")
+            why = self.guess(name) or "the rows are those of the fit"
+            return verdict(KEPT, f"row-level latent: has the model's shape, {why}")
         return verdict(KEPT, f"latent: has the model's shape{', ' if self.guess(name) else ''}{self.guess(name)}")
 
     # ---------------------------------------------------------------------------------------------- targets
@@ -498,7 +498,7 @@ def _named(inspection: Inspection, samples: Container, verb: str, name: str) -> 
     by_plate = [n for n in latents if any(plate.name == name for plate in inspection.run.sites[n].plates)]
     if found := list(dict.fromkeys([*by_plate, *(n for n in latents if name in samples.dims.get(n, ()))])):
         return found
-    what = "no site" if site is None else f"a site of kind {site.kind}"
+    what = "not a site" if site is None else f"a site of kind {site.kind}"
     why = (
         "only latents can be drawn from their prior"
         if verb == "redraw"
@@ -535,7 +535,7 @@ def _refuse_other_model(inspection: Inspection, shapes: Mapping[str, Shape | Non
     elif any("auto_" in name for name in shapes):
         way_out = "They are params of a guide: pass guide.sample_posterior(rng_key, params, sample_shape=(1000,))"
     elif trees:
-        way_out = f"Entry {listing(trees)} is no array: if the draws are in it, pass it alone"
+        way_out = f"Entry {listing(trees)} is not an array: if it holds the draws, pass it alone"
     else:
         way_out = "Pass the model that was fitted"
     raise NoSharedSiteError(f"{what}. {way_out}.", entries=tuple(shapes), latents=latents)
@@ -619,10 +619,10 @@ def _refusals(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Refusa
             return
     if kept or latents:
         recorded = {entry.name: entry.recorded for entry in dict.fromkeys([*latents, *kept])}
-        texts = [_mismatch_text(table, table.entries[name]) for name in recorded]
+        texts = "; ".join(_mismatch_text(table, table.entries[name]) for name in recorded)
         yield Refusal(
             ShapeMismatchError,
-            f"{'. '.join(texts)}. {_way_out(table, verdicts, recorded)}",
+            f"{texts[0].upper()}{texts[1:]}. {_way_out(table, verdicts, recorded)}",
             {"recorded": recorded, "model": {name: table.entries[name].shape for name in recorded}},
         )
     if missing := {
@@ -674,7 +674,7 @@ def _way_out(table: _Table, verdicts: Mapping[str, Verdict], names: Collection[s
 
 def _mismatch_text(table: _Table, entry: Entry) -> str:
     was, now = entry.recorded or (), entry.shape or ()
-    kind = "Latent" if entry.is_latent else "Entry"
+    kind = "latent" if entry.is_latent else "entry"
     text = f"{kind} {entry.name!r} has recorded shape {was} per draw, the model's is {now}"
     for dim in entry.mismatch or ():
         text += f"; dimension {dim} is {was[dim]} instead of {now[dim]}{_likely_sources(table.inspection, entry, dim)}"
@@ -711,7 +711,7 @@ def _notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Notice]
         yield Notice(
             SanitizeWarning,
             "; ".join(
-                f"{argument!r} is given, so that of {listing(sites)} the data come back" for argument, sites in data
+                f"{argument!r} is given, so for {listing(sites)} the data come back" for argument, sites in data
             )
             + f": to predict, leave out {listing(argument for argument, _ in data)}.",
             {},
@@ -724,8 +724,8 @@ def _notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Notice]
         said = "; ".join(f"{argument}: {words}" for argument, words in differences.items())
         yield Notice(
             OtherArgumentsWarning,
-            f"This call is not given what the fit was: {said}. The fitted values are used all the same. Pass what the "
-            f"fit was given; keep={tuple(kept)!r} says that this is meant.",
+            f"This call differs from the fit in its arguments: {said}. The fitted values are used all the same. Pass "
+            f"what the fit was given, or keep={tuple(kept)!r} if this is meant.",
             {"differences": differences},
         )
     if indices := table.inspection.indices_out_of_range:
@@ -756,14 +756,14 @@ def _row_notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Not
     redrawn = [entry for entry in free if verdicts[entry.name].action == STRIPPED]
     if redrawn:
         why = verdicts[redrawn[0].name].reason.removeprefix("row-level latent: ").removesuffix(f", {_REDRAWN}")
-        settle = "new_rows=True says that this is meant"
-        if not any(entry.mismatch for entry in redrawn):
-            settle += ", new_rows=False keeps them"
         names = tuple(entry.name for entry in redrawn)
+        settle = f"Pass new_rows=True or redraw={names!r} if this is meant"
+        if not any(entry.mismatch for entry in redrawn):
+            settle += ", or new_rows=False to keep them"
         yield Notice(
             RedrawnSiteWarning,
             f"Stripped the row-level latents {_sizes(redrawn)}: {why}. The model draws them from their prior, given "
-            f"the other draws; none of their fitted values is used. {settle}, or redraw={names!r}.",
+            f"the other draws; none of their fitted values is used. {settle}.",
             {"sites": names},
         )
     kept = [entry for entry in free if verdicts[entry.name].action == KEPT and not table.is_continued(entry)]
@@ -773,8 +773,8 @@ def _row_notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Not
         yield Notice(
             RowLevelSiteWarning,
             f"Kept the row-level latents {_sizes(guessed)}: they fit, but {table.guess(names[0])}. "
-            f"new_rows=False says that they are, new_rows=True strips them, for other rows; keep={names!r} and "
-            f"redraw={names!r} say it of single entries.",
+            f"Pass new_rows=False if the rows are the same, new_rows=True if not; or name entries in keep={names!r} or "
+            f"redraw={names!r}.",
             {"sites": names},
         )
 

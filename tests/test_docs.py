@@ -20,7 +20,9 @@ ROOT = pathlib.Path(__file__).parent.parent
 FAST = ("README", "getting-started", "messages")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(python|text|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+READ_WRONGLY = ("no latent draw", "conditional prior", "only carrier", "latent: fits", "of the fit's", "takes for groups")
 UNTOLD = re.compile(r"^\w+(Warning|Error): ", re.MULTILINE)
+NEEDS_ALSO = re.compile(r"^Needs also: `pip install (.+)`$", re.MULTILINE)
 NUMBER = re.compile(r"-?\d+\.\d+")
 
 pytest.importorskip("arviz")
@@ -34,6 +36,8 @@ def marked(path):
 def test_blocks_run_and_print_what_the_page_says(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     page = path.read_text(encoding="utf-8")
+    for package in " ".join(NEEDS_ALSO.findall(page)).split():  # beside the extra `arviz`
+        pytest.importorskip(package)
     blocks = [(match[1], match[2], page.count("\n", 0, match.start(2))) for match in BLOCK.finditer(page)]
     namespace = {"__name__": "__main__"}
     for (kind, body, line), (after, expected, _) in zip(blocks, [*blocks[1:], ("", "", 0)]):
@@ -59,6 +63,12 @@ def test_the_reference_has_every_public_name():
     assert set(names) == {*sanitize.__all__, "Predictive", "log_likelihood"}
     assert names[0] == "strip_deterministic"
     assert all(name.endswith("Warning") for name in names[-3:])
+
+
+def test_no_phrase_that_was_read_wrongly():
+    for path in [*PAGES, *pathlib.Path(sanitize.__file__).parent.rglob("*.py")]:
+        text = " ".join(path.read_text(encoding="utf-8").split()).casefold()
+        assert not [phrase for phrase in READ_WRONGLY if phrase in text], path
 
 
 def test_the_citation_has_this_version():

@@ -1,7 +1,11 @@
 """`python -m sanitize`, and what it measures of the installed NumPyro."""
 
+import importlib.metadata
+import io
+import itertools
 import json
 import pathlib
+import sys
 
 import hazard_table
 import numpy as np
@@ -70,6 +74,31 @@ def test_main_job_fails_if_the_sanitized_path_is_not_right(monkeypatch, capsys):
     if tuple(int(part) for part in numpyro.__version__.split(".")[:2]) >= (0, 14):
         assert main.main([]) == 1
         assert "NOT equal" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("terminal", "seconds"), [(True, 1), (True, 0), (False, 1)])
+def test_progress_is_shown_on_a_terminal_after_two_seconds(monkeypatch, terminal, seconds):
+    """None in logs and pipes, none where it is quick; at the end the line is cleared."""
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(main.time, "monotonic", itertools.count(0, seconds).__next__)
+    assert list(main.with_progress("abcd")) == list("abcd")
+    shown = stream.getvalue().split("\r")
+    if terminal and seconds:
+        assert shown == ["", "2 of 4 hazards", "3 of 4 hazards", " " * 14, ""]
+    else:
+        assert shown == [""]
+
+
+def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
+    def version(name):
+        if name == "arviz":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return importlib.metadata.version(name)
+
+    monkeypatch.setattr(behavior, "version", version)
+    assert list(behavior.versions()) == ["numpyro", "jax", "jaxlib", "python"]
 
 
 def test_the_documentation_tells_what_is_measured(measured):

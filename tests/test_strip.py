@@ -216,7 +216,7 @@ def test_review_prints_a_dash_where_there_is_no_shape():
     text = repr(inspect_sites(models.line, np.zeros(3)).review(samples))
     assert (
         " ".join(text.splitlines()[-1].split())
-        == "other kept (2,) - unused: no site of this model, Predictive ignores it"
+        == "other kept (2,) - unused: not a site of this model, Predictive ignores it"
     )
     assert text == text.strip()
 
@@ -345,12 +345,12 @@ def test_missing_arguments(fitted):
     ("options", "what"),
     [
         ({"new_rows": "yes"}, "new_rows is 'yes'"),
-        ({"redraw": "bets"}, "redraw names 'bets', which is no site"),
+        ({"redraw": "bets"}, "redraw names 'bets', which is not a site"),
         ({"keep": 3}, "keep is 3"),
-        ({"keep": "nothing"}, "keep names 'nothing', which is no site"),
+        ({"keep": "nothing"}, "keep names 'nothing', which is not a site"),
         ({"keep": ("beta",), "redraw": "beta"}, "'beta' is named in keep and in redraw"),
         ({"redraw": ("eta",)}, "'eta', which is a site of kind deterministic"),
-        ({"redraw": ("nothing",)}, "'nothing', which is no site"),
+        ({"redraw": ("nothing",)}, "'nothing', which is not a site"),
         ({"redraw": 3}, "redraw is 3"),
     ],
 )

@@ -70,7 +70,7 @@ def assumed_arguments(call: Call, samples: Container, settled: Collection[str] =
         others = strays(outcome, samples.shapes) if outcome else []
         if not others:
             return None
-        why = f": {listing(others)} tell of another size"
+        why = f": {listing(others)} were recorded for another size"
     if lost:
         computed = "; ".join(f"{name!r} from {listing(latents)}" for name, latents in lost.items())
         raise MissingLatentError(
@@ -103,7 +103,7 @@ def _announce(call: Call, found: Explanation) -> None:
         parameters = [p for p in call.parameters or () if p.name in given]
         needed = ", ".join(p.name if p.default is p.empty else f"{p.name}={p.name}" for p in parameters)
         warn(
-            f"No arguments of {call.description} were passed: taken for those of the fit were {', '.join(assumed)}. "
+            f"No arguments of {call.description} were passed, so the fit's were worked out: {', '.join(assumed)}. "
             f"Pass the arguments that you predict with, as in strip_deterministic(model, samples, {needed}), to make "
             f"it certain.",
             AssumedArgumentsWarning,

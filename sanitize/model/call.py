@@ -222,7 +222,7 @@ def _refuse_other_than_model(model: Any) -> None:
     """What cannot be a model: no callable, or one that runs no sites when it is called."""
     if isinstance(inner := _undecorated(model), AutoGuide):
         raise ModelArgumentsError(
-            f"{type(inner).__name__} is a guide, which stands where the model should: pass the model that it was made "
+            f"{type(inner).__name__} is a guide, not the model: pass the model that it was made "
             f"for, and guide.sample_posterior(rng_key, params, sample_shape=(1000,)) as the samples."
         )
     if not callable(model) or isinstance(model, (Distribution, Predictive)):

@@ -543,7 +543,7 @@ def cutpoints_in_pairs(K=4):
 
 
 def test_an_entry_with_a_number_too_high_is_not_kept_as_one_of_another_model():
-    with pytest.raises(ModelArgumentsError, match="'thres_4' tell of another size"):
+    with pytest.raises(ModelArgumentsError, match="'thres_4' were recorded for another size"):
         strip_deterministic(cutpoints_in_pairs, {"slope": np.zeros(5), "thres_0": np.ones(5), "thres_4": np.ones(5)})
 
 
