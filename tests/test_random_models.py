@@ -1,6 +1,6 @@
 """Whatever the model: what is global stays, what is computed or observed goes, and stock NumPyro is then right.
 
-``pytest tests/test_random_models.py --hypothesis-profile=thorough`` runs 500 random models a test.
+``pytest tests/test_random_models.py --hypothesis-profile=thorough`` runs 300 random models a test.
 """
 
 import copy
@@ -33,7 +33,7 @@ DRAWS = 3
 
 # Stock NumPyro compiles each model anew, which takes ten times as long as all else: fewer, but where all are asked for.
 _EXAMPLES = settings().max_examples
-few = settings(max_examples=_EXAMPLES if _EXAMPLES >= 500 else _EXAMPLES // 8)
+few = settings(max_examples=_EXAMPLES if _EXAMPLES >= 300 else _EXAMPLES // 8)
 
 # What is redrawn or kept on a guess is said, which other tests see to.
 pytestmark = [
