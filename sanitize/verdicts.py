@@ -710,9 +710,7 @@ def _notices(table: _Table, verdicts: Mapping[str, Verdict]) -> Iterator[Notice]
     if table.use.at_once and table.use.draws and (data := _data_for_predictions(table)):
         yield Notice(
             SanitizeWarning,
-            "; ".join(
-                f"{argument!r} is given, so for {listing(sites)} the data come back" for argument, sites in data
-            )
+            "; ".join(f"{argument!r} is given, so for {listing(sites)} the data come back" for argument, sites in data)
             + f": to predict, leave out {listing(argument for argument, _ in data)}.",
             {},
         )

@@ -20,7 +20,14 @@ ROOT = pathlib.Path(__file__).parent.parent
 FAST = ("README", "getting-started", "messages")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(python|text|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-READ_WRONGLY = ("no latent draw", "conditional prior", "only carrier", "latent: fits", "of the fit's", "takes for groups")
+READ_WRONGLY = (
+    "no latent draw",
+    "conditional prior",
+    "only carrier",
+    "latent: fits",
+    "of the fit's",
+    "takes for groups",
+)
 UNTOLD = re.compile(r"^\w+(Warning|Error): ", re.MULTILINE)
 NEEDS_ALSO = re.compile(r"^Needs also: `pip install (.+)`$", re.MULTILINE)
 NUMBER = re.compile(r"-?\d+\.\d+")

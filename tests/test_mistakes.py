@@ -111,7 +111,10 @@ MISTAKES = {
     "an int for the key": (lambda: Predictive(regression, s)(0, X_new), "random key | jax.random.PRNGKey(0)"),
     "a list of lists for X": (lambda: strip(regression, s, X_new.tolist()), "X: list | np.asarray"),
     "a list of lists, predicted": (lambda: Predictive(regression, s)(KEY, X_new.tolist()), "X: list | np.asarray"),
-    "x= for X=": (lambda: strip(regression, s, x=X_new), "regression(X, y=None) | missing a required argument: 'X' | X="),
+    "x= for X=": (
+        lambda: strip(regression, s, x=X_new),
+        "regression(X, y=None) | missing a required argument: 'X' | X=",
+    ),
     "x= for X=, predicted": (lambda: Predictive(regression, s)(KEY, x=X_new), "regression(X, y=None) | 'X' | X="),
     "an argument too many": (
         lambda: strip(regression, s, X_new, None, 3),
@@ -159,10 +162,16 @@ MISTAKES = {
         "is a guide | guide.sample_posterior",
     ),
     "samples and model swapped": (lambda: strip(s, regression, X_new), "dict | pass the model first"),
-    "a Predictive for the model": (lambda: strip(Predictive(regression, s), s, X_new), "Predictive | pass the model first"),
+    "a Predictive for the model": (
+        lambda: strip(Predictive(regression, s), s, X_new),
+        "Predictive | pass the model first",
+    ),
     # ---- the options
     "np.True_": (lambda: strip(per_row, z, X_new[:, 0], new_rows=np.True_, keep="z"), ""),
-    "new_rows by text": (lambda: strip(regression, s, X_new, new_rows="yes"), "new_rows is 'yes' | True, False or None"),
+    "new_rows by text": (
+        lambda: strip(regression, s, X_new, new_rows="yes"),
+        "new_rows is 'yes' | True, False or None",
+    ),
     "a name that is none": (lambda: strip(regression, s, X_new, redraw="bta"), "'bta' | 'beta'"),
     "a site that is none": (lambda: inspect_sites(regression, X_new)["bta"], "'bta' | 'beta' | no site"),
     "an entry that is none": (lambda: inspect_sites(regression, X_new).review(s)["bta"], "'bta' | 'beta' | no entry"),

@@ -92,7 +92,7 @@ class Record(Asking):
         return self["values"]
 
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
-        raise TypeError("which keys there are, nothing tells")
+        raise TypeError("nothing tells which keys there are")
 
     __iter__ = __eq__ = keys = items = pop = copy = setdefault = _refuse  # type: ignore[assignment]
     __or__ = __ror__ = __ne__ = __reversed__ = _refuse  # type: ignore[assignment]
