@@ -218,7 +218,7 @@ def test_a_mistake_is_told_with_the_way_out(name):
 if __name__ == "__main__":
     told = 0
     for name, (mistake, words) in MISTAKES.items():
-        missing = lacking(text := "\n".join(sum(said(mistake), [])), words)
+        missing = lacking(text := "\n".join(line for lines in said(mistake) for line in lines), words)
         told += not missing
         print(f"{'told' if not missing else 'LACKS ' + repr(missing)}: {name}\n    {text}")
     print(f"{told} of {len(MISTAKES)} told with the way out")
