@@ -1,6 +1,5 @@
 """What each dimension follows, what rows are, what is predicted: laws over models with the answer by hand."""
 
-
 import jax.numpy as jnp
 import numpy as np
 import numpyro
