@@ -140,7 +140,7 @@ def test_the_order_of_rows_entries_and_arguments_changes_nothing(model, rows, ra
     assert verdicts(again) == truth
 
 
-@pytest.mark.filterwarnings("ignore::sanitize.DataStatisticWarning")  # a mean over the rows that a group has is one
+@pytest.mark.filterwarnings("ignore::sanitize.DataStatisticWarning")  # a mean over rows is one, of all or of a part
 @given(random_models(per_row=False), st.integers(1, 3), st.integers(1, 3))
 def test_splitting_a_call_changes_nothing(model, first, second):
     """What is kept of the latents for all rows at once is kept for each part of them, if it has all groups."""
