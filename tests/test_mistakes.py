@@ -17,7 +17,7 @@ from numpyro.infer import SVI, Trace_ELBO
 from numpyro.infer.autoguide import AutoNormal
 
 import sanitize
-from sanitize import inspect_sites, posterior_samples, strip_deterministic
+from sanitize import SanitizeWarning, inspect_sites, posterior_samples, strip_deterministic
 from sanitize import log_likelihood as score
 
 KEY = jax.random.PRNGKey(0)
@@ -189,7 +189,7 @@ MISTAKES = {
 def said(mistake):
     """All that a call says: our warnings, errors and notes, and the errors of others."""
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", SanitizeWarning)
         error = None
         try:
             mistake()

@@ -24,6 +24,7 @@ from sanitize import (
     OptionError,
     RedrawnSiteWarning,
     RowLevelSiteWarning,
+    SanitizeWarning,
     inspect_sites,
     strip_deterministic,
 )
@@ -303,7 +304,7 @@ def test_nothing_is_redrawn_or_guessed_without_a_warning(model, rows):
     """And no warning is without cause: of a table's other axis one may say that nothing tells of it."""
     samples = model.samples()
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", SanitizeWarning)
         found = review(model, rows, samples)
     truth = model.verdicts(rows)
     refused = REFUSED in truth.values()
