@@ -64,7 +64,7 @@ def pages(session: nox.Session, arviz: str) -> None:
     run = ("python", "-m", "pytest", "-q", "-m", "slow or not slow", "--durations=8")
     session.run(*run, "tests/test_docs.py", "tests/test_examples.py", "-k", "not tutorial")
     session.install("dask", "zarr", "flax", "graphviz", "nbclient", "ipykernel")
-    session.run(*run, "tests/test_docs.py", "tests/test_examples.py", "-k", "large-predictions or svi-flax or tutorial")
+    session.run(*run, "tests/test_docs.py", "tests/test_examples.py", "-k", "needs_more or tutorial")
 
 
 @nox.session(python="3.12")

@@ -12,7 +12,7 @@ from numpyro.infer import Predictive
 
 settings.register_profile("default", deadline=None, max_examples=25, derandomize=True)
 settings.register_profile("brief", deadline=None, max_examples=8, derandomize=True)  # for the sessions of one version
-settings.register_profile("thorough", deadline=None, max_examples=500)
+settings.register_profile("thorough", deadline=None, max_examples=300)
 settings.load_profile("default")
 
 

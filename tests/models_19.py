@@ -7,6 +7,8 @@ import numpy as np
 from numpyro import handlers
 from numpyro.infer import MCMC
 
+from sanitize import SanitizeWarning
+
 KEY = jax.random.PRNGKey(0)
 DRAWS = 3
 
@@ -14,7 +16,7 @@ DRAWS = 3
 def heard(run, category):
     """The one warning of a category that a call says; None: it says none."""
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", SanitizeWarning)
         run()
     found = [w.message for w in caught if isinstance(w.message, category)]
     assert len(found) <= 1

@@ -226,7 +226,7 @@ class RandomModel:
         before, now = self.sizes(self.rows), self.sizes(rows)
         follows = self.changing in node.axes
         if node.is_named_by_a_loop:
-            others = follows and (rows != self.rows or new_rows)
+            others = follows and (rows != self.rows if new_rows is None else new_rows)
             beyond = i >= now[node.axes[0]]  # no site of this model
             chained = node.layout == "chain"
             return STRIPPED if others and not beyond and (new_rows or not chained) else KEPT
@@ -425,17 +425,25 @@ def random_models(draw: Any, per_row: bool | None = None) -> RandomModel:
 
     global_axes = [some for some in GLOBAL_AXES if axes.issuperset(some)]
     row_axes = [some for some in ROW_AXES if axes.issuperset(some)]
+    # what is seldom met by chance: a series beside another row-level latent, groups drawn from what they are nested in
+    together: list[tuple[tuple[str, ...], ...]] = [(), (), ()]
+    together += [(("row",), ("row",))] if per_row is not False else []
+    together += [(("region",), ("group",))] if "region" in axes else []
+    wanted = dict(enumerate(draw(st.sampled_from(together)), start=1))
     nodes: list[Node] = []
-    for i in range(draw(st.integers(1, 5))):
-        kind = draw(st.sampled_from(["latent", "latent", "deterministic"])) if nodes else "latent"
+    for i in range(draw(st.integers(1 + len(wanted), 5))):
+        kind = draw(st.sampled_from(["latent", "latent", "deterministic"])) if i and i not in wanted else "latent"
         # the first is global: a posterior has something that other rows have too
         anywhere = i > 0 and (kind == "deterministic" or per_row is not False)
-        of = draw(st.sampled_from(global_axes + row_axes if anywhere else global_axes))
+        of = wanted.get(i) or draw(st.sampled_from(global_axes + row_axes if anywhere else global_axes))
         # what is drawn for all rows together is not drawn from single ones
         along = {"row", "column"}.intersection(of)
         parents = [n.name for n in nodes if kind == "deterministic" or _touched_rows(n, nodes) <= along]
         chosen = draw(st.lists(st.sampled_from(parents), max_size=2, unique=True)) if parents else []
-        nodes.append(_random_node(draw, "abcde"[i], kind, of, tuple(chosen)))
+        if wanted.get(i) == ("group",):
+            chosen = ["b"]
+        series = i == 1 and wanted.get(i) == ("row",)
+        nodes.append(_random_node(draw, "abcde"[i], kind, of, tuple(chosen), series))
     outputs = draw(st.booleans()) and any("output" in node.axes for node in nodes)
     parents = draw(st.lists(st.sampled_from([n.name for n in nodes]), min_size=1, max_size=3, unique=True))
     target = Node(
@@ -460,11 +468,13 @@ def random_models(draw: Any, per_row: bool | None = None) -> RandomModel:
     )
 
 
-def _random_node(draw: Any, name: str, kind: str, axes: tuple[str, ...], parents: tuple[str, ...]) -> Node:
+def _random_node(
+    draw: Any, name: str, kind: str, axes: tuple[str, ...], parents: tuple[str, ...], series: bool
+) -> Node:
     layouts = ["plates", "batch", "event", "mixed"]
     if kind == "deterministic":
         return Node(name, kind, axes, draw(st.sampled_from(["plates", "batch"])), parents)
-    if axes == ("row",) and draw(st.integers(0, 3)) == 0:
+    if series or (axes == ("row",) and draw(st.integers(0, 3)) == 0):
         return Node(name, kind, axes, "scan", parents)
     if len(axes) == 1 and draw(st.integers(0, 4)) == 0:
         family = draw(st.sampled_from(["normal", "halfnormal"]))

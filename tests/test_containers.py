@@ -32,6 +32,7 @@ from sanitize import (
     RedrawnSiteWarning,
     RowLevelSiteWarning,
     SamplesTypeError,
+    SanitizeWarning,
     inspect_sites,
     posterior_samples,
     strip_deterministic,
@@ -129,7 +130,7 @@ def equal(result, truth):
 def silent():
     """Nothing is warned of: the evidence settles the matter."""
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", SanitizeWarning)
         yield
 
 
@@ -563,7 +564,7 @@ def test_data_of_other_shapes_differ_and_keys_do_not_compare():
         mcmc = MCMC(HMC(model, trajectory_length=1.0), num_warmup=1, num_samples=2, progress_bar=False)
         mcmc.run(KEY, x, extra, x)
         with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+            warnings.simplefilter("always", SanitizeWarning)
             assert "z" in strip_deterministic(model, mcmc, x, other)
         assert [warning.category for warning in caught] == categories
 

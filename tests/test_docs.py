@@ -36,7 +36,10 @@ pytest.importorskip("arviz")
 
 
 def marked(path):
-    return pytest.param(path, id=path.stem, marks=() if path.stem in FAST else pytest.mark.slow)
+    marks = [] if path.stem in FAST else [pytest.mark.slow]
+    if NEEDS_ALSO.search(path.read_text(encoding="utf-8")):
+        marks.append(pytest.mark.needs_more)
+    return pytest.param(path, id=path.stem, marks=marks)
 
 
 @pytest.mark.parametrize("path", [marked(path) for path in PAGES])

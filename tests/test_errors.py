@@ -38,7 +38,7 @@ def test_what_was_seen_survives_copying(error, copied):
 def test_every_warning_is_public_and_can_be_turned_off_by_kind(warning):
     assert getattr(sanitize, warning.__name__) is warning
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", sanitize.SanitizeWarning)
         warnings.simplefilter("ignore", warning)
         errors.warn("not heard", warning)
 

@@ -417,7 +417,7 @@ def test_bad_call(name):
     """A specific error; its message names the culprit and what to do; nothing of a tracer is left."""
     bad = BAD[name]
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", sanitize.SanitizeWarning)
         with pytest.raises(bad.error, match=f"(?s){bad.culprit}") as caught:
             bad.call()
     error = caught.value

@@ -17,7 +17,7 @@ from numpyro.infer import SVI, Trace_ELBO
 from numpyro.infer.autoguide import AutoNormal
 
 import sanitize
-from sanitize import inspect_sites, posterior_samples, strip_deterministic
+from sanitize import SanitizeWarning, inspect_sites, posterior_samples, strip_deterministic
 from sanitize import log_likelihood as score
 
 KEY = jax.random.PRNGKey(0)
@@ -189,7 +189,7 @@ MISTAKES = {
 def said(mistake):
     """All that a call says: our warnings, errors and notes, and the errors of others."""
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", SanitizeWarning)
         error = None
         try:
             mistake()
@@ -218,7 +218,7 @@ def test_a_mistake_is_told_with_the_way_out(name):
 if __name__ == "__main__":
     told = 0
     for name, (mistake, words) in MISTAKES.items():
-        missing = lacking(text := "\n".join(text for texts in said(mistake) for text in texts), words)
+        missing = lacking(text := "\n".join(line for lines in said(mistake) for line in lines), words)
         told += not missing
         print(f"{'told' if not missing else 'LACKS ' + repr(missing)}: {name}\n    {text}")
     print(f"{told} of {len(MISTAKES)} told with the way out")

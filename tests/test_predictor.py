@@ -784,7 +784,7 @@ def test_without_what_pickling_needs_threads_go_on(monkeypatch):
     predict = Predictor(models.regression, draws())
     predict(KEY, X)
     (batch,) = predict._batches.values()
-    with pytest.raises(OptionError, match=r"numpyro-sanitize\[dask\].*scheduler='threads'"):
+    with pytest.raises(OptionError, match=r"pip install flatbuffers.*scheduler='threads'"):
         pickle.dumps(batch)
 
 

@@ -18,6 +18,7 @@ from sanitize import (
     OptionError,
     RedrawnSiteWarning,
     RowLevelSiteWarning,
+    SanitizeWarning,
     ShapeMismatchError,
     inspect_sites,
     strip_deterministic,
@@ -168,7 +169,7 @@ def test_every_entry_of_every_model(name, rows):
     samples = posterior(name)
     args, kwargs = case.args(rows), case.kwargs(rows)
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+        warnings.simplefilter("always", SanitizeWarning)
         table = inspect_sites(case.model, *args, **kwargs)
         review = table.review(samples)
     same = rows == FITTED

@@ -435,6 +435,12 @@ def groups_by_unique(frame, y=None):
     sample("y", dist.Normal(effect[code] + frame["x"].to_numpy(), 1.0), obs=y)
 
 
+def crossed_by_unique(site, season, y=None):
+    levels, code = np.unique(site, return_inverse=True)
+    effect = normal("effect", len(levels), 2)
+    sample("y", dist.Normal(effect[code, season], 1.0), obs=y)
+
+
 def local_level(x, y=None):
     def step(level, x):
         level = sample("level", dist.Normal(level, 1.0))
@@ -489,6 +495,7 @@ ROWS_SILENT = [
     Case("centred, mean kept", centred_recorded, (X,), None, {"keep": ("x_mean", "x_sd")}),
     Case("polynomial", by_rows(lambda x: jnp.stack([x, x**2]).sum(0)), (X,)),
     Case("a constant of the model's own", by_rows(lambda x: x - jnp.arange(3.0).mean()), (X,)),
+    Case("labels by np.unique beside a plain index", crossed_by_unique, (np.array([0, 1]), np.array([1, 0]))),
 ]  # fmt: skip
 
 

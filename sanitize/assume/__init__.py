@@ -1,14 +1,13 @@
 """The arguments of a fit, worked out from its samples: what a call without arguments rests on.
 
-*Propose, run, compare.* Every axis of every argument starts as a prime of its own. One abstract run of the model; what
-it says decides the next trial (`runs`): the two lengths that an error names are one, an argument whose prime it names
-is of another kind. The sizes of the fit are read off the recorded shapes, and a second run with these has to agree
-with every entry: an explanation (`search`).
+*Propose, run, compare* (`search`). Every axis of every argument starts as a prime of its own. What one abstract run
+says decides the next trial (`runs`): the two lengths that an error names are one, an argument whose prime it names is
+of another kind. The sizes of the fit are read off the recorded shapes, and a second run with these has to agree with
+every entry: an explanation.
 
-*A short proof* (`proof`). That arguments explain the samples does not make them those of the fit. An array or number is
-data if it reaches a site, an int is a length if the samples tell it, a None is a target, data or a length; flags are
-tried in all combinations. All else is asked for. And whatever else explains the samples has to make the same of every
-entry: a branch that nobody tried cannot be excluded by trial, so it is said what was taken for what.
+*A short proof* (`proof`). An explanation need not be the fit: an array or number has to reach a site, the samples have
+to tell an int, flags are tried in all combinations; all else is asked for. And whatever else explains the samples has
+to make the same of every entry. No trial excludes a branch that nobody tried: it is said what was taken for what.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ import functools
 import itertools
 from collections.abc import Collection
 from inspect import Parameter
-from typing import Any
 
 from ..containers import Container
 from ..errors import AssumedArgumentsWarning, MissingLatentError, listing, warn
@@ -40,13 +38,11 @@ def assumed_arguments(call: Call, samples: Container, settled: Collection[str] =
     arguments, where none explain the samples. `ModelArgumentsError` where nothing does, or what does leaves open what
     to make of an entry; `MissingLatentError` where an entry would be recomputed from a latent that has none.
     """
-    parameters = _parameters(call)
-    if parameters is None:
+    if (parameters := _parameters(call)) is None:
         return None
     search = Search(Runner(call, samples, settled), parameters)
     proof = Proof(search, samples, settled)
-    refuted: list[Explanation] = []
-    why, lost = "", dict[str, tuple[str, ...]]()
+    refuted, lost, why = list[Explanation](), dict[str, tuple[str, ...]](), ""
     try:
         for found in search.explanations(search.first(), _MOST_RUNS):
             if found.lost and not found.trial.readings:
@@ -63,11 +59,11 @@ def assumed_arguments(call: Call, samples: Container, settled: Collection[str] =
                 _announce(call, found)
                 return found.inspection
     except Untold as untold:
-        settle = f" (or say it of {untold.entries!r} alone, by keep= or redraw=)" if untold.entries else ""
-        raise arguments_error(call, f"none were passed, and the samples do not tell {untold}{settle}") from None
+        what, *entries = untold.args
+        settle = f" (or say it of {tuple(entries)!r} alone, by keep= or redraw=)" if entries else ""
+        raise arguments_error(call, f"none were passed, and the samples do not tell {what}{settle}") from None
     if not (refuted or any(p.default is p.empty for p in parameters)):
-        outcome = try_run(call)
-        others = strays(outcome, samples.shapes) if outcome else []
+        others = (outcome := try_run(call)) and strays(outcome, samples.shapes)
         if not others:
             return None
         why = f": {listing(others)} were recorded for another size"
@@ -78,8 +74,8 @@ def assumed_arguments(call: Call, samples: Container, settled: Collection[str] =
             f"drawn from the prior. Pass the model that was fitted with its arguments, or add the missing entries.",
             missing=lost,
         )
-    entries = ", ".join(f"{name!r} {shape}" for name, shape in itertools.islice(samples.shapes.items(), 6))
-    raise arguments_error(call, f"none were passed, and none were found that explain the entries {entries}{why}")
+    shapes = ", ".join(f"{name!r} {shape}" for name, shape in itertools.islice(samples.shapes.items(), 6))
+    raise arguments_error(call, f"none were passed, and none were found that explain the entries {shapes}{why}")
 
 
 def _parameters(call: Call) -> list[Parameter] | None:
@@ -88,12 +84,11 @@ def _parameters(call: Call) -> list[Parameter] | None:
     variadic = [p for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     if variadic and any(p.default is p.empty and p not in variadic for p in parameters):
         raise arguments_error(call, "none were passed, and with * or ** its signature does not tell which there are")
-    bound: set[str] = set()
-    inner: Any = call.model
-    while inner is not None:  # a handler, a partial, a wrapper: what a partial has bound is given
-        if isinstance(inner, functools.partial):
-            bound |= set(inner.keywords)
-        inner = getattr(inner, "func", None) or getattr(inner, "fn", None) or getattr(inner, "__wrapped__", None)
+    layers = [call.model]
+    for layer in layers:  # a handler, a partial, a wrapper, and what each of them wraps
+        inner = getattr(layer, "func", None) or getattr(layer, "fn", None) or getattr(layer, "__wrapped__", None)
+        layers += [inner] if inner else []
+    bound = {name for layer in layers if isinstance(layer, functools.partial) for name in layer.keywords}  # is given
     return None if variadic or not parameters else [p for p in parameters if p.name not in bound]
 
 

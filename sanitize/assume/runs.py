@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -18,8 +19,7 @@ from ..containers import Container
 from ..model.call import Call, Shape
 from ..model.sizes import numbered
 from ..model.trace import NEEDS_VALUES, ONE_RUN_AT_A_TIME, Run, try_run
-from .readings import FIELDS, Axis, Path, Record
-from .trials import Lengths, Trial
+from .arguments import FIELDS, Axis, Lengths, Path, Record, Trial
 
 # Far enough apart that `n - 1` and `n + 2` of one are not those of another; small, because models loop over them.
 _PRIMES = (11, 17, 23, 29, 37, 43, 53, 59, 67, 73, 79, 89, 97, 103, 109, 127, 137, 149, 157, 163, 173, 179, 191, 197)
@@ -87,9 +87,7 @@ class Runner:
 
         with ONE_RUN_AT_A_TIME, validation_enabled(False):  # made-up parameters of distributions need not be valid
             outcome = try_run(replace(trial.call(self.call, lengths), model=attempt))
-        if outcome is None:
-            failures.append(Mismatch("no run"))
-        elif not failures:
+        if outcome and not failures:
             if records - {path[:-1] for path in [*trial.readings, *asked]}:
                 failures.append(Mismatch("a dict that was asked for no key"))
             elif self.shapes.keys() - outcome.sites.keys() - set(strays(outcome, self.shapes) if free else ()):
@@ -102,16 +100,15 @@ class Runner:
             ]:
                 failures.append(Mismatch("data of another shape than their distribution", *pairs))
         ndims = next((n for n in self.batch_ndims if n in possible), 0)
-        return Answer(outcome, failures[0] if failures else None, asked, ndims)
+        return Answer(outcome, next(iter(failures), None if outcome else Mismatch("no run")), asked, ndims)
 
     def sizes(self, structure: Run, ndims: int, primes: Lengths) -> dict[Axis, int] | None:
         """The sizes in the fit, read off a run with primes; also off how many sites a loop has named."""
         shapes = {name: None if shape is None else shape[ndims:] for name, shape in self.shapes.items()}
         pairs = [(structure.sites[name].shape, shape) for name, shape in shapes.items() if name in structure.sites]
         loops, recorded = numbered(structure.sites), numbered(shapes)
-        counts = [(len(loops[pattern]), len(names)) for pattern, names in recorded.items() if pattern in loops]
-        by_count = [((n,), (was,)) for n, was in counts if source(n, primes)[0] is not None]
-        return read_off([*pairs, *by_count], primes)
+        counts = [((len(loops[p]),), (len(names),)) for p, names in recorded.items() if p in loops]
+        return read_off([*pairs, *((n, was) for n, was in counts if source(*n, primes)[0])], primes)
 
 
 class _Watched(Messenger):  # type: ignore[misc]
@@ -124,12 +121,11 @@ class _Watched(Messenger):  # type: ignore[misc]
     def process_message(self, message: dict[str, Any]) -> None:
         fn = message.get("fn")
         if message["type"] == "sample" and message["value"] is None and not self.drawn and isinstance(fn, Distribution):
-            try:
+            # without a support, or with one that does not say (NumPyro's versions differ), it is drawn from
+            with contextlib.suppress(Exception):
                 dtype = jnp.result_type(int if fn.is_discrete else float)
-            except Exception:  # no support, or one that does not say (NumPyro's versions differ): it is drawn from
-                return
-            zero, one = jnp.zeros((), dtype), jnp.ones((), dtype)
-            message["value"] = jax.lax.rng_uniform(zero, one, fn.shape(message["kwargs"].get("sample_shape", ())))
+                zero, one = jnp.zeros((), dtype), jnp.ones((), dtype)
+                message["value"] = jax.lax.rng_uniform(zero, one, fn.shape(message["kwargs"].get("sample_shape", ())))
 
     def postprocess_message(self, message: dict[str, Any]) -> None:
         if message["type"] in ("sample", "deterministic") and hasattr(message["value"], "shape"):
@@ -144,13 +140,9 @@ def strays(outcome: Run, names: Iterable[str]) -> list[str]:
 
 def source(n: int, primes: Lengths) -> tuple[Axis | None, int, int]:
     """The size that a length is made of: ``n = times * size + more``."""
-    for size, prime in primes.items():
-        if abs(n - prime) <= 2:
-            return size, 1, n - prime
-    for size, prime in primes.items():
-        if n and n % prime == 0:
-            return size, n // prime, 0
-    return None, 1, n
+    near = ((size, 1, n - prime) for size, prime in primes.items() if abs(n - prime) <= 2)
+    multiples = ((size, n // prime, 0) for size, prime in primes.items() if n and n % prime == 0)
+    return next(itertools.chain(near, multiples), (None, 1, n))
 
 
 def read_off(pairs: Iterable[tuple[Shape | None, Shape | None]], primes: Lengths) -> dict[Axis, int] | None:
@@ -162,39 +154,34 @@ def read_off(pairs: Iterable[tuple[Shape | None, Shape | None]], primes: Lengths
             if n == was or n in of_two:
                 continue
             size, times, more = source(n, primes)
-            if size is None or (was - more) % times or was < more:
-                return None
-            if found.setdefault(size, (was - more) // times) != (was - more) // times:
+            length, rest = divmod(was - more, times)
+            if size is None or rest or length < 0 or found.setdefault(size, length) != length:
                 return None
     return found
 
 
-def ties(trial: Trial, primes: Lengths, failure: Exception, known: Iterable[int]) -> Iterator[Trial]:
+def ties(trial: Trial, primes: Lengths, failure: Exception, known: Iterable[int]) -> list[Trial]:
     """What a failure says of sizes: the two lengths that it names are one, or one is a number of the model's."""
     if isinstance(failure, NEEDS_VALUES):
-        return
-    seen = set()
-    for n, m in failure.args[1:] if isinstance(failure, Mismatch) else _named_pairs(failure):
+        return []
+    ways: list[Trial | None] = []
+    for n, m in failure.args[1:] if isinstance(failure, Mismatch) else _named_pairs(said(failure)):
         (one, times, k), (other, others, j) = source(n, primes), source(m, primes)
-        if n == m or one == other or 1 in (n, m):
+        if one == other or 1 in (n, m):
             continue
         if one is None:
             one, times, k, other, m = other, others, j, None, n
         assert one is not None
         more, rest = (j - k, times * others - 1) if other is not None else divmod(m - k, times)
-        tied = None if rest else trial.tied(one, other, more)
-        if tied is not None and tied.identity not in seen:
-            seen.add(tied.identity)
-            yield tied
-    if not seen and isinstance(failure, (AssertionError, ValueError)):  # it does not say which
-        for size, n in itertools.product((s for s in trial.sizes if s not in trial.leading), known):
-            if tied := trial.tied(size, None, n):
-                yield tied
+        ways.append(None if rest else trial.tied(one, other, more))
+    if not any(ways) and isinstance(failure, (AssertionError, ValueError)):  # it does not say which
+        inner = (size for size in trial.sizes if size not in trial.leading)
+        ways += [trial.tied(size, None, n) for size, n in itertools.product(inner, known)]
+    return list({way.identity: way for way in ways if way is not None}.values())[:4]
 
 
-def _named_pairs(failure: Exception) -> Iterator[tuple[int, int]]:
+def _named_pairs(text: str) -> Iterator[tuple[int, int]]:
     """Lengths that an error names: those of two shapes, aligned at their ends, before any others."""
-    text = said(failure)
     shapes = [[int(n) for n in re.findall(r"\d+", shape)] for shape in re.findall(r"\(([\d, ]*)\)", text)]
     for one, other in itertools.combinations(shapes, 2):
         yield from zip(reversed(one), reversed(other))
@@ -203,8 +190,7 @@ def _named_pairs(failure: Exception) -> Iterator[tuple[int, int]]:
 
 def blamed(trial: Trial, primes: Lengths, text: str) -> set[Path]:
     """The arguments of which a failure names a length."""
-    numbers = {int(n) for n in re.findall(r"(?<![\w.])\d+|(?<=\[)\d+", text)}
-    sizes = {source(n, primes)[0] for n in numbers} - {None}
+    sizes = {source(int(n), primes)[0] for n in re.findall(r"(?<![\w.])\d+", text)} - {None}
     return {axis[0] for axis in trial.axes if trial.size_of(axis) in sizes}
 
 

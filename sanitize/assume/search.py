@@ -10,13 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import Parameter
 
-from ..model.call import Shape, is_array
+from ..model.call import is_array
 from ..model.inspection import Inspection
 from ..model.trace import NEEDS_VALUES, Run
-from . import readings as kinds
-from .readings import Axis, Path, Reading
+from . import arguments as kinds
+from .arguments import Axis, Lengths, Path, Reading, Trial
 from .runs import Answer, Mismatch, Runner, blamed, said, source, ties
-from .trials import Lengths, Trial
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +36,7 @@ class Explanation:
     def is_stripped(self, name: str) -> bool:
         """Whether an entry goes whatever the rows are."""
         kind = self.kind(name)
-        is_target = kind == "latent" and name in self.inspection.targets
-        return is_target or kind in ("deterministic", "observed", "plate")
-
-    def length(self, axis: Axis) -> int | None:
-        """How long an axis was in the fit, if the samples tell."""
-        return self.trial.length(axis, self.sizes)
+        return kind in ("deterministic", "observed", "plate") or (kind == "latent" and name in self.inspection.targets)
 
     @functools.cached_property
     def used(self) -> frozenset[str]:
@@ -50,41 +44,31 @@ class Explanation:
         return self.inspection.drawn_from.union(*self.inspection.ancestors.values())
 
     @functools.cached_property
-    def predicted(self) -> list[Shape]:
-        """The shapes, with primes, of what is predicted."""
+    def rows(self) -> frozenset[Axis | None]:
+        """The sizes that what is predicted follows; those of arrays come before numbers."""
         run = self.inspection.run
-        ends = set(run.named("latent")) - self.used
-        observed = set(run.named("observed"))
+        ends, observed = set(run.named("latent")) - self.used, set(run.named("observed"))
         # where no site is observed, a prediction may itself have an entry
         targets = observed | (ends - self.recorded if observed else ends)
-        return [shape for name, shape in self.structure.dist_shapes.items() if name in targets]
-
-    @functools.cached_property
-    def rows(self) -> frozenset[Axis]:
-        """The sizes that what is predicted follows; those of arrays come before numbers."""
-        moving = {size for shape in self.predicted for n in shape if (size := source(n, self.primes)[0]) is not None}
+        shapes = [shape for name, shape in self.structure.dist_shapes.items() if name in targets]
+        moving = {source(n, self.primes)[0] for n in itertools.chain(*shapes)} - {None}
         numbers = {self.trial.size_of((path, 0)) for path, r in self.trial.readings.items() if r is kinds.INT}
         return frozenset(moving & self.trial.leading or moving & numbers)
 
-    @functools.cached_property
-    def row_dims(self) -> Mapping[str, tuple[int, ...]]:
+    def row_dims(self, name: str) -> tuple[int, ...]:
         """As `Inspection.row_dims`, but read off the primes: no two sizes coincide, and it takes no run."""
         defaults = [p.default for p in self.inspection.call.parameters or () if (p.name,) not in self.trial.readings]
         if any(map(is_array, defaults)):  # rows of a length that is no prime
-            return self.inspection.row_dims
-        dims = {
-            name: tuple(i for i, n in enumerate(site.shape or ()) if source(n, self.primes)[0] in self.rows)
-            for name, site in self.structure.sites.items()
-        }
-        return {name: found for name, found in dims.items() if found}
+            return self.inspection.row_dims.get(name, ())
+        shape = self.structure.sites[name].shape if name in self.structure.sites else None
+        return tuple(i for i, n in enumerate(shape or ()) if source(n, self.primes)[0] in self.rows)
 
     @functools.cached_property
     def lacking(self) -> tuple[str, ...]:
         """Latents without an entry that something depends on: a fit records them."""
-        sites = self.inspection.run.sites
-        latents = [name for name in self.inspection.run.named("latent") if name in self.used - self.recorded]
-        continuous = [name for name in latents if not sites[name].discrete]  # else marginalized
-        return tuple(name for name in continuous if name not in self.inspection.targets)
+        run, unrecorded = self.inspection.run, self.used - self.recorded  # discrete ones are marginalized
+        latents = [name for name in run.named("latent") if name in unrecorded and not run.sites[name].discrete]
+        return tuple(name for name in latents if name not in self.inspection.targets)
 
     @functools.cached_property
     def lost(self) -> Mapping[str, tuple[str, ...]]:
@@ -100,11 +84,10 @@ class Search:
     def __init__(self, runner: Runner, parameters: Sequence[Parameter]):
         self.runner, self.parameters = runner, parameters
 
-    @functools.cache  # noqa: B019 - a search lives no longer than the call
     def order(self, path: Path) -> list[Reading]:
         """What an argument is tried as, the likeliest first."""
         parameter = next((p for p in self.parameters if path == (p.name,)), None)
-        return list({reading.name: reading for reading in kinds.likely(path, parameter)}.values())
+        return list(dict.fromkeys(kinds.likely(path, parameter)))
 
     def first(self) -> Trial:
         """The likeliest reading of each parameter that has to be given, or may be of another length."""
@@ -123,13 +106,13 @@ class Search:
             assert found.failure is not None
             ways = self._other_lengths(trial, found.failure)
             for more, other in ways if only_ties else itertools.chain(ways, self._other_readings(trial, found)):
-                if other is not None and other.identity not in seen:
+                if other.identity not in seen:
                     seen.add(other.identity)
                     heapq.heappush(heap, (cost + more, len(seen), other))
 
-    def _other_lengths(self, trial: Trial, failure: Exception) -> Iterator[tuple[float, Trial | None]]:
+    def _other_lengths(self, trial: Trial, failure: Exception) -> Iterator[tuple[float, Trial]]:
         primes = self.runner.primes(trial)
-        tied = list(itertools.islice(ties(trial, primes, failure, self.runner.recorded_lengths), 4))
+        tied = ties(trial, primes, failure, self.runner.recorded_lengths)
         yield from ((0.1 + i / 5, way) for i, way in enumerate(tied))
         if not tied or isinstance(failure, (AssertionError, ValueError)):
             yield 0.4, trial.of_one_length()
@@ -174,8 +157,8 @@ class Search:
             return answer._replace(failure=Mismatch("the sizes contradict each other"))
         lengths = {**primes, **sizes}
         if any(reading.kind == "values" for reading in trial.readings.values()):  # longer than they have levels
-            longest = max([1, *sizes.values()])
-            lengths.update({s: primes[s] * (1 + longest // primes[s]) for s in trial.leading - sizes.keys()})
+            longest = max(sizes.values(), default=1)
+            lengths |= {s: primes[s] * (1 + longest // primes[s]) for s in trial.leading - sizes.keys()}
         confirmed = self.runner.run(trial, lengths, free=False, drawn=drawn)
         if confirmed.run is None or confirmed.failure is not None:
             return confirmed

@@ -102,9 +102,12 @@ class _Search:
     def statistic(self, kept: Collection[str], offered: Sequence[str]) -> Statistic | None:
         for base, kinds, labels in self.bases():
             move = self.move(base, kinds, kept)
-            if move is None or (labels and not self.is_moved_by_size(base, kinds, kept)):
+            if move is None:
                 continue
             alone = [i for i in kinds if self.move(base, {i: kinds[i]}, kept)]
+            # not all together: beside labels, a plain index counts by its size, but moves no other row
+            if labels and not self.is_moved_by_size(base, {i: kinds[i] for i in alone or kinds}, kept):
+                continue
             if alone and all(map(self.is_table, alone)):
                 continue
             keep = list(offered) if offered and not self.move(base, kinds, {*kept, *offered}) else []

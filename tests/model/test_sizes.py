@@ -1,7 +1,5 @@
 """What each dimension follows, what rows are, what is predicted: laws over models with the answer by hand."""
 
-import time
-
 import jax.numpy as jnp
 import numpy as np
 import numpyro
@@ -276,16 +274,20 @@ def test_what_can_be_observed_names_what_would_observe_it():
 
 
 def test_the_number_of_rows_costs_nothing_where_values_are_needed():
+    lengths = []
+
     def model(g, x, y=None):
+        lengths.append(len(g))
         levels, index = np.unique(g, return_inverse=True)
         a = sample("a", Normal().expand([len(levels)]))
         sample("y", Normal(a[index] + x, 1.0), obs=y)
 
     inspection = inspect(model, codes(7, 1_000_000), f(1_000_000))
-    start = time.perf_counter()
+    lengths.clear()
     assert in_words(inspection, "a") == ("levels_of_g",)
     assert in_words(inspection, "y") == ("g[0] x[0]",)
-    assert time.perf_counter() - start < 2.0
+    assert lengths
+    assert max(lengths) < 1000  # how long it takes is asked by the benchmarks
     assert {size.length for size in inspection.rows} == {1_000_000}
 
 
