@@ -32,7 +32,9 @@ def recapture(histories, site, n_sites):
     phi = numpyro.deterministic("phi", jax.nn.sigmoid(logit_phi))[site]
     seen_later = jnp.cumsum(histories[:, ::-1], 1)[:, ::-1][:, 1:] > 0
     loglik = jnp.where(
-        seen_later, jnp.log(phi)[:, None] + jnp.log(jnp.where(histories[:, 1:] > 0, p, 1 - p)), jnp.log1p(-phi * p)[:, None]
+        seen_later,
+        jnp.log(phi)[:, None] + jnp.log(jnp.where(histories[:, 1:] > 0, p, 1 - p)),
+        jnp.log1p(-phi * p)[:, None],
     )
     numpyro.factor("histories", loglik.sum())
 
@@ -169,7 +171,7 @@ def volatility(n_days, returns=None):
 
     _, h = jax.lax.scan(step, 0.0, z)
     h = numpyro.deterministic("h", h)
-    numpyro.sample("r", dist.Normal(0, jnp.exp(h / 2)), obs=returns)
+    numpyro.sample("returns", dist.Normal(0, jnp.exp(h / 2)), obs=returns)
 
 
 def factors(n_days, n_assets, n_factors=2, returns=None):

@@ -527,7 +527,7 @@ def test_log_likelihood_scores_what_was_carried_on(fit):
     score = sanitize.log_likelihood(schools, fit, 6, y, extend="theta", rng_key=KEY)["y"]
     more = extend(schools, fit, jax.random.fold_in(KEY, 23), 6, sites="theta")
     assert np.array_equal(score, stock.log_likelihood(schools, more, 6, y)["y"])
-    with pytest.raises(OptionError, match="rng_key is NoneType"):
+    with pytest.raises(OptionError, match="rng_key has to be one random key, and is None"):
         sanitize.log_likelihood(schools, fit, 6, y, extend="theta")
 
 
