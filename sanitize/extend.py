@@ -37,7 +37,7 @@ _PIECE = 128
 # What the fitted part may differ by, relative to its largest value, measured on 128 draws. Recomputed with the longer
 # arguments it differs by rounding: up to 1e-6 for sums, scans, products and bases, 7e-5, 7e-4 and 8e-3 for `L @ z` with
 # a jitter of 1e-4, 1e-5 and 1e-6; what is harmful began at 2e-4 (`t / T` at 1000 steps) and 2e-3 (at 100). So the
-# tolerance is a small one, and a multiple of what a change in the last digits of the draws does.
+# tolerance is a small one, and ten times (not measured yet) what a change in the last digits of the draws does.
 # Two passes that differ in what they draw: 0 where it is harmless, 7e-4 and more for a mean over 1000 groups.
 # The mixed difference of what ties fitted and new values: 1e-7, and 1e-2 for one more area beside 300.
 _COMPUTED, _ROUNDING, _DENSITY, _TIED = 1e-5, 10.0, 1e-5, 1e-4
