@@ -1,0 +1,76 @@
+"""Whatever the model: more groups leave what was fitted as it was, or it is an error that says so.
+
+``pytest tests/test_extend_random.py --hypothesis-profile=thorough`` runs 500 random models.
+"""
+
+import dataclasses
+import warnings
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import assume, event, given, settings
+from hypothesis import strategies as st
+from numpyro import infer as stock
+from random_models import TARGET, random_models
+
+from sanitize import ExtensionError, extend
+
+LOOKED_UP = {"row": ("group", "cross", "region"), "group": ("region",)}
+
+
+def is_averaged(axis, have, want):
+    """Whether `_fit` of `random_models` takes a mean over an axis: it is neither kept nor looked up by an index."""
+    looked_up = (
+        LOOKED_UP["row"] if "row" in want and "row" not in have else LOOKED_UP["group"] if "group" in want else ()
+    )
+    return axis in have and axis not in want and axis not in looked_up
+
+
+def changes(model, axis):
+    """The latents and values recorded along an axis that depend on how many it has: by a mean over it."""
+    axes = {node.name: node.axes for node in model.nodes}
+    found, means = [], set()
+    for node in model.nodes:
+        if any(parent in means or is_averaged(axis, axes[parent], node.axes) for parent in node.parents):
+            shifted = node.reparametrized and node.family != "lognormal"  # its base is drawn from no parent
+            if node.is_latent and not shifted:
+                found.append(node.name)  # a fitted value: what depends on it depends on nothing that is new
+            else:
+                means.add(node.name)
+                found += [node.name] * (axis in node.axes)
+    return found
+
+
+# Stock NumPyro compiles each model anew: fewer, but where all are asked for.
+_EXAMPLES = settings().max_examples
+
+
+@pytest.mark.slow
+@settings(max_examples=_EXAMPLES if _EXAMPLES >= 500 else _EXAMPLES // 3)
+@given(random_models(), st.sampled_from(["group", "cross", "region"]))
+def test_more_groups_leave_what_was_fitted_as_it_was(model, axis):
+    check(model, axis)
+
+
+def check(model, axis):
+    assume(model.of(axis) and model.groups_from in ("number", "covariate"))
+    more = dataclasses.replace(model, fitted={**model.fitted, axis: model.fitted[axis] + 2})
+    args, kwargs = model.arguments(model.rows)
+    samples = stock.Predictive(model.function, num_samples=8)(jax.random.PRNGKey(0), *args, **kwargs)
+    samples = {name: np.asarray(value) for name, value in samples.items() if name != TARGET}
+    args, kwargs = more.arguments(model.rows)
+    harmful = changes(model, axis)
+    event(f"changes: {bool(harmful)}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if harmful:
+            with pytest.raises(ExtensionError, match="|".join(harmful)):
+                extend(model.function, samples, jax.random.PRNGKey(1), *args, sites=True, **kwargs)
+            return
+        result = extend(model.function, samples, jax.random.PRNGKey(1), *args, sites=True, **kwargs)
+    for name, (node, _) in model.latents.items():
+        at = tuple(slice(model.fitted[a] if a == axis else None) for a in node.axes)
+        assert np.array_equal(
+            np.asarray(result[name])[(..., *(at if not node.is_named_by_a_loop else ()))], samples[name]
+        )
