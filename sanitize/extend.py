@@ -169,7 +169,7 @@ def with_levels(
         raise OptionError(f"levels is {levels!r}: it maps a dimension to its labels, as in {{'school': ['B', 'F']}}.")
     known: dict[Hashable, Level] = {dim: _level(samples, dim, labels) for dim, labels in levels.items()}
     every = verbs.get("extend") is True
-    named = () if every else verbs.get("extend", ())
+    named: Any = () if every else verbs.get("extend", ())
     verb = settled(inspection, samples, **{**verbs, "extend": named})
     extend = [named] if isinstance(named, str) else [*named]
     for name, site in inspection.run.sites.items():

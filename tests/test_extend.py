@@ -607,7 +607,7 @@ def schools_by_index(index, J, y=None):
 @pytest.mark.parametrize(
     ("sites", "levels", "match"),
     [
-        ("gamma", None, "extend names 'gamma', which is no site of this model"),
+        ("gamma", None, "extend names 'gamma', which is not a site"),
         (("theta", 3), None, "it has to be a name"),
         ("y", {"school": ["A"] * 2}, "names a label twice"),
         ("theta", {"town": ["A"]}, "the samples label 'school'"),

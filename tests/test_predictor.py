@@ -881,7 +881,7 @@ def test_how_tos_run_from_top_to_bottom(name):
 @pytest.mark.parametrize("key", [0, None, np.zeros(3), X, "key", jax.random.split(KEY, 3)])
 def test_a_key_that_is_none(key, compilations):
     predict = Predictor(models.regression, draws())
-    with pytest.raises(OptionError, match=r"has to be one random key, as jax.random.PRNGKey\(0\) gives"):
+    with pytest.raises(OptionError, match=r"has to be one random key.*key = jax.random.PRNGKey\(0\)"):
         predict(key, X)
     assert predict._batches == {}
 
