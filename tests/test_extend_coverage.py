@@ -14,7 +14,7 @@ from numpyro import infer as stock
 import sanitize
 from sanitize import extend
 
-R, SEEN, NEW, DRAWS = 200, 8, 2, 99
+R, SEEN, NEW, DRAWS = 100, 8, 2, 99
 GRID = jnp.linspace(0.0, 3.0, SEEN + NEW)
 
 
@@ -48,7 +48,7 @@ def gaussian_process(n, y=None):
 def test_intervals_of_what_is_new_cover(model):
     """Where a truth stands among 99 draws is uniform on 0, ..., 99: 90 of these 100 places are inside."""
     truth = stock.Predictive(model, num_samples=1)(jax.random.PRNGKey(1), SEEN + NEW)
-    mcmc = stock.MCMC(stock.NUTS(model), num_warmup=300, num_samples=8 * DRAWS, thinning=8, progress_bar=False)
+    mcmc = stock.MCMC(stock.NUTS(model), num_warmup=300, num_samples=4 * DRAWS, thinning=4, progress_bar=False)
     mcmc.run(jax.random.PRNGKey(2), SEEN, y=truth["y"][0, :, :SEEN])
     samples = mcmc.get_samples()
     more = extend(model, samples, jax.random.PRNGKey(3), SEEN + NEW, sites="latent")
