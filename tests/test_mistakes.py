@@ -126,7 +126,7 @@ MISTAKES = {
     "y required by the model": (lambda: strip(needs_y, b, X_new), "'y' | y=None | the default None"),
     "y required, None passed": (lambda: strip(needs_y, b, X_new, None), "needs_y | y: None"),
     "y passed to predict": (lambda: Predictive(regression, s)(KEY, X, y), "'y' | the data come back | leave out"),
-    "y and X swapped": (lambda: strip(regression, s, y, X), "X: (9,) | y: (9, 3)"),
+    "y and X swapped": (lambda: strip(regression, s, y, X), "X: (9,) | y: (9, 3) | swapped"),
     "empty X": (lambda: strip(regression, s, X[:0]), "X | (0, 3) | no rows"),
     "X is None": (lambda: strip(regression, s, None), "X: None"),
     "text for X": (lambda: strip(three_columns, b, X_new.astype(str)), "X: U32 | numbers"),

@@ -28,7 +28,7 @@ from numpyro.distributions.transforms import Transform
 from numpyro.infer import init_to_uniform
 from numpyro.primitives import Messenger
 
-from ..errors import add_note
+from ..errors import add_note, listing
 from .call import Call, Shape, arguments_error, describe_argument, is_array, is_key, is_number_list, shape_of
 
 # NumPyro's stack of effect handlers is one list for the whole process: runs of two threads would see
@@ -346,4 +346,8 @@ def _hints(call: Call, error: Exception) -> Iterator[str]:
         elif 0 in shape:
             yield f"{name} has shape {shape}: there are no rows."
         elif len(shape) == 1 and isinstance(error, IndexError):
-            yield f"{name} has one dimension only: one row is passed as {name}[None], one column as {name}[:, None]."
+            tables = [n for n, other in zip(call.names, call.leaves) if len(shape_of(other)) == 2]
+            swapped = f", and {listing(tables)} has two: they may be swapped. If not," if tables else " only:"
+            yield (
+                f"{name} has one dimension{swapped} one row is passed as {name}[None], one column as {name}[:, None]."
+            )
