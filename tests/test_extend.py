@@ -87,7 +87,7 @@ KERNELS = {
 
 
 @pytest.mark.parametrize("at", [[0, 1, 2, 3, 4], [0, 2, 5]], ids=["first", "between"])
-@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("name", ["matern", *(pytest.param(n, marks=pytest.mark.slow) for n in ("rbf", "periodic"))])
 def test_gaussian_processes_go_on_by_their_conditional(name, at):
     cov = (KERNELS[name] + 1e-3 * np.eye(len(X))).astype(np.float32)
     fn = dist.MultivariateNormal(jnp.sin(X), covariance_matrix=cov)
@@ -99,6 +99,7 @@ def test_gaussian_processes_go_on_by_their_conditional(name, at):
     assert agree(draws[:, others], mean, cov)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", ["covariance_matrix", "precision_matrix", "scale_tril"])
 def test_normal_vectors_in_batches_however_their_covariance_is_given(given):
     """Recorded are two of three elements of the batch: the third has a past of its own."""
@@ -118,6 +119,7 @@ def test_normal_vectors_in_batches_however_their_covariance_is_given(given):
     assert agree(draws[:, 2], 2 * np.ones(len(X)), cov)
 
 
+@pytest.mark.slow
 def test_a_low_rank_normal_and_a_transformed_one():
     factor, diagonal = np.cos(np.arange(14.0)).reshape(7, 2), np.full(7, 0.3)
     low = dist.LowRankMultivariateNormal(jnp.zeros(7), jnp.asarray(factor), jnp.asarray(diagonal))
@@ -155,6 +157,7 @@ def test_paths_of_differential_equations_go_on_from_their_last_state():
     assert is_standard_normal(z)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(dist, "GaussianStateSpace"), reason="since NumPyro 0.16")
 def test_linear_states_go_on_from_their_last_one():
     A, L = np.array([[1.0, 0.5], [0.0, 0.9]], np.float32), np.array([[1.0, 0.0], [0.3, 0.2]], np.float32)
@@ -254,7 +257,7 @@ PUBLIC = {
     ),
 }  # fmt: skip
 NEEDS = {"ornstein_uhlenbeck": "EulerMaruyama", "linear_trend": "GaussianStateSpace"}
-FAST = ("panel_of_walks", "nested_new_state")
+FAST = ("nested_new_state",)
 
 
 @pytest.mark.parametrize(
@@ -302,6 +305,7 @@ def test_draws_depend_on_the_key_and_the_draw_only(fit):
     assert np.array_equal(extend(schools, chains, KEY, 6, sites=True)["theta"].reshape(more.shape), more)
 
 
+@pytest.mark.slow
 def test_what_else_is_extended_changes_nothing():
     samples = recorded(public.rasch, CODES, CODES[:1].repeat(4), 3, 2)
     asked = (CODES, CODES[:1].repeat(4), 5)
@@ -533,6 +537,7 @@ def test_log_likelihood_scores_what_was_carried_on(fit):
         sanitize.log_likelihood(schools, fit, 6, y, extend="theta")
 
 
+@pytest.mark.slow
 @SINCE_0_15
 def test_predictor_gives_what_predictive_gives(fit):
     predict = sanitize.Predictor(schools, fit, extend="school", batch_size=64, rng_key=KEY, progress_bar=False)
@@ -574,6 +579,7 @@ def test_predictor_goes_on_with_the_dates():
     assert answer["month"].values[:8].tolist() == observed["month"].values.tolist()
 
 
+@pytest.mark.slow
 @SINCE_0_15
 def test_predictor_of_a_fit_by_chain(fit):
     by_chain = {name: x.reshape(3, 100, *x.shape[1:]) for name, x in fit.items()}
@@ -677,6 +683,7 @@ def test_a_fitted_part_that_changes_is_an_error():
     assert error.value.sites == ("centred",)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sanitize.DataStatisticWarning")  # it says the same, of the targets
 def test_a_basis_made_from_the_range_of_the_data_is_an_error():
     def basis(t, y=None):
@@ -699,6 +706,7 @@ def test_a_distribution_of_fitted_values_that_depends_on_the_new_ones_is_an_erro
         extend(hierarchy, recorded(hierarchy, 4), KEY, 6, sites="a")
 
 
+@pytest.mark.slow
 def test_inputs_that_the_recorded_values_do_not_belong_to_are_an_error():
     samples = recorded(public.gp_classification, GRID)
     with pytest.raises(ExtensionError, match="'f' are none that its distribution with these arguments produces"):
@@ -724,6 +732,7 @@ def test_a_prior_that_cannot_be_drawn_from():
         extend(model, {"a": np.zeros((5, 3))}, KEY, 4, sites="a")
 
 
+@pytest.mark.slow
 def test_a_covariance_without_jitter_is_told():
     def model(x, y=None):
         K = jnp.exp(-0.5 * (x[:, None] - x) ** 2 / 100.0)
