@@ -60,8 +60,8 @@ def arviz_1(session: nox.Session) -> None:
 @nox.parametrize("arviz", ["<1", ">=1"], ids=["0", "1"])
 def pages(session: nox.Session, arviz: str) -> None:
     """What people paste, with nothing else than the extra `arviz` brings and the page asks for; then the notebook."""
-    session.install("-e", ".[arviz]", f"arviz{arviz}", "pytest", "hypothesis")
-    run = ("python", "-m", "pytest", "-q", "-m", "slow or not slow", "--durations=8")
+    session.install("-e", ".[arviz]", f"arviz{arviz}", "pytest", "pytest-xdist", "hypothesis")
+    run = ("python", "-m", "pytest", "-n", "2", "-q", "-m", "slow or not slow", "--durations=8")
     session.run(*run, "tests/test_docs.py", "tests/test_examples.py", "-k", "not tutorial")
     session.install("dask", "zarr", "flax", "graphviz", "nbclient", "ipykernel")
     session.run(*run, "tests/test_docs.py", "tests/test_examples.py", "-k", "needs_more or tutorial")

@@ -47,8 +47,8 @@ def statistic_message(found: Statistic, fit: Fit) -> str:
     return (
         f"In this model rows act on each other: what is drawn at one row of {found.target!r} depends on "
         f"{listing(found.arguments)} at other rows (a mean, a maximum, quantiles, ranks, the first row). With other "
-        f"values in half of eight rows, {found.parameter} moves by up to {found.moves:.2g}, and nothing tells that these "
-        f"are the rows of the fit. Either {'; or '.join(ways)}."
+        f"values in half of eight rows, {found.parameter} moves by up to {found.moves:.2g}, and nothing tells that "
+        f"these are the rows of the fit. Either {'; or '.join(ways)}."
     )
 
 

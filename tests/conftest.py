@@ -4,6 +4,10 @@ import pathlib
 
 # Tests compile much and compute little. Set before JAX is imported, and for processes that tests start.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# What one process or run has compiled, the others read.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(pathlib.Path(__file__).parent.parent / ".jax_cache"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jax
 import numpy as np
@@ -11,7 +15,7 @@ import pytest
 from hypothesis import settings
 from numpyro.infer import Predictive
 
-settings.register_profile("default", deadline=None, max_examples=25, derandomize=True)
+settings.register_profile("default", deadline=None, max_examples=16, derandomize=True)
 settings.register_profile("brief", deadline=None, max_examples=8, derandomize=True)  # for the sessions of one version
 settings.register_profile("thorough", deadline=None, max_examples=300)
 settings.load_profile("default")

@@ -17,7 +17,7 @@ import pytest
 import sanitize
 
 ROOT = pathlib.Path(__file__).parent.parent
-FAST = ("README", "getting-started", "messages")
+FAST = ("README",)  # the others run in the session `pages`
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(python|text|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 READ_WRONGLY = (

@@ -6,6 +6,7 @@ import pytest
 # speed is measured as users have it, not as the other tests run
 os.environ.pop("JAX_DISABLE_MOST_OPTIMIZATIONS", None)
 jax.config.update("jax_disable_most_optimizations", False)
+jax.config.update("jax_compilation_cache_dir", None)
 
 _FIGURES = pytest.StashKey[list]()
 
