@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 EXTRAS = ("arviz", "xarray", "pandas", "h5netcdf", "h5py", "netCDF4", "graphviz", "dask", "flax", "optax", "matplotlib")
 
 CODE = """if True:
@@ -36,6 +38,7 @@ CODE = """if True:
 """
 
 
+@pytest.mark.slow
 def test_the_core_works_without_any_extra():
     code = CODE.format(hidden=EXTRAS)
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -533,6 +533,7 @@ def test_mcmc_that_was_not_run():
         strip_deterministic(models.line, mcmc)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", ["frame", "dict"])
 def test_data_within_arguments_are_compared(arguments):
     """A DataFrame, and arrays in a dict."""

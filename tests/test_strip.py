@@ -57,7 +57,7 @@ def equal(result, truth):
     return all(np.array_equal(result[name], truth[name]) for name in truth)
 
 
-@pytest.mark.parametrize("rows", [1, 7, 30, 50])
+@pytest.mark.parametrize("rows", [1, 30, *(pytest.param(n, marks=pytest.mark.slow) for n in (7, 50))])
 @pytest.mark.parametrize("by_chain", [False, True])
 def test_predictions_and_scores_are_those_of_the_latents_alone(fitted, rows, by_chain):
     """Bit for bit, on fewer, equal and more rows, with draws and with chains x draws."""

@@ -68,6 +68,7 @@ def together(work, arguments):
         sys.setswitchinterval(interval)
 
 
+@pytest.mark.slow
 def test_eight_threads_give_the_results_of_one():
     """Different models inspected, reviewed and stripped at once; then the same model by all."""
     alone = {name: describe(name) for name in JOBS}

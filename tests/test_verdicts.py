@@ -159,7 +159,11 @@ SAID_AS_UNTOLD = {"data in an object", "data in a tuple of numbers"}
 SAME_BY_CHECKSUM = {"row-level random effects"}
 
 
-@pytest.mark.parametrize("rows", [1, 4, FITTED, 9])
+def slow(parameter):
+    return pytest.param(parameter, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("rows", [slow(1), 4, FITTED, slow(9)])
 @pytest.mark.parametrize("name", CASES)
 def test_every_entry_of_every_model(name, rows):
     """The verdict on every entry, and what stock `Predictive` then makes of the result."""
@@ -209,6 +213,7 @@ def test_every_entry_of_every_model(name, rows):
 TWO_ROWS = {"nested plates", "nested plates, as many groups as rows"}  # targets follow rows and columns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.rows and name not in TWO_ROWS])
 def test_keyword_settles_what_happens_to_row_level_latents(name):
     """`new_rows=True` strips them, `new_rows=False` keeps them, both without a warning."""
@@ -234,7 +239,7 @@ def test_new_rows_that_could_not_be_told_ask_which(name):
         strip_deterministic(case.model, samples, *case.args(FITTED), new_rows=True)
 
 
-@pytest.mark.parametrize("rows", [1, 4, FITTED, 9])
+@pytest.mark.parametrize("rows", [1, slow(4), FITTED, slow(9)])
 def test_sites_that_a_loop_over_the_rows_names(record, rows):
     """A latent for each row is row-level also where each is a site of its own."""
     model = models.looped_row_effects
