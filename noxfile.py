@@ -72,17 +72,8 @@ def bare(session: nox.Session) -> None:
     """Nothing but what the core needs."""
     session.install("-e", ".", "pytest", "hypothesis")
     session.run("python", "-m", "sanitize")
-    session.run(
-        "python",
-        "-m",
-        "pytest",
-        "-q",
-        "-m",
-        "slow or not slow",
-        "tests/test_bare.py",
-        "tests/test_errors.py",
-        *session.posargs,
-    )
+    run = ("python", "-m", "pytest", "-q", "-m", "slow or not slow")
+    session.run(*run, "tests/test_bare.py", "tests/test_errors.py", *session.posargs)
 
 
 @nox.session(python="3.12")
