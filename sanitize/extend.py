@@ -401,7 +401,7 @@ def _draw(plan: _Plan, values: Mapping[str, Any], was: Mapping[str, Any], rng_ke
         _refuse_not_finite(plan, name, value, values.get(name))
         if name in plan.where:  # bit for bit, whatever precision JAX works in
             value = value.astype(values[name].dtype)
-            value[(slice(None), *np.ix_(*plan.where[name]))] = values[name]
+            value[_every_draw(plan.where[name])] = values[name]
         arrays[name] = jnp.asarray(value) if isinstance(values.get(name), jax.Array) else value
     return arrays
 
@@ -428,6 +428,11 @@ def _is_float(x: Any) -> bool:
     return isinstance(x, (float, np.floating, np.ndarray, jax.Array)) and jnp.issubdtype(
         jnp.result_type(x), jnp.floating
     )
+
+
+def _every_draw(where: Sequence[np.ndarray]) -> Any:
+    """The index of positions along each dimension, for all draws."""
+    return (slice(None), *np.ix_(*where))
 
 
 def _number(name: str) -> int:
@@ -539,7 +544,7 @@ def _refuse_tied(
 ) -> None:
     """What ties a latent's fitted values to its new ones, as a factor for neighbours, leaves a mixed difference."""
     for name, at in plan.where.items():
-        fitted = (slice(None), *np.ix_(*at))
+        fitted = _every_draw(at)
         one, two = np.array(values[name]), np.array(others[name])
         three, four = one.copy(), two.copy()
         three[fitted] = four[fitted] = np.roll(one[fitted], 1, axis=0)
