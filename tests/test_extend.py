@@ -466,7 +466,7 @@ def test_time_goes_on_where_its_step_is_regular(rng):
 
 def test_inference_data_comes_back_with_the_groups_that_it_had(labelled):
     arviz = pytest.importorskip("arviz")
-    if not hasattr(arviz, "InferenceData"):
+    if not arviz.__version__.startswith("0."):
         pytest.skip("ArviZ 1 has DataTree")
     idata = arviz.InferenceData(posterior=labelled, sample_stats=labelled[["mu"]].rename(mu="lp"))
     levels = {"school": ["A", "B", "C", "D", "E"]}

@@ -350,7 +350,7 @@ def test_schools_with_a_covariate_by_chain():
 def _idata(samples, dims, coords):
     arviz = pytest.importorskip("arviz")
     by_chain = {name: v.reshape(2, DRAWS // 2, *v.shape[1:]) for name, v in samples.items()}
-    if hasattr(arviz, "InferenceData"):
+    if arviz.__version__.startswith("0."):
         return arviz.from_dict(posterior=by_chain, dims=dims, coords=coords)
     return arviz.from_dict({"posterior": by_chain}, dims=dims, coords=coords)
 
