@@ -26,7 +26,7 @@ from .containers import Container, per_draw_dims
 from .errors import ExtensionError, OptionError, listing
 from .model.call import Call, arguments_error, refuse_other_than_key
 from .model.inspection import Inspection
-from .model.trace import Site, trace_model
+from .model.trace import is_factor, trace_model
 from .review import Review, review_samples
 from .strip import refuse_collisions
 from .verdicts import settled
@@ -60,6 +60,7 @@ class Level(NamedTuple):
 
     labels: Sequence[Any]
     at: np.ndarray  # where its known labels stand
+    among: np.ndarray  # which of the samples' labels these are
     unknown: list[Any]
 
 
@@ -190,11 +191,11 @@ def with_levels(
                     f"{name!r}. Pass {name!r} in extend= (sites= of sanitize.extend) to draw them given the others."
                 )
             extend += [name] * (name not in verb)
-    moved: dict[Hashable, np.ndarray] = {
-        dim: _index(samples.labels[dim]).get_indexer(list(level.labels)) for dim, level in known.items()
+    moved = {
+        dim: level.among
+        for dim, level in known.items()
+        if not np.array_equal(level.among, np.arange(len(samples.labels[dim])))
     }
-    moved = {dim: at[at >= 0] for dim, at in moved.items()}
-    moved = {dim: at for dim, at in moved.items() if not np.array_equal(at, np.arange(len(samples.labels[dim])))}
     return (cast(Any, samples.take(moved)) if moved else samples), known, every or extend
 
 
@@ -216,7 +217,8 @@ def _level(samples: Container, dim: str, labels: Sequence[Any]) -> Level:
             f"levels[{dim!r}] is {listing(map(str, labels))}, and the samples know none of them, but "
             f"{listing(map(str, index))}. If all of them are new, name the latents in redraw=."
         )
-    return Level(labels, np.flatnonzero(found >= 0), [label for label, at in zip(labels, found) if at < 0])
+    unknown = [label for label, at in zip(labels, found) if at < 0]
+    return Level(labels, np.flatnonzero(found >= 0), found[found >= 0], unknown)
 
 
 def _index(labels: Any) -> Any:
@@ -343,7 +345,7 @@ def carried_on(
     """The entries that ``extend`` names, in the model's shape, and coordinates of what has become longer."""
     sites, extended, ndims = inspection.run.sites, review.judgement.extended, len(review.batch_shape)
     if not extended:
-        return Drawn({}, {dim: level.labels for dim, level in levels.items()} if levels else {})
+        return Drawn({}, {dim: level.labels for dim, level in levels.items()})
     if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in inspection.call.leaves):
         raise arguments_error(inspection.call, "values are carried on outside of jit, with the arguments' own values")
     recorded = {name: (shape or ())[ndims:] for name, shape in samples.shapes.items()}
@@ -359,13 +361,13 @@ def carried_on(
             elif r < n and dim in samples.labels:
                 coords[dim] = _continued(name, dim, _index(samples.labels[dim]), n)
     kept = [n for n in review.kept if n in sites and sites[n].kind != "observed"]
-    used = inspection.used([name for name in kept if name not in extended], extended)
+    given = [name for name in kept if name not in extended]
+    used = inspection.used(given, extended)
     also = [name for name in used if name not in review.kept and sites[name].kind == "latent"]
     above = inspection.ancestors
     scored = [n for n in kept if not above.get(n, frozenset()).isdisjoint(extended)]
     computed = _comparable(inspection, samples, recorded, where, extended, levels)
-    observed = [n for n in inspection.run.named("observed") if _is_factor(sites[n]) or above.get(n)]
-    given = [name for name in kept if name not in extended]
+    observed = [n for n in inspection.run.named("observed") if is_factor(sites[n]) or above.get(n)]
     ties = [n for n in observed if not where.keys().isdisjoint(inspection.used(given, [n]))]
     wanted = {*extended, *also, *inspection.used(given, [*computed, *scored, *ties])}
     idle = set(inspection.run.named("latent")).difference(wanted, kept, inspection.run.scanned)
@@ -417,11 +419,6 @@ def _each(plan: _Plan, run: Callable[..., Any]) -> Callable[..., Any]:
         return jax.tree_util.tree_map(lambda *x: np.stack(x), *each)
 
     return one_by_one
-
-
-def _is_factor(site: Site) -> bool:
-    """``numpyro.factor`` holds no value."""
-    return bool(site.event_dim) and (site.shape or ())[-1:] == (0,)
 
 
 def _is_float(x: Any) -> bool:

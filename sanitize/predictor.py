@@ -33,7 +33,7 @@ from .missing import Use
 from .model.call import Call, refuse_other_than_key
 from .model.inspection import Inspection
 from .model.sizes import numbered
-from .model.trace import ONE_RUN_AT_A_TIME
+from .model.trace import ONE_RUN_AT_A_TIME, is_factor
 from .review import Review, review_samples
 from .signature import calculates_with, lossy, shapes_key, takeable, taking, value_key
 
@@ -336,7 +336,7 @@ class Predictor:
         fixed = [name for name in draws.arrays if name in sites and sites[name].kind == "deterministic"]
         drawn = [n for n, s in sites.items() if s.kind in ("latent", "observed") and n not in draws.arrays]
         computed = [n for n, s in sites.items() if s.kind == "deterministic"]
-        factors = [n for n in drawn if sites[n].event_dim and (sites[n].shape or ())[-1:] == (0,)]  # hold no value
+        factors = [n for n in drawn if is_factor(sites[n])]
         wanted = self.return_sites or [name for name in (*drawn, *computed) if name not in factors]
         targets = []
         if self.kind == "mean":

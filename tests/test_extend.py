@@ -3,6 +3,7 @@
 import extend_models as public
 import jax
 import jax.numpy as jnp
+import models
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
@@ -195,7 +196,7 @@ def _gp_residuals(m):
 # model, the fit's arguments, what is carried on, the arguments that ask for more, and new values as standard normals
 PUBLIC = {
     "eight_schools": (
-        public.eight_schools, (8, public.SIGMA[:8]), "theta", (10, public.SIGMA), _groups("theta", 8, "mu", "tau"),
+        models.schools, (8, public.SIGMA[:8]), "theta", (10, public.SIGMA), _groups("theta", 8, "mu", "tau"),
     ),
     "eight_schools_noncentered": (
         public.eight_schools_noncentered, (8, public.SIGMA[:8]), "J", (10, public.SIGMA),

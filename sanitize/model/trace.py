@@ -213,6 +213,11 @@ def unmasked(fn: Any) -> Any:
     return fn
 
 
+def is_factor(site: Site) -> bool:
+    """``numpyro.factor`` holds no value."""
+    return bool(site.event_dim) and (site.shape or ())[-1:] == (0,)
+
+
 def trace_model(
     model: Callable[..., Any], masked: bool, args: tuple[Any, ...], kwargs: Mapping[str, Any], key: Any = None
 ) -> Mapping[str, Any]:
