@@ -27,12 +27,12 @@ VERSIONS = [
     ("0.21.0", "3.13", ("jax<0.10", "jaxlib<0.10", "arviz<1")),
     ("0.22.0", "3.12", ("jax==0.10.2", "jaxlib==0.10.2", "arviz<1")),
 ]
-# flax is left to the README's test command: its own pins on JAX would decide the versions here
+# flax is left to the newest of everything: its own pins on JAX would decide the versions here
 TEST = ("pytest", "pytest-xdist", "hypothesis", "pandas", "dask", "zarr", "h5netcdf", "h5py", "graphviz")
 
 
 def run_pytest(session: nox.Session, *selection: str) -> None:
-    options = ("-n", "2", "-q", "--durations=8", "--hypothesis-profile=brief")
+    options = ("-n", "2", "--dist", "loadfile", "-q", "--durations=8", "--hypothesis-profile=brief")
     session.run("python", "-m", "pytest", *options, *selection, *session.posargs)
 
 

@@ -19,8 +19,8 @@ def test_example_runs(path, tmp_path, monkeypatch):
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_tutorial_runs():
     """Every cell of the notebook, its assertions among them, in a kernel of its own."""
-    nbclient = pytest.importorskip("nbclient", reason="the notebook takes nbclient and ipykernel, in the extra `test`")
-    pytest.importorskip("ipykernel", reason="the notebook takes nbclient and ipykernel, in the extra `test`")
+    nbclient = pytest.importorskip("nbclient", reason="the notebook takes nbclient and ipykernel, in the extra `dev`")
+    pytest.importorskip("ipykernel", reason="the notebook takes nbclient and ipykernel, in the extra `dev`")
     import nbformat
 
     notebook = nbformat.read(EXAMPLES[0].parent / "tutorial.ipynb", as_version=4)

@@ -1,9 +1,7 @@
 """`Predictor`: stock's numbers, compiled once, labelled, in batches, now or when dask asks."""
 
 import os
-import pathlib
 import pickle
-import re
 import subprocess
 import sys
 import threading
@@ -865,17 +863,6 @@ def test_progress_is_shown_over_several_batches(capsys, monkeypatch):
 def test_options_that_are_none(options, message):
     with pytest.raises(OptionError, match=message):
         Predictor(models.regression, draws(), **options)
-
-
-HOW_TOS = pathlib.Path(__file__).parent.parent / "docs" / "how-to"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["large-predictions", "service", "scoring", "expected-values"])
-def test_how_tos_run_from_top_to_bottom(name):
-    text = (HOW_TOS / f"{name}.md").read_text()
-    result = run("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)))
-    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("key", [0, None, np.zeros(3), X, "key", jax.random.split(KEY, 3)])

@@ -44,13 +44,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def compiled_code_is_forgotten():
-    """As in conftest, but after each: each has dozens of models."""
-    yield
-    jax.clear_caches()
-
-
 def some_rows(fitted):
     """One, fewer, equal and more rows than those of the fit."""
     return sorted({1, max(fitted - 1, 1), fitted, fitted + 2})
