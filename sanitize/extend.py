@@ -28,7 +28,7 @@ from .model.call import Call, arguments_error, refuse_other_than_key
 from .model.inspection import Inspection
 from .model.trace import is_factor, trace_model
 from .review import Review, review_samples
-from .strip import refuse_collisions
+from .strip import refuse_taken
 from .verdicts import settled
 
 # Draws that are worked on at once: a Gaussian process of 500 inputs needs 1 MB a draw for each matrix.
@@ -138,7 +138,7 @@ def extend(
     ((50, 10), True)
     """
     call = Call.of(model, args, kwargs)
-    refuse_collisions(call, {"sites": sites, "levels": levels})
+    refuse_taken(call, sites=sites, levels=levels)
     refuse_other_than_key(rng_key, "The third argument", "extend(model, samples, key, ...)")
     opened = containers.open(samples)
     inspection = Inspection.of(call)

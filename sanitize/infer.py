@@ -23,7 +23,7 @@ from .missing import Use
 from .model.call import Call, arguments_error, is_array, refuse_other_than_key
 from .model.inspection import Inspection
 from .review import Review, review_samples
-from .strip import refuse_collisions
+from .strip import refuse_collisions, refuse_taken
 
 # From import time: whoever replaces NumPyro's names by ours must not make us call ourselves.
 StockPredictive = stock.Predictive
@@ -248,7 +248,7 @@ def log_likelihood(
     """
     call = Call.of(model, args, kwargs)
     refuse_collisions(call)
-    refuse_collisions(call, {"extend": extend, "levels": levels, "rng_key": rng_key})
+    refuse_taken(call, extend=extend, levels=levels, rng_key=rng_key)
     if "params" in kwargs and (why := call.why_not_bound()):
         what = (
             f"{why}. Params are given with the model: log_likelihood(numpyro.handlers.substitute(model, params), ...)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, overload
 
 import jax
@@ -190,25 +190,28 @@ def _inspect(call: Call, samples: Container, settled: Sequence[str]) -> Inspecti
         raise arguments_error(call, f"none were passed, and without them it fails ({why})") from error
 
 
-def refuse_collisions(call: Call, given: Mapping[str, Any] | None = None) -> None:
-    """Options of ours that are parameters of the model's, too; of those ``given`` that say something."""
+def refuse_collisions(call: Call) -> None:
+    """Parameters of the model that are named like options of ours, and options that went to its ``**kwargs``."""
     own = [p.name for p in call.parameters or ()]
-    if given is not None:
-        if taken := [name for name, value in given.items() if name in own and value not in (None, ())]:
-            raise OptionError(
-                f"The model has a parameter of its own named {taken[0]!r}, an option here, too: pass it by "
-                f"position, or call sanitize.Predictive(model, samples, extend=..., levels=...), where none collides."
-            )
-        return
-    taken = [name for name in own if name in OPTIONS]
     for name in call.arguments()[1]:
         if name not in own and (like := meant(name, OPTIONS)) and call.why_not_bound() is None:
             raise OptionError(
                 f"{name!r} goes to the model's **kwargs, and {like}= is an option of strip_deterministic: if the model "
                 f"is meant, call inspect_sites(model, ...).review(samples).apply(samples) instead."
             )
-    if taken:
+    if taken := [name for name in own if name in OPTIONS]:
         raise OptionError(
             f"The model has a parameter of its own named {taken[0]!r}, an option of strip_deterministic: call "
             f"inspect_sites(model, ...).review(samples, new_rows=..., redraw=...).apply(samples) instead."
+        )
+
+
+def refuse_taken(call: Call, **given: Any) -> None:
+    """Options of ours that were given, and are parameters of the model's, too, which no position has filled."""
+    own = [p.name for p in (call.parameters or ())[len(call.arguments()[0]) :]]
+    said = [name for name, value in given.items() if not (value is None or (isinstance(value, tuple) and not value))]
+    if taken := [name for name in said if name in own]:
+        raise OptionError(
+            f"The model has a parameter of its own named {taken[0]!r}, an option here, too: pass it by position, or "
+            f"call sanitize.Predictive(model, samples, extend=..., levels=...), where none collides."
         )

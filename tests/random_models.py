@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
+from hypothesis import settings
 from hypothesis import strategies as st
 from numpyro import handlers
 from numpyro.contrib.control_flow import scan
@@ -492,3 +493,9 @@ def _touched_rows(node: Node, nodes: list[Node]) -> set[str]:
     """The axes of the target that the value of a node, or of an ancestor, has."""
     above = (_touched_rows(n, nodes) for n in nodes if n.name in node.parents)
     return {"row", "column"}.intersection(node.axes).union(*above)
+
+
+def fewer(part: int) -> settings:
+    """One of so many examples, for what stock NumPyro compiles anew; all of them where hundreds are asked for."""
+    examples = settings().max_examples
+    return settings(max_examples=examples if examples >= 300 else examples // part)

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from numpyro.infer import HMC, MCMC, SVI, Predictive, Trace_ELBO, log_likelihood
 from numpyro.infer.autoguide import AutoMultivariateNormal
 from numpyro.infer.reparam import TransformReparam
+from warned import warned
 
 from sanitize import (
     AssumedArgumentsWarning,
@@ -564,8 +565,7 @@ def test_data_of_other_shapes_differ_and_keys_do_not_compare():
     for extra, other, categories in ((x, x[:2], [RowLevelSiteWarning]), (one, same, [])):
         mcmc = MCMC(HMC(model, trajectory_length=1.0), num_warmup=1, num_samples=2, progress_bar=False)
         mcmc.run(KEY, x, extra, x)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", SanitizeWarning)
+        with warned() as caught:
             assert "z" in strip_deterministic(model, mcmc, x, other)
         assert [warning.category for warning in caught] == categories
 

@@ -646,11 +646,19 @@ def test_a_name_in_two_verbs(fit):
 
 
 def test_models_with_parameters_of_these_names(fit):
-    def model(J, sites=3):
-        schools(J)
+    """Which is meant, is told by passing the model's own by position."""
+
+    def model(J, sites=3, rng_key=None):
+        schools(J, np.zeros(J))
 
     with pytest.raises(OptionError, match="parameter of its own named 'sites'"):
         extend(model, fit, KEY, 6, sites="theta")
+    assert extend(model, fit, KEY, 6, 3, sites="theta")["theta"].shape[-1] == 6
+    for key in (KEY, jax.random.key(0)):
+        with pytest.raises(OptionError, match="parameter of its own named 'rng_key'"):
+            sanitize.log_likelihood(model, fit, 6, extend="theta", rng_key=key)
+        scores = sanitize.log_likelihood(model, fit, 6, 3, None, extend="theta", rng_key=key)
+        assert scores["y"].shape[-1] == 6
 
 
 def test_fewer_values_than_were_fitted(fit):

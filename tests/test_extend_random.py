@@ -9,10 +9,10 @@ import warnings
 import jax
 import numpy as np
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 from numpyro import infer as stock
-from random_models import TARGET, random_models
+from random_models import TARGET, fewer, random_models
 
 from sanitize import ExtensionError, extend
 
@@ -63,12 +63,8 @@ def models_with_groups(draw):
     return model, draw(st.sampled_from([axis for axis in AXES if model.of(axis)]))
 
 
-# Stock NumPyro compiles each model anew: fewer, but where all are asked for.
-_EXAMPLES = settings().max_examples
-
-
 @pytest.mark.slow
-@settings(max_examples=_EXAMPLES if _EXAMPLES >= 300 else _EXAMPLES // 2)
+@fewer(2)
 @given(models_with_groups())
 def test_more_groups_leave_what_was_fitted_as_it_was(model_and_axis):
     model, axis = model_and_axis

@@ -4,9 +4,10 @@ import warnings
 
 import pytest
 from field_models import EXTRA, HARD, ROUTINE, samples_of
+from warned import warned
 
 import sanitize
-from sanitize import SanitizeWarning, inspect_sites, strip_deterministic
+from sanitize import inspect_sites, strip_deterministic
 
 pytestmark = pytest.mark.slow
 
@@ -14,8 +15,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("case", [*HARD, *EXTRA, *ROUTINE], ids=lambda case: case.name)
 def test_each_entry_is_judged_as_by_hand(case):
     samples, error = samples_of(case), getattr(sanitize, case.error or "", None)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", SanitizeWarning)
+    with warned() as caught:
         if error is None:
             strip_deterministic(case.model, samples, *case.new_args, **case.new_kwargs, **case.options)
         else:

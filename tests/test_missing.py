@@ -10,7 +10,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
-from models_19 import KEY, Fitted, draws, heard
+from fits import KEY, Fitted, draws, heard
 from numpyro import handlers
 from numpyro.contrib.control_flow import scan
 from numpyro.infer import SVI, Trace_ELBO

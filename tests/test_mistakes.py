@@ -15,9 +15,10 @@ import pytest
 from models import regression
 from numpyro.infer import SVI, Trace_ELBO
 from numpyro.infer.autoguide import AutoNormal
+from warned import warned
 
 import sanitize
-from sanitize import SanitizeWarning, inspect_sites, posterior_samples, strip_deterministic
+from sanitize import inspect_sites, posterior_samples, strip_deterministic
 from sanitize import log_likelihood as score
 
 KEY = jax.random.PRNGKey(0)
@@ -188,8 +189,7 @@ MISTAKES = {
 
 def said(mistake):
     """All that a call says: our warnings, errors and notes, and the errors of others."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", SanitizeWarning)
+    with warned() as caught:
         error = None
         try:
             mistake()

@@ -5,7 +5,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
-from models_19 import KEY, Fitted, draws, heard
+from fits import KEY, Fitted, draws, heard
 
 import sanitize
 from sanitize import OtherArgumentsWarning, strip_deterministic

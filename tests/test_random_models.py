@@ -5,17 +5,17 @@
 
 import copy
 import dataclasses
-import warnings
 
 import jax
 import numpy as np
 import pytest
 import xarray as xr
 from containers_of import with_groups
-from hypothesis import assume, event, given, settings
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 from numpyro import infer as stock
-from random_models import KEPT, REFUSED, STRIPPED, TARGET, random_models
+from random_models import KEPT, REFUSED, STRIPPED, TARGET, fewer, random_models
+from warned import warned
 
 import sanitize
 from sanitize import (
@@ -24,7 +24,6 @@ from sanitize import (
     OptionError,
     RedrawnSiteWarning,
     RowLevelSiteWarning,
-    SanitizeWarning,
     inspect_sites,
     strip_deterministic,
 )
@@ -32,9 +31,7 @@ from sanitize import (
 KEY = jax.random.PRNGKey(0)
 DRAWS = 3
 
-# Stock NumPyro compiles each model anew, which takes ten times as long as all else: fewer, but where all are asked for.
-_EXAMPLES = settings().max_examples
-few = settings(max_examples=_EXAMPLES if _EXAMPLES >= 300 else _EXAMPLES // 8)
+few = fewer(8)
 
 # What is redrawn or kept on a guess is said, which other tests see to.
 pytestmark = [
@@ -296,8 +293,7 @@ def test_keyword_settles_what_happens_to_row_level_latents(model, rows, new_rows
 def test_nothing_is_redrawn_or_guessed_without_a_warning(model, rows):
     """And no warning is without cause: of a table's other axis one may say that nothing tells of it."""
     samples = model.samples()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", SanitizeWarning)
+    with warned() as caught:
         found = review(model, rows, samples)
     truth = model.verdicts(rows)
     refused = REFUSED in truth.values()

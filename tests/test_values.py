@@ -13,9 +13,10 @@ import numpyro.distributions as dist
 import pytest
 from numpyro import infer as stock
 from values_models import HAND_SILENT, HAND_SPEAKS, INDEX_SILENT, INDEX_SPEAKS, ROWS_SILENT, ROWS_SPEAK, posterior
+from warned import warned
 
 import sanitize
-from sanitize import DataStatisticWarning, IndexRangeWarning, SanitizeWarning, inspect_sites, strip_deterministic
+from sanitize import DataStatisticWarning, IndexRangeWarning, inspect_sites, strip_deterministic
 from sanitize.infer import _substitutes_deterministic
 
 KEY = jax.random.PRNGKey(0)
@@ -23,8 +24,7 @@ KEY = jax.random.PRNGKey(0)
 
 def said(case, samples=None):
     samples = posterior(case.model, case.args) if samples is None else samples
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", SanitizeWarning)
+    with warned() as caught:
         strip_deterministic(case.model, samples, *case.args, **case.options)
     return [w.message for w in caught if isinstance(w.message, (IndexRangeWarning, DataStatisticWarning))]
 
@@ -91,8 +91,7 @@ EFFECTS = {"effect": np.linspace(-1.0, 1.0, 20, dtype=np.float32).reshape(4, 5)}
 def test_the_drop_in_says_it_at_every_call_and_for_these_values_only():
     predict = sanitize.Predictive(groups, EFFECTS)
     for codes, wrong in (([0, 4], False), ([0, 7], True), ([0, 7], True), ([1, 4], False), ([-1, 0], True)):
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", SanitizeWarning)
+        with warned() as caught:
             predict(KEY, np.array(codes))
         assert [w.category for w in caught] == [IndexRangeWarning] * wrong
 

@@ -2,7 +2,6 @@
 
 import functools
 import types
-import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,12 +12,12 @@ import pandas as pd
 import pytest
 import xarray as xr
 from numpyro.infer import MCMC, NUTS, Predictive
+from warned import warned
 
 from sanitize import (
     OptionError,
     RedrawnSiteWarning,
     RowLevelSiteWarning,
-    SanitizeWarning,
     ShapeMismatchError,
     inspect_sites,
     strip_deterministic,
@@ -172,8 +171,7 @@ def test_every_entry_of_every_model(name, rows):
         return
     samples = posterior(name)
     args, kwargs = case.args(rows), case.kwargs(rows)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", SanitizeWarning)
+    with warned() as caught:
         table = inspect_sites(case.model, *args, **kwargs)
         review = table.review(samples)
     same = rows == FITTED

@@ -1,13 +1,10 @@
 """What stands for a fit in the tests of missing latents and of other arguments: names and shapes, without MCMC."""
 
-import warnings
-
 import jax
 import numpy as np
 from numpyro import handlers
 from numpyro.infer import MCMC
-
-from sanitize import SanitizeWarning
+from warned import warned
 
 KEY = jax.random.PRNGKey(0)
 DRAWS = 3
@@ -15,8 +12,7 @@ DRAWS = 3
 
 def heard(run, category):
     """The one warning of a category that a call says; None: it says none."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", SanitizeWarning)
+    with warned() as caught:
         run()
     found = [w.message for w in caught if isinstance(w.message, category)]
     assert len(found) <= 1
