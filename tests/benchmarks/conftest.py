@@ -5,6 +5,7 @@ import pytest
 
 # speed is measured as users have it, not as the other tests run
 os.environ.pop("JAX_DISABLE_MOST_OPTIMIZATIONS", None)
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "").replace("--xla_cpu_use_fusion_emitters=false", "")
 jax.config.update("jax_disable_most_optimizations", False)
 jax.config.update("jax_compilation_cache_dir", None)
 
