@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .compare import other_arguments
-from .containers import Container, per_draw_dims
-from .data import indices_message, remarks, statistic, statistic_message
-from .errors import (
+from ..compare import other_arguments
+from ..containers import Container, per_draw_dims
+from ..data import indices_message, remarks, statistic, statistic_message
+from ..errors import (
     BatchShapeError,
     DataStatisticWarning,
     IndexRangeWarning,
@@ -30,15 +30,15 @@ from .errors import (
     ShapeMismatchError,
     listing,
 )
-from .fit import Fit
-from .missing import FOR_STOCK, Use, entries_for, message
-from .model.axes import with_defaults
-from .model.call import Shape, is_integer, shape_of
-from .model.inspection import Inspection
-from .model.sizes import Size
-from .model.statistics import Statistic
-from .model.trace import Site, try_run
-from .model.values import contradiction, reaches_other_rows
+from ..fit import Fit
+from ..missing import FOR_STOCK, Use, entries_for, message
+from ..model.axes import with_defaults
+from ..model.call import Shape, is_integer, shape_of
+from ..model.inspection import Inspection
+from ..model.sizes import Size
+from ..model.statistics import Statistic
+from ..model.trace import Site, try_run
+from ..model.values import contradiction, reaches_other_rows
 
 KEPT, STRIPPED, REFUSED = "kept", "stripped", "refused"
 
