@@ -7,11 +7,10 @@ not recorded is drawn given them, in the order of the model.
 from __future__ import annotations
 
 import functools
-import warnings
 import zlib
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -24,12 +23,13 @@ from . import containers
 from .carry import complete, inner
 from .containers import Container, per_draw_dims
 from .errors import ExtensionError, OptionError, listing
+from .levels import Levels, as_index, continued
 from .model.call import Call, arguments_error, refuse_other_than_key
 from .model.inspection import Inspection
 from .model.trace import is_factor, trace_model
-from .review import Review, review_samples
-from .strip import refuse_taken
-from .verdicts import settled
+from .options import Options, refuse_taken
+from .prepare import Case, prepare
+from .review import Review
 
 # Draws that are worked on at once: a Gaussian process of 500 inputs needs 1 MB a draw for each matrix.
 _PIECE = 128
@@ -45,23 +45,12 @@ _COMPUTED, _ROUNDING, _DENSITY, _TIED = 1e-5, 10.0, 1e-5, 1e-5
 # data are noise, and 0.6 to 1 where its inputs are in another order, so that this sees gross mistakes only.
 _IMPLAUSIBLE = 10.0
 
-_C = TypeVar("_C", containers.Entries, Container)
-
 
 class Drawn(NamedTuple):
     """What was carried on: arrays in the samples' batch shape, and coordinates of their dimensions."""
 
     arrays: Mapping[str, Any]
     coords: Mapping[Hashable, Any]
-
-
-class Level(NamedTuple):
-    """A labelled dimension in the order that the user gives it."""
-
-    labels: Sequence[Any]
-    at: np.ndarray  # where its known labels stand
-    among: np.ndarray  # which of the samples' labels these are
-    unknown: list[Any]
 
 
 def extend(
@@ -140,113 +129,16 @@ def extend(
     call = Call.of(model, args, kwargs)
     refuse_taken(call, sites=sites, levels=levels)
     refuse_other_than_key(rng_key, "The third argument", "extend(model, samples, key, ...)")
+    options = Options.of(extend=sites, levels=levels)
     opened = containers.open(samples)
-    inspection = Inspection.of(call)
-    opened, known, sites = with_levels(inspection, opened, levels, extend=sites)
-    review = review_samples(inspection, opened, extend=sites)
-    review.refuse()
-    drawn = carried_on(inspection, opened, review, rng_key, known)
-    return opened.keep(review.kept, *drawn) if drawn.arrays else review.apply_to(opened)
+    case, review = prepare(Inspection.of(call), opened, options)
+    drawn = carried_on(case, review, rng_key)
+    return case.samples.keep(review.kept, *drawn) if drawn.arrays else review.apply_to(case.samples)
 
 
 def key_of_extend(rng_key: jax.Array) -> jax.Array:
     """The key that values are carried on with where ``rng_key`` is for the predictions."""
     return random.fold_in(rng_key, 23)
-
-
-# --------------------------------------------------------------------------------------------------------- labels
-
-
-def with_levels(
-    inspection: Inspection, samples: _C, levels: Mapping[str, Sequence[Any]] | None, **verbs: Any
-) -> tuple[_C, Mapping[Hashable, Level], Any]:
-    """The samples in the order of the labels, as far as they know them; where these stand; what ``extend`` names.
-
-    Among those are entries that the labels settle: they say which groups, rows or steps the call has.
-    """
-    if not levels:
-        return samples, {}, verbs.get("extend", ())
-    if not isinstance(levels, Mapping):
-        raise OptionError(f"levels is {levels!r}: it maps a dimension to its labels, as in {{'school': ['B', 'F']}}.")
-    known: dict[Hashable, Level] = {dim: _level(samples, dim, labels) for dim, labels in levels.items()}
-    every = verbs.get("extend") is True
-    named: Any = () if every else verbs.get("extend", ())
-    verb = settled(inspection, samples, **{**verbs, "extend": named})
-    extend = [named] if isinstance(named, str) else [*named]
-    for name, site in inspection.run.sites.items():
-        dims = per_draw_dims(samples, name)
-        if site.kind != "latent" or name not in samples.shapes or verb.get(name) == "redraw":
-            continue
-        for dim, n in zip(dims[len(dims) - len(site.shape or ()) :], site.shape or ()):
-            if dim not in known or name in inspection.observable:
-                continue
-            if len(known[dim].labels) != n:
-                raise OptionError(
-                    f"levels[{dim!r}] has {len(known[dim].labels)} labels, and {name!r} has {n} values along {dim!r} "
-                    f"in the model with these arguments: give one label for each, in the model's order."
-                )
-            if known[dim].unknown and not every and verb.get(name) != "extend":
-                raise OptionError(
-                    f"levels[{dim!r}] names {listing(map(str, known[dim].unknown))}, of which the samples have no "
-                    f"{name!r}. Pass {name!r} in extend= (sites= of sanitize.extend) to draw them given the others."
-                )
-            extend += [name] * (name not in verb)
-    moved = {
-        dim: level.among
-        for dim, level in known.items()
-        if not np.array_equal(level.among, np.arange(len(samples.labels[dim])))
-    }
-    return (cast(Any, samples.take(moved)) if moved else samples), known, every or extend
-
-
-def _level(samples: Container, dim: str, labels: Sequence[Any]) -> Level:
-    if dim not in samples.labels:
-        raise OptionError(
-            f"levels names the dimension {dim!r}, and the samples label "
-            f"{listing(map(str, samples.labels)) or 'none'}: pass an xarray.Dataset or ArviZ's InferenceData with "
-            f"dims= and coords={{{dim!r}: [...]}}, the labels of the fit."
-        )
-    index, labels = _index(samples.labels[dim]), list(labels)
-    if len({*labels}) < len(labels) or not index.is_unique:
-        raise OptionError(
-            f"levels[{dim!r}] names a label twice, or the samples do: which values are meant is not told."
-        )
-    found = index.get_indexer(labels)
-    if (found < 0).all():
-        raise OptionError(
-            f"levels[{dim!r}] is {listing(map(str, labels))}, and the samples know none of them, but "
-            f"{listing(map(str, index))}. If all of them are new, name the latents in redraw=."
-        )
-    unknown = [label for label, at in zip(labels, found) if at < 0]
-    return Level(labels, np.flatnonzero(found >= 0), found[found >= 0], unknown)
-
-
-def _index(labels: Any) -> Any:
-    import pandas as pd
-
-    return pd.Index(labels)
-
-
-def _continued(name: str, dim: Hashable, index: Any, n: int) -> Any:
-    """The coordinates of a dimension that has become longer: on by their step, where that is regular."""
-    more = n - len(index)
-    if hasattr(index, "freq"):  # dates
-        import pandas as pd
-
-        with warnings.catch_warnings():  # pandas is about to return an object in place of a text; either serves
-            warnings.simplefilter("ignore")
-            freq = pd.infer_freq(index) if len(index) > 2 else None
-        if freq is not None:
-            return index.append(pd.date_range(index[-1], periods=more + 1, freq=freq)[1:]).values
-    elif index.dtype.kind in "iuf":
-        steps = np.diff(index.values)
-        step = steps[0] if len(steps) else 1
-        if np.allclose(steps, step, rtol=1e-5) and step and (len(steps) > 1 or step == 1):
-            return np.concatenate([index.values, index.values[-1] + step * np.arange(1, more + 1)])
-    raise OptionError(
-        f"The samples label the dimension {dim!r} of {name!r}, {len(index)} of its values, and the model has {n}: pass "
-        f"levels={{{dim!r}: [...]}} with {n} labels in the model's order, which tells the new ones from the fitted."
-    )
 
 
 # ------------------------------------------------------------------------------------------------------- drawing
@@ -339,10 +231,9 @@ class _Plan:
         return True
 
 
-def carried_on(
-    inspection: Inspection, samples: Container, review: Review, rng_key: Any, levels: Mapping[Hashable, Level]
-) -> Drawn:
+def carried_on(case: Case, review: Review, rng_key: Any) -> Drawn:
     """The entries that ``extend`` names, in the model's shape, and coordinates of what has become longer."""
+    inspection, samples, levels = case.inspection, case.samples, case.levels
     sites, extended, ndims = inspection.run.sites, review.judgement.extended, len(review.batch_shape)
     if not extended:
         return Drawn({}, {dim: level.labels for dim, level in levels.items()})
@@ -359,7 +250,7 @@ def carried_on(
             if dim in levels:
                 coords[dim] = levels[dim].labels
             elif r < n and dim in samples.labels:
-                coords[dim] = _continued(name, dim, _index(samples.labels[dim]), n)
+                coords[dim] = continued(name, dim, as_index(samples.labels[dim]), n)
     kept = [n for n in review.kept if n in sites and sites[n].kind != "observed"]
     given = [name for name in kept if name not in extended]
     used = inspection.used(given, extended)
@@ -445,7 +336,7 @@ def _comparable(
     recorded: Mapping[str, tuple[int, ...]],
     where: Mapping[str, tuple[np.ndarray, ...]],
     extended: Collection[str],
-    levels: Mapping[Hashable, Level],
+    levels: Levels,
 ) -> dict[str, tuple[np.ndarray, ...]]:
     """Recorded deterministic values that have become longer together with a latent -> their fitted part.
 

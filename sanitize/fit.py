@@ -40,10 +40,13 @@ def recorded_arguments(call: Call, samples: Container) -> Iterator[Arguments]:
 
 
 class Fit:
-    """The fit of some samples, compared with a call. ``recorded`` are the entries' shapes per draw."""
+    """The fit of some samples, compared with a call."""
 
-    def __init__(self, inspection: Inspection, samples: Container, recorded: Mapping[str, Shape | None], ndims: int):
-        self.inspection, self.samples, self.recorded, self.ndims = inspection, samples, recorded, ndims
+    def __init__(self, inspection: Inspection, samples: Container, batch_shape: Shape):
+        self.inspection, self.samples, self.batch_shape, self.ndims = inspection, samples, batch_shape, len(batch_shape)
+        self.recorded: dict[str, Shape | None] = {}  # the entries' shapes per draw
+        for name, shape in samples.shapes.items():
+            self.recorded[name] = None if shape is None else shape[self.ndims :]
         self.call = with_defaults(inspection.call)  # to which the axes of sizes belong
         self.by_values = False  # whether values were compared, so that other values may end otherwise
 

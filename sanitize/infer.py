@@ -15,15 +15,14 @@ from numpyro import handlers
 from numpyro import infer as stock
 
 from . import containers
-from .containers import Entries
 from .errors import OPTIONS, BatchShapeError, MissingLatentError, OptionError, listing, meant
-from .extend import carried_on, key_of_extend, with_levels
+from .extend import carried_on, key_of_extend
 from .kinds import Samples
-from .missing import Use
 from .model.call import Call, arguments_error, is_array, refuse_other_than_key
 from .model.inspection import Inspection
-from .review import Review, review_samples
-from .strip import refuse_collisions, refuse_taken
+from .options import Options, Use, refuse_collisions, refuse_taken
+from .prepare import Case, prepare
+from .review import Review
 
 # From import time: whoever replaces NumPyro's names by ours must not make us call ourselves.
 StockPredictive = stock.Predictive
@@ -127,54 +126,40 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         model = handlers.substitute(self.model, data=self.params) if self.params else self.model
         # with infer_discrete, NumPyro runs the model without the mask
         inspection = inspect_call(Call.of(model, args, kwargs), masked=not self.infer_discrete)
-        conditions = _conditions_on_deterministic(self)
-        verbs = {"keep": self.keep, "redraw": self.redraw, "extend": self.extend}
-        opened = containers.beside(self._samples, self.posterior_samples)
-        samples, levels, extended = with_levels(inspection, opened, self.levels, **verbs)
+        options = Options.of(
+            new_rows=self.new_rows,
+            keep=self.keep,
+            redraw=self.redraw,
+            extend=self.extend,
+            levels=self.levels,
+            batch_ndims=len(self._batch_shape),
+            use=Use(
+                at_once=True,
+                recomputes=not _conditions_on_deterministic(self),
+                returned=None if self.return_sites is None else tuple(self.return_sites),
+            ),
+        )
+        case = Case.of(inspection, containers.beside(self._samples, self.posterior_samples), options)
         # the model is run anew at each call, since what it reads may have changed; what that run tells is remembered
-        said = (self.new_rows, repr(verbs), repr(self.return_sites), conditions)
-        key = _key(inspection, *said, *samples.shapes.items())
+        key = _key(inspection, options, *case.verbs.items(), *case.samples.shapes.items())
         if inspection.indices_out_of_range:  # values of arguments, of which the key holds none
             key = None
         if key is not None and (known := self._reviews.get(key)) and known[0] == _told(inspection):
             review = known[1]
             review.warn()
         else:
-            review = self._review(inspection, samples, extended, conditions)
+            review = case.review()
             if key is not None and not review.judgement.by_values:
                 if len(self._reviews) >= _MOST_REVIEWS:
                     self._reviews = {}
                 self._reviews[key] = _told(inspection), review
         review.refuse()
-        kept = {name: value for name, value in samples.entries.items() if name not in review.stripped}
+        arrays = case.samples.arrays(len(self._batch_shape))
+        kept = {name: value for name, value in arrays.items() if name not in review.stripped}
         if review.judgement.extended:
-            kept |= carried_on(inspection, samples, review, key_of_extend(rng_key), levels).arrays
+            kept |= carried_on(case, review, key_of_extend(rng_key)).arrays
         sites = inspection.run.sites
         return kept, [name for name in kept if name in sites and sites[name].kind == "deterministic"]
-
-    def _review(self, inspection: Inspection, opened: Entries, extend: Any, conditions: bool) -> Review:
-        samples, redraw = opened.entries, self.redraw
-        if conditions:
-            sites = inspection.run.sites
-            # what the deterministic values were computed from need not be there
-            recorded = [n for n in samples if n in sites and sites[n].kind == "deterministic"]
-            absent = (p for name in recorded for p in inspection.parents(name) if p not in samples)
-            redraw = (*((redraw,) if isinstance(redraw, str) else redraw), *absent)
-            samples = {n: v for n, v in samples.items() if n not in sites or sites[n].kind != "deterministic"}
-        return review_samples(
-            inspection,
-            containers.beside(opened, samples),
-            new_rows=self.new_rows,
-            keep=self.keep,
-            redraw=redraw,
-            extend=extend,
-            batch_ndims=len(self._batch_shape),
-            use=Use(
-                at_once=True,
-                recomputes=not conditions,
-                returned=None if self.return_sites is None else tuple(self.return_sites),
-            ),
-        )
 
 
 def _signature() -> inspect.Signature:
@@ -262,16 +247,20 @@ def log_likelihood(
     drawn: dict[str, Any] = {}
     if arrays:
         ndims = len(np.shape(next(iter(arrays.values())))[:batch_ndims])
-        opened = containers.beside(samples, arrays)
-        verbs: dict[str, Any] = {"keep": keep, "redraw": redraw, "extend": extend}
-        opened, known, verbs["extend"] = with_levels(inspection, opened, levels, **verbs)
-        arrays = dict(opened.entries)
-        use = Use(at_once=True, draws=False)
-        review = review_samples(inspection, opened, new_rows=new_rows, batch_ndims=ndims, use=use, **verbs)
-        review.refuse()
+        options = Options.of(
+            new_rows=new_rows,
+            keep=keep,
+            redraw=redraw,
+            extend=extend,
+            levels=levels,
+            batch_ndims=ndims,
+            use=Use(at_once=True, draws=False),
+        )
+        case, review = prepare(inspection, containers.beside(samples, arrays), options)
+        arrays = case.samples.arrays(ndims)
         if review.judgement.extended:
             refuse_other_than_key(rng_key, "With extend=, rng_key", "log_likelihood(..., extend=..., rng_key=key)")
-            drawn = dict(carried_on(inspection, opened, review, key_of_extend(rng_key), known).arrays)
+            drawn = dict(carried_on(case, review, key_of_extend(rng_key)).arrays)
         stripped = review.stripped
         missing = tuple(name for name in not_given(review, inspection) if name not in drawn)
     clean = {name: value for name, value in arrays.items() if name not in stripped} | drawn

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .containers import Container, per_draw_dims
+from .containers import per_draw_dims
 from .errors import OptionError, listing
 from .fit import Fit
 from .model.axes import Axis
 from .model.call import Shape
-from .model.inspection import Inspection
 from .model.sizes import Size
 
 
@@ -26,17 +25,14 @@ class Labels:
 
     def __init__(
         self,
-        inspection: Inspection,
-        samples: Container,
-        batch_shape: Shape,
+        fit: Fit,
         dims: Mapping[str, Sequence[str]],
         coords: Mapping[str, Any],
         carried_on: Mapping[Hashable, Any],
     ):
-        self.inspection, self.samples, self.given, self.given_coords = inspection, samples, dims, coords
+        self.fit, self.inspection, self.samples = fit, fit.inspection, fit.samples
+        self.given, self.given_coords = dims, coords
         self.carried_on = carried_on  # coordinates of fitted values with new ones
-        recorded = {n: None if shape is None else shape[len(batch_shape) :] for n, shape in samples.shapes.items()}
-        self.fit = Fit(inspection, samples, recorded, len(batch_shape))  # asked only where a label hangs on it
         self.leaves = self.fit.call.leaves
 
     def of(

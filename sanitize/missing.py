@@ -4,23 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
 
 from .errors import listing
 from .model.call import Shape
 from .model.inspection import Inspection
-
-
-class Use(NamedTuple):
-    """What becomes of the samples after the verdicts."""
-
-    at_once: bool = False  # this very call runs the model with them, so that params have their initial values
-    draws: bool = True  # latents without an entry are drawn; `log_likelihood` cannot
-    recomputes: bool = True  # deterministic sites; else their recorded values are put back
-    returned: tuple[str, ...] | None = None  # the sites that are asked for; None: all
-
-
-FOR_STOCK = Use()  # stripped samples, that NumPyro is given later
+from .options import Use
 
 _ENDINGS = ("_decentered", "_base")  # NumPyro's reparametrizations name so what they draw instead
 _ALIKE = 0.75  # from which ratio on two names differ by a slip of the pen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax
@@ -18,7 +18,7 @@ from numpyro.distributions import Distribution, ExpandedDistribution, Independen
 from . import containers
 from .compiled import Batch, Draws, no_mean
 from .errors import OptionError, SamplesTypeError, listing
-from .extend import Drawn, carried_on, key_of_extend, with_levels
+from .extend import Drawn, carried_on, key_of_extend
 from .infer import (
     StockPredictive,
     cannot_score,
@@ -29,12 +29,13 @@ from .infer import (
     stock_log_likelihood,
 )
 from .labels import Labels
-from .missing import Use
 from .model.call import Call, refuse_other_than_key
 from .model.inspection import Inspection
 from .model.sizes import numbered
 from .model.trace import ONE_RUN_AT_A_TIME, is_factor
-from .review import Review, review_samples
+from .options import Options, Use
+from .prepare import prepare
+from .review import Review
 from .signature import calculates_with, lossy, shapes_key, takeable, taking, value_key
 
 if TYPE_CHECKING:
@@ -164,8 +165,8 @@ class Predictor:
         self.model, self.params = model, dict(params or {})
         self.return_sites = [return_sites] if isinstance(return_sites, str) else return_sites
         self.kind, self.batch_size, self.lazy, self.progress_bar = kind, batch_size, lazy, progress_bar
-        self.new_rows, self.keep, self.redraw = new_rows, keep, redraw
-        self.extend, self.levels, self.rng_key = extend, levels, rng_key
+        self.options = Options.of(new_rows=new_rows, keep=keep, redraw=redraw, extend=extend, levels=levels)
+        self.rng_key = rng_key
         self.dims, self.coords = dict(dims or {}), dict(coords or {})
         self._samples = containers.open(samples)
 
@@ -214,7 +215,7 @@ class Predictor:
         MissingLatentError
             If a latent of the model has no entry, or its rows do not fit: nothing is drawn here.
         """
-        if self.extend:
+        if self.options.extend_all or self.options.extend:
             refuse_other_than_key(self.rng_key, "With extend=, rng_key", "Predictor(..., extend=..., rng_key=key)")
         rng_key = jax.random.PRNGKey(0) if self.rng_key is None else self.rng_key
         return self._answer("log_likelihood", rng_key, args, kwargs)
@@ -246,23 +247,16 @@ class Predictor:
             return plan
         inspection = inspection or inspect_call(call, masked=kind != "log_likelihood")
         returned = None if self.return_sites is None else tuple(self.return_sites)
-        verbs: dict[str, Any] = {"keep": self.keep, "redraw": self.redraw, "extend": self.extend}
-        samples, levels, verbs["extend"] = with_levels(inspection, self._samples, self.levels, **verbs)
-        review = review_samples(
-            inspection,
-            samples,
-            new_rows=self.new_rows,
-            **verbs,
-            use=Use(at_once=True, draws=kind != "log_likelihood", returned=returned),
-        )
-        review.refuse()
+        use = Use(at_once=True, draws=kind != "log_likelihood", returned=returned)
+        case, review = prepare(inspection, self._samples, replace(self.options, use=use))
+        samples = case.samples
         self._refuse_no_site(inspection)
         arrays, leading = samples.by_draw(len(review.batch_shape))
         sites = inspection.run.sites
         batch_shape = np.shape(next(iter(arrays.values())))[: len(leading)]
         drawn = Drawn({}, {})
-        if self.extend or self.levels:
-            drawn = carried_on(inspection, samples, review, key_of_extend(rng_key), levels)
+        if self.options.carries_on:
+            drawn = carried_on(case, review, key_of_extend(rng_key))
             ndims = len(review.batch_shape)
             arrays = {**arrays, **{n: x.reshape(*batch_shape, *x.shape[ndims:]) for n, x in drawn.arrays.items()}}
         kept = [name for name in arrays if (name in review.kept or name in drawn.arrays) and name in sites]
@@ -272,7 +266,7 @@ class Predictor:
         compiled_for = (key, *kept, review.redrawn)
         if (batch := self._batches.get(compiled_for)) is None:
             batch = _remember(self._batches, compiled_for, self._compile(kind, inspection, which, review, draws))
-        labels = Labels(inspection, samples, review.batch_shape, self.dims, self.coords, drawn.coords)
+        labels = Labels(case.fit, self.dims, self.coords, drawn.coords)
         site_of = {name: _site_of(name, sites) for name in batch.outputs}
         in_order = sorted(site_of, key=lambda name: [*sites].index(site_of[name]))
         outputs = {name: (site_of[name], batch.outputs[name].shape) for name in in_order}
@@ -281,7 +275,7 @@ class Predictor:
         plan = _Plan(
             review, which, draws, batch, tuple(leading), dims, coords, coords_of_draws, self._attrs(kind, review)
         )
-        if not (self.extend or self.levels or review.judgement.by_values or labels.fit.by_values):
+        if not (self.options.carries_on or review.judgement.by_values or labels.fit.by_values):
             _remember(self._plans, key, plan)
         return plan
 

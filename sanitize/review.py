@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, overload
@@ -15,12 +15,10 @@ from . import containers
 from .containers import Container
 from .errors import NothingLeftError, OptionError, SamplesTypeError, listing, warn
 from .kinds import Converted, Same
-from .missing import FOR_STOCK, Use
 from .model.call import Call, Shape
-from .model.inspection import Inspection
 from .render import render
 from .tables import dataframe, html_table, text_table
-from .verdicts import KEPT, REFUSED, STRIPPED, Judgement, Verdict, judge, shape_text
+from .verdicts import KEPT, REFUSED, STRIPPED, Judgement, Verdict, shape_text
 
 if TYPE_CHECKING:
     import graphviz
@@ -268,30 +266,3 @@ class Review(Mapping[str, Verdict]):
 
 
 _COLUMNS = ("entry", "verdict", "recorded", "model", "reason")
-
-
-def review_samples(
-    inspection: Inspection,
-    samples: Container,
-    *,
-    new_rows: bool | None = None,
-    keep: str | Sequence[str] = (),
-    redraw: str | Sequence[str] = (),
-    extend: str | Sequence[str] | bool = (),
-    batch_ndims: int | None = None,
-    use: Use = FOR_STOCK,
-) -> Review:
-    """Give a verdict on every entry, and say what is redrawn. See `SiteTable.review`."""
-    judgement = judge(
-        inspection,
-        samples,
-        new_rows=new_rows,
-        keep=keep,
-        redraw=redraw,
-        extend=extend,
-        batch_ndims=batch_ndims,
-        use=use,
-    )
-    review = Review(judgement, dict(samples.shapes), inspection.assumed, inspection.call.without_data())
-    review.warn()
-    return review

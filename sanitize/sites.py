@@ -12,7 +12,9 @@ from .kinds import Samples
 from .model.call import Call
 from .model.inspection import Inspection
 from .model.trace import Site
-from .review import Review, review_samples
+from .options import Options
+from .prepare import Case
+from .review import Review
 from .tables import dataframe, html_table, text_table
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ class SiteTable(Mapping[str, Site]):
             per row, False keeps them, None goes by evidence.
         keep, redraw : str or sequence of str
             What stays as it was fitted, and what is drawn from its prior, see `strip_deterministic`.
+
         Returns
         -------
         Review
@@ -92,7 +95,8 @@ class SiteTable(Mapping[str, Site]):
         >>> sorted(review.apply(samples))
         ['slope']
         """
-        return review_samples(self.inspection, containers.open(samples), new_rows=new_rows, keep=keep, redraw=redraw)
+        options = Options.of(new_rows=new_rows, keep=keep, redraw=redraw)
+        return Case.of(self.inspection, containers.open(samples), options).review()
 
     def to_dataframe(self) -> pd.DataFrame:
         """The sites with one row each, in the order of the run.

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, overload
 
 import jax
 
 from . import containers
 from .containers import Container
-from .errors import OPTIONS, ModelArgumentsError, OptionError, listing, meant
+from .errors import ModelArgumentsError, listing
 from .fit import recorded_arguments
 from .kinds import Converted, Same
 from .model.call import Call, arguments_error
 from .model.inspection import Inspection
 from .model.trace import try_run
-from .review import review_samples
+from .options import Options, refuse_collisions
+from .prepare import prepare
 from .verdicts import explains
 
 
@@ -146,17 +147,13 @@ def strip_deterministic(
     refuse_collisions(call)
     if "group" in kwargs and (why := call.why_not_bound()):  # an option of ours in version 0.1
         raise arguments_error(call, f"{why}. Pass a group of the samples by itself, as in samples['prior']")
+    options = Options.of(new_rows=new_rows, keep=keep, redraw=redraw)
     opened = containers.open(samples)
-    inspection = _inspect(call, opened, [*_names(keep), *_names(redraw)])
-    return review_samples(inspection, opened, new_rows=new_rows, keep=keep, redraw=redraw).apply_to(opened)
+    _, review = prepare(_inspect(call, opened, options), opened, options)
+    return review.apply_to(opened)
 
 
-def _names(verb: Any) -> Collection[str]:
-    """What is no names, `review_samples` refuses."""
-    return (verb,) if isinstance(verb, str) else verb if isinstance(verb, Collection) else ()
-
-
-def _inspect(call: Call, samples: Container, settled: Sequence[str]) -> Inspection:
+def _inspect(call: Call, samples: Container, options: Options) -> Inspection:
     """The model under the arguments passed, else under those of the fit, else under those worked out."""
     if call.leaves:
         return Inspection.of(call)
@@ -175,7 +172,7 @@ def _inspect(call: Call, samples: Container, settled: Sequence[str]) -> Inspecti
     from .assume import assumed_arguments  # a call with arguments does not load it
 
     try:
-        inspection = assumed_arguments(call, samples, settled)
+        inspection = assumed_arguments(call, samples, (*options.keep, *options.redraw))
     except ModelArgumentsError as error:
         for names, failure in failures.items():
             why = f"{error} Those recorded with the samples ({names}) do not work: {type(failure).__name__}: {failure}"
@@ -188,30 +185,3 @@ def _inspect(call: Call, samples: Container, settled: Sequence[str]) -> Inspecti
     except Exception as error:
         why = f"{type(error).__name__}: {error}"
         raise arguments_error(call, f"none were passed, and without them it fails ({why})") from error
-
-
-def refuse_collisions(call: Call) -> None:
-    """Parameters of the model that are named like options of ours, and options that went to its ``**kwargs``."""
-    own = [p.name for p in call.parameters or ()]
-    for name in call.arguments()[1]:
-        if name not in own and (like := meant(name, OPTIONS)) and call.why_not_bound() is None:
-            raise OptionError(
-                f"{name!r} goes to the model's **kwargs, and {like}= is an option of strip_deterministic: if the model "
-                f"is meant, call inspect_sites(model, ...).review(samples).apply(samples) instead."
-            )
-    if taken := [name for name in own if name in OPTIONS]:
-        raise OptionError(
-            f"The model has a parameter of its own named {taken[0]!r}, an option of strip_deterministic: call "
-            f"inspect_sites(model, ...).review(samples, new_rows=..., redraw=...).apply(samples) instead."
-        )
-
-
-def refuse_taken(call: Call, **given: Any) -> None:
-    """Options of ours that were given, and are parameters of the model's, too, which no position has filled."""
-    own = [p.name for p in (call.parameters or ())[len(call.arguments()[0]) :]]
-    said = [name for name, value in given.items() if not (value is None or (isinstance(value, tuple) and not value))]
-    if taken := [name for name in said if name in own]:
-        raise OptionError(
-            f"The model has a parameter of its own named {taken[0]!r}, an option here, too: pass it by position, or "
-            f"call sanitize.Predictive(model, samples, extend=..., levels=...), where none collides."
-        )

@@ -8,8 +8,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ..compare import other_arguments
 from ..containers import Container, per_draw_dims
 from ..data import indices_message, remarks, statistic, statistic_message
@@ -31,7 +29,7 @@ from ..errors import (
     listing,
 )
 from ..fit import Fit
-from ..missing import FOR_STOCK, Use, entries_for, message
+from ..missing import entries_for, message
 from ..model.axes import with_defaults
 from ..model.call import Shape, is_integer, shape_of
 from ..model.inspection import Inspection
@@ -39,6 +37,9 @@ from ..model.sizes import Size
 from ..model.statistics import Statistic
 from ..model.trace import Site, try_run
 from ..model.values import contradiction, reaches_other_rows
+from ..options import Options
+
+Verbs = dict[str, str]  # entry, or latent without one -> "keep", "redraw" or "extend"
 
 KEPT, STRIPPED, REFUSED = "kept", "stripped", "refused"
 
@@ -97,33 +98,17 @@ class Judgement(NamedTuple):
     by_values: bool  # whether values of the arguments counted, so that other values may end otherwise
 
 
-def judge(
-    inspection: Inspection,
-    samples: Container,
-    *,
-    new_rows: bool | None = None,
-    keep: str | Sequence[str] = (),
-    redraw: str | Sequence[str] = (),
-    extend: str | Sequence[str] | bool = (),
-    batch_ndims: int | None = None,
-    use: Use = FOR_STOCK,
-) -> Judgement:
+def judge(fit: Fit, verbs: Verbs, options: Options) -> Judgement:
     """Give a verdict on every entry. See `SiteTable.review`."""
-    if not use.at_once:  # NumPyro takes from entries that are no sites the number of draws, and so do we
-        _refuse_other_model(inspection, samples.shapes)
-    ndims = samples.batch_ndims if batch_ndims is None else batch_ndims
-    batch = batch_shape(samples.shapes, inspection, ndims)
-    verbs = settled(inspection, samples, keep=keep, redraw=redraw, extend=() if extend is True else extend)
-    new_rows = bool(new_rows) if isinstance(new_rows, np.bool_) else new_rows
-    table = _Table(inspection, samples, len(batch), new_rows, verbs, use)
-    if extend is True:  # what fits is that of the fit, unless something tells that it is not
+    table = _Table(fit, verbs, options)
+    if options.extend_all:  # what fits is that of the fit, unless something tells that it is not
         fitting = [entry.name for entry in table.latents if entry.mismatch == () and table.guess(entry.name)]
         verbs = {**dict.fromkeys([*table.unfitting(), *fitting], "extend"), **verbs}
-        table = _Table(inspection, samples, len(batch), new_rows, verbs, use)
+        table = _Table(fit, verbs, options)
     verdicts = {name: table.verdict(entry) for name, entry in table.entries.items()}
     refusals = tuple(_refusals(table, verdicts))
     notices = () if refusals else tuple(_notices(table, verdicts))
-    missing = tuple(name for name in inspection.run.named("latent") if name not in verdicts)
+    missing = tuple(name for name in fit.inspection.run.named("latent") if name not in verdicts)
     redrawn = frozenset(
         name
         for name, entry in table.entries.items()
@@ -132,14 +117,14 @@ def judge(
     )
     return Judgement(
         verdicts,
-        batch,
+        fit.batch_shape,
         missing,
         redrawn,
         table.extended(),
         refusals,
         notices,
         () if refusals else table.remarks,
-        table.fit.by_values,
+        fit.by_values,
     )
 
 
@@ -191,24 +176,15 @@ class Entry:
 class _Table:
     """The table of verdicts for one call. Further runs happen only where an answer can change a verdict."""
 
-    def __init__(
-        self,
-        inspection: Inspection,
-        samples: Container,
-        ndims: int,
-        new_rows: bool | None,
-        verbs: Mapping[str, str],
-        use: Use,
-    ):
-        self.inspection, self.samples, self.new_rows, self.verbs = inspection, samples, new_rows, verbs
-        self.use = use
-        recorded = {name: None if shape is None else shape[ndims:] for name, shape in samples.shapes.items()}
-        self.fit = Fit(inspection, samples, recorded, ndims)
+    def __init__(self, fit: Fit, verbs: Verbs, options: Options):
+        self.fit, self.inspection, self.samples = fit, fit.inspection, fit.samples
+        self.verbs, self.new_rows, self.use = verbs, options.new_rows, options.use
+        inspection = self.inspection
         self.entries = {
             name: Entry(
                 name, inspection.site(name), shape, name in inspection.run.scanned, verbs.get(name), self.target(name)
             )
-            for name, shape in recorded.items()
+            for name, shape in fit.recorded.items()
         }
         # those whose shape has to fit
         self.latents = [e for e in self.entries.values() if e.is_latent and not e.target and e.verb != "redraw"]
@@ -506,8 +482,6 @@ class _Table:
 
     def _refuse_new_rows(self) -> None:
         new_rows = self.new_rows
-        if not (new_rows is None or isinstance(new_rows, bool)):
-            raise OptionError(f"new_rows is {new_rows!r}: it has to be True, False or None.")
         if new_rows is False:
             grown = {size for e in self.latents if self.is_continued(e) for size in self.rows_of(e.name)}
             if changed := [size for size in self.changed_rows if size not in grown]:
@@ -531,13 +505,11 @@ class _Table:
 # --------------------------------------------------------------------------------------------------------- verbs
 
 
-def settled(inspection: Inspection, samples: Container, **verbs: str | Sequence[str] | bool) -> dict[str, str]:
+def settled(inspection: Inspection, samples: Container, options: Options) -> Verbs:
     """Entry, or latent without one -> the verb that settles it. A plate or labelled dim stands for its latents."""
-    settled: dict[str, str] = {}
-    for verb, names in verbs.items():
-        if not isinstance(names, Collection) or not all(isinstance(name, str) for name in names):
-            raise OptionError(f"{verb} is {names!r}: it has to be a name, or a sequence of names, as in {verb}=('a',).")
-        for name in (names,) if isinstance(names, str) else names:
+    settled: Verbs = {}
+    for verb, names in options.verbs.items():
+        for name in names:
             for one in _named(inspection, samples, verb, name):
                 if settled.setdefault(one, verb) != verb:
                     raise OptionError(f"{one!r} is named in {settled[one]} and in {verb}: name it in one of them.")
@@ -570,7 +542,7 @@ def _named(inspection: Inspection, samples: Container, verb: str, name: str) -> 
 # ------------------------------------------------------------------------------------------------------ refusals
 
 
-def _refuse_other_model(inspection: Inspection, shapes: Mapping[str, Shape | None]) -> None:
+def refuse_other_model(inspection: Inspection, shapes: Mapping[str, Shape | None]) -> None:
     latents = tuple(inspection.run.named("latent"))
     if not shapes:
         raise NoSharedSiteError(

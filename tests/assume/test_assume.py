@@ -35,7 +35,8 @@ from sanitize.assume import assumed_arguments
 from sanitize.assume import proof as proof_module
 from sanitize.errors import SanitizeError
 from sanitize.model.call import Call
-from sanitize.review import review_samples
+from sanitize.options import Options
+from sanitize.prepare import Case
 
 UNSOLVED = {"dawid_skene", "imputation", "stacking"}  # sizes that are values, a number that reaches nothing
 
@@ -188,7 +189,7 @@ def test_the_review_says_on_which_arguments_it_rests():
     opened = containers.open(samples)
     with pytest.warns(AssumedArgumentsWarning):
         inspection = assumed_arguments(Call.of(model, (), {}), opened)
-    review = review_samples(inspection, opened)
+    review = Case.of(inspection, opened, Options()).review()
     assert review.assumed[0] == "X: float32[20, 3]"
     assert "X: float32[20, 3]" in repr(review).splitlines()[-1]
     assert "X: float32[20, 3]" in review._repr_html_()
