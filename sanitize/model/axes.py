@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
 
-from .call import Call, abstract, is_array, is_integer, is_value_list, shape_of
+from . import argument
+from .argument import abstract, is_array, is_integer
+from .call import Call
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,10 @@ def lengths_of(call: Call) -> Iterator[Axis]:
     for i, (leaf, name) in enumerate(zip(call.leaves, call.names)):
         if is_integer(leaf) and leaf >= 0:
             yield Axis(i, None, int(leaf), name, "integer")
-        for dim, length in enumerate(shape_of(leaf)):
+        known = argument.of(leaf)
+        for dim, length in enumerate(known.shape):
             if length > 0 or has_no_values(call, leaf):
-                yield Axis(i, dim, length, _name_of(leaf, name, dim), "later" if dim else "leading")
+                yield Axis(i, dim, length, known.axis_name(name, dim), "later" if dim else "leading")
 
 
 def levels_of(call: Call) -> Iterator[Axis]:
@@ -67,10 +70,10 @@ def levels_of(call: Call) -> Iterator[Axis]:
     for i, (leaf, name) in enumerate(zip(call.leaves, call.names)):
         if has_no_values(call, leaf):
             continue
-        for column, values in _columns(leaf).items():
-            if (levels := _levels(values)) > 0:
-                what = name if column is None else f"{name}[{column!r}]"
-                yield Axis(i, column, levels, f"levels of {what}", "levels")
+        for column, values in argument.of(leaf).columns.items():
+            if values.levels:
+                what = argument.column_name(name, column)
+                yield Axis(i, column, values.levels, f"levels of {what}", "levels")
 
 
 def has_no_values(call: Call, leaf: Any) -> bool:
@@ -86,7 +89,9 @@ def resized(call: Call, lengths: Iterable[tuple[Axis, int]]) -> Call | None:
         if axis.kind == "integer":
             new = type(leaf)(length)
         elif axis.kind == "levels":
-            new = _with_levels(leaf, axis.dim, length)
+            known = argument.of(leaf)
+            values = known.columns[axis.dim].with_levels(length)
+            new = None if values is None else known.with_columns({axis.dim: values})
         elif has_no_values(call, leaf):
             shape = (*leaf.shape[: axis.dim], length, *leaf.shape[axis.dim + 1 :])
             new = jax.ShapeDtypeStruct(shape, abstract(leaf).dtype)
@@ -99,87 +104,16 @@ def resized(call: Call, lengths: Iterable[tuple[Axis, int]]) -> Call | None:
     return call.with_leaves(changes)
 
 
-def _name_of(leaf: Any, name: str, dim: int) -> str:
-    if hasattr(leaf, "isel"):
-        return f"{name}.sizes[{list(leaf.sizes)[dim]!r}]"
-    if hasattr(leaf, "columns"):
-        return f"{name}.columns" if dim else f"len({name})"
-    if isinstance(leaf, list):
-        return f"len({name}{'[0]' * dim})"
-    return f"{name}[{dim}]"
-
-
 def taken(leaf: Any, dim: int, index: Any) -> Any:
-    """An argument with these of its rows, or columns."""
-    if hasattr(leaf, "isel"):
-        return leaf.isel({list(leaf.sizes)[dim]: index})
-    if hasattr(leaf, "iloc"):
-        if dim == 0:
-            rows = leaf.iloc[index]  # numbers that only count the rows stay different ones
-            return rows.reset_index(drop=True) if type(leaf.index).__name__ == "RangeIndex" else rows
-        columns = leaf.iloc[:, index]
-        again = np.diff(index, prepend=-1) == 0
-        columns.columns = [f"{name}~{j}" if again[j] else name for j, name in enumerate(columns.columns)]
-        return columns
-    if isinstance(leaf, list):
-        return [taken(value, dim - 1, index) for value in leaf] if dim else [leaf[i] for i in index]
-    return leaf[(slice(None),) * dim + (index,)]
-
-
-def _columns(leaf: Any) -> Mapping[Any, Any]:
-    """The columns of an argument that may be labels or codes, as arrays; its own values are column None."""
-    if hasattr(leaf, "data_vars"):
-        found = {name: leaf[name] for name in leaf.data_vars}
-    elif hasattr(leaf, "columns"):
-        found = {name: leaf[name] for name in leaf.columns}
-    elif isinstance(leaf, np.ndarray) or is_array(leaf) or hasattr(leaf, "iloc") or hasattr(leaf, "isel"):
-        found = {None: leaf}
-    else:
-        found = {None: np.asarray(leaf)} if is_value_list(leaf) and len(shape_of(leaf)) == 1 else {}
-    arrays = {name: np.asarray(column) for name, column in found.items() if column.dtype.kind in "iuOSU"}
-    return {name: array for name, array in arrays.items() if array.ndim and array.size and array.dtype.kind in "iuOSU"}
-
-
-def _levels(values: Any) -> int:
-    try:
-        return len(set(values.ravel().tolist()))
-    except TypeError:  # objects without a hash are no labels
-        return 0
-
-
-def _with_levels(leaf: Any, column: Any, levels: int) -> Any:
-    """Repeated values become new ones, the last first, so that no old value is lost."""
-    old = _columns(leaf)[column]
-    seen: set[Any] = set()
-    repeated = [i for i, v in enumerate(old.ravel().tolist()) if v in seen or seen.add(v)]  # type: ignore[func-returns-value]
-    missing = levels - len(seen)
-    if missing > len(repeated):
-        return None
-    values = old.ravel().astype(object)
-    for j in range(missing):
-        values[repeated[-1 - j]] = int(max(seen)) + 1 + j if old.dtype.kind in "iu" else f"~{j}"
-    values = values.reshape(old.shape)
-    if old.dtype.kind != "O":
-        values = np.asarray(values.tolist(), old.dtype if old.dtype.kind in "iu" else None)
-    return with_levels(leaf, column, values)
+    """As `argument.of` has it."""
+    return argument.of(leaf).taken(dim, index)
 
 
 def with_levels(leaf: Any, column: Any, values: Any) -> Any:
-    """An argument with other values in a column; its own values are column None."""
-    if isinstance(leaf, list):
-        return values.tolist()
-    if hasattr(leaf, "data_vars") or hasattr(leaf, "columns"):
-        table = leaf.copy()
-        table[column] = like(leaf[column], values)
-        return table
-    return like(leaf, values)
+    """As `argument.of` has it."""
+    return argument.of(leaf).with_columns({column: values})
 
 
 def like(column: Any, values: Any) -> Any:
-    """A column of the same kind, of other values."""
-    if hasattr(column, "isel"):
-        return column.copy(data=values)
-    if hasattr(column, "iloc"):
-        new = type(column)(values, index=column.index, name=column.name)
-        return new.astype("category") if hasattr(column.dtype, "categories") else new
-    return values
+    """As `argument.of` has it."""
+    return argument.of(column).like(values)

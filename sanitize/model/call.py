@@ -17,86 +17,24 @@ from numpyro.infer.autoguide import AutoGuide
 from numpyro.primitives import Messenger
 
 from ..errors import OPTIONS, ModelArgumentsError, OptionError, meant
+from . import argument
+from .argument import Shape, abstract, is_array, is_integer, is_key, is_value_list
 
-Shape = tuple[int, ...]
+__all__ = ["Shape", "abstract", "is_array", "is_integer", "is_key", "is_value_list"]  # moved to `argument`
+
 Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
-
-
-def is_array(x: Any) -> bool:
-    """Whether an argument is made abstract: an array of a dtype that JAX knows."""
-    if isinstance(x, (jax.Array, jax.ShapeDtypeStruct)):
-        return True
-    # not its subclasses: a masked array without its mask would be another argument
-    return type(x) is np.ndarray and x.dtype.kind in "biufc"
-
-
-def abstract(x: Any) -> Any:
-    """Shape and canonical dtype in place of an array."""
-    dtype = x.dtype
-    if isinstance(dtype, np.dtype):  # the dtype of a typed PRNG key is none, and canonicalize_dtype rejects it
-        dtype = jax.dtypes.canonicalize_dtype(dtype)
-    return jax.ShapeDtypeStruct(tuple(x.shape), dtype)
-
-
-def is_key(x: Any) -> bool:
-    """Whether this looks like a key of JAX's random numbers, typed or raw."""
-    dtype = getattr(x, "dtype", None)
-    if not isinstance(x, (jax.Array, np.ndarray)):
-        return False
-    return not isinstance(dtype, np.dtype) or (dtype == np.uint32 and x.shape in ((2,), (4,)))
 
 
 def refuse_other_than_key(key: Any, what: str, as_in: str) -> None:
     """Refuse all but one key of JAX's random numbers."""
     if not is_key(key) or (not isinstance(key.dtype, np.dtype) and key.shape != ()):
-        seen = repr(key) if isinstance(key, int) else describe_argument(key)
+        seen = repr(key) if isinstance(key, int) else argument.of(key).description
         raise OptionError(f"{what} has to be one random key, and is {seen}: {as_in}, with key = jax.random.PRNGKey(0).")
 
 
-def describe_argument(leaf: Any) -> str:
-    """Shape and dtype of an array, the type of all else."""
-    if leaf is None:
-        return "None"
-    dtype = getattr(leaf, "dtype", None)
-    if not hasattr(leaf, "shape") or dtype is None:
-        return f"{leaf!r}" if isinstance(leaf, (bool, int, float)) else type(leaf).__name__
-    shape = tuple(leaf.shape)
-    return (
-        f"{shape} {dtype}"
-        if getattr(dtype, "kind", "f") not in "OSU"
-        else f"{getattr(dtype, 'str', dtype)[1:]} {shape}"
-    )
-
-
-def is_number_list(x: Any) -> bool:
-    """A list of numbers, also nested, is data (one argument), not a container of arguments."""
-    return (
-        isinstance(x, list)
-        and len(x) > 0
-        and all(isinstance(v, (bool, int, float, complex)) or is_number_list(v) for v in x)
-    )
-
-
-def is_value_list(x: Any) -> bool:
-    """The same of numbers or text: labels are one argument, too."""
-    scalar = (bool, int, float, complex, str)
-    return isinstance(x, list) and len(x) > 0 and all(isinstance(v, scalar) or is_value_list(v) for v in x)
-
-
-def is_integer(leaf: Any) -> bool:
-    return isinstance(leaf, (int, np.integer)) and not isinstance(leaf, bool)
-
-
 def shape_of(leaf: Any) -> Shape:
-    """Shape of an argument that holds data: an array, a frame, what xarray has, a list of values; () for all others."""
-    if isinstance(leaf, np.ndarray) or is_array(leaf) or hasattr(leaf, "iloc"):
-        return tuple(leaf.shape)
-    if hasattr(leaf, "isel"):
-        return tuple(leaf.sizes.values())
-    if not is_value_list(leaf):
-        return ()
-    inner = {shape_of(value) for value in leaf}
-    return (len(leaf), *inner.pop()) if len(inner) == 1 else (len(leaf),)
+    """As `argument.of` has it."""
+    return argument.of(leaf).shape
 
 
 def _own(x: Any) -> Any:

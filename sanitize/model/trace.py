@@ -17,19 +17,17 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from numpyro import handlers
-from numpyro.distributions import (
-    Distribution,
-    ExpandedDistribution,
-    Independent,
-    MaskedDistribution,
-    TransformedDistribution,
-)
-from numpyro.distributions.transforms import Transform
 from numpyro.infer import init_to_uniform
 from numpyro.primitives import Messenger
 
 from ..errors import add_note, listing
-from .call import Call, Shape, arguments_error, describe_argument, is_array, is_key, is_number_list, shape_of
+from . import argument, dists
+from .argument import Shape, is_array, is_key, is_number_list
+from .call import Call, arguments_error
+from .dists import joint_dims, unmasked
+
+__all__ = ["joint_dims", "parameters", "unmasked"]  # moved to `dists`
+parameters = dists.arrays
 
 # NumPyro's stack of effect handlers is one list for the whole process: runs of two threads would see
 # each other's sites. Re-entrant, because a model may itself predict with a sanitized posterior.
@@ -195,24 +193,6 @@ def _names(pairs: Sequence[tuple[str, Any]]) -> tuple[str, ...]:
     return tuple(name for name, _ in pairs)
 
 
-def parameters(fn: Any) -> Iterator[jax.Array]:
-    """The arrays that a distribution is made of, its own and those of the distributions and transforms inside it."""
-    if isinstance(fn, jax.Array):
-        yield fn
-    elif isinstance(fn, (list, tuple)):
-        for part in fn:
-            yield from parameters(part)
-    elif isinstance(fn, (Distribution, Transform)):
-        yield from parameters([*vars(fn).values()])
-
-
-def unmasked(fn: Any) -> Any:
-    """A distribution without the masks around it, which have no part in what is drawn."""
-    while isinstance(fn, MaskedDistribution):
-        fn = fn.base_dist
-    return fn
-
-
 def is_factor(site: Site) -> bool:
     """``numpyro.factor`` holds no value."""
     return bool(site.event_dim) and (site.shape or ())[-1:] == (0,)
@@ -256,22 +236,7 @@ def _value_where_none_can_be_drawn(message: dict[str, Any]) -> Any:
     """A value of the right shape for distributions without a sampler (``ImproperUniform``)."""
     if message["type"] != "sample" or message["value"] is not None or message["is_observed"]:
         return None
-    fn = message["fn"]
-    while hasattr(fn, "base_dist"):
-        fn = fn.base_dist
-    return None if _has_sampler(fn) else init_to_uniform(message)
-
-
-def _has_sampler(fn: Distribution) -> bool:
-    if type(fn).sample is Distribution.sample:
-        return False
-    if type(fn).__module__.startswith("numpyro."):
-        return True
-    try:  # people write distributions of their own, for their density only
-        jax.eval_shape(fn.sample, jax.random.PRNGKey(0))
-    except NotImplementedError:
-        return False
-    return True
+    return None if dists.has_sampler(message["fn"]) else init_to_uniform(message)
 
 
 def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
@@ -299,15 +264,6 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
     return {"sites": sites, "dist_shapes": dist_shapes, "joint": joint, "scanned": frozenset(scanned)}
 
 
-def joint_dims(fn: Any) -> int:
-    """Event dimensions without those that ``to_event`` only counts as such."""
-    while isinstance(fn, (Independent, ExpandedDistribution, MaskedDistribution, TransformedDistribution)):
-        if isinstance(fn, TransformedDistribution) and any(t.domain.event_dim for t in fn.transforms):
-            break
-        fn = fn.base_dist
-    return int(fn.event_dim)
-
-
 def _shape_and_dtype(value: Any) -> tuple[Shape | None, Any]:
     if not (hasattr(value, "shape") and hasattr(value, "dtype")):
         if not (isinstance(value, (bool, int, float, complex)) or is_number_list(value)):
@@ -325,7 +281,7 @@ def _explained(call: Call, error: Exception) -> Exception:
         return arguments_error(call, mismatch)
     reached = vars(error).pop(_REACHED, None)
     where = f"after its site {reached!r}" if reached else "before its first site"
-    given = ", ".join(f"{name}: {describe_argument(leaf)}" for name, leaf in zip(call.names, call.leaves))
+    given = ", ".join(f"{name}: {argument.of(leaf).description}" for name, leaf in zip(call.names, call.leaves))
     hint = "".join(f" {hint}" for hint in _hints(call, error))
     add_note(
         error,
@@ -338,7 +294,7 @@ def _explained(call: Call, error: Exception) -> Exception:
 def _hints(call: Call, error: Exception) -> Iterator[str]:
     """What is wrong with the arguments, as far as it can be seen from here."""
     for name, leaf in zip(call.names, call.leaves):
-        shape = shape_of(leaf)
+        kind, shape = argument.of(leaf).kind, argument.of(leaf).shape
         if is_key(leaf):
             yield (
                 f"{name} is a random key: strip_deterministic and inspect_sites take none; Predictive takes it before "
@@ -346,12 +302,12 @@ def _hints(call: Call, error: Exception) -> Iterator[str]:
             )
         elif isinstance(leaf, list):
             yield f"{name} is a list: pass np.asarray({name})."
-        elif leaf is not None and getattr(getattr(leaf, "dtype", None), "kind", "f") in "OSU":
+        elif leaf is not None and kind in "OSU":
             yield f"{name} holds no numbers."
         elif 0 in shape:
             yield f"{name} has shape {shape}: there are no rows."
         elif len(shape) == 1 and isinstance(error, IndexError):
-            tables = [n for n, other in zip(call.names, call.leaves) if len(shape_of(other)) == 2]
+            tables = [n for n, other in zip(call.names, call.leaves) if len(argument.of(other).shape) == 2]
             swapped = f", and {listing(tables)} has two: they may be swapped. If not," if tables else " only:"
             yield (
                 f"{name} has one dimension{swapped} one row is passed as {name}[None], one column as {name}[:, None]."

@@ -1,0 +1,434 @@
+"""What an argument of a model is: each kind is one class, and `of` is the one door to them.
+
+A new kind is a class and a line in `of`. Who asks for the length, the columns or the labels of an argument asks here,
+so that all else knows neither pandas nor xarray.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import numpy as np
+
+Shape = tuple[int, ...]
+Labels = list[Any]
+
+_MAY_BE_LABELS = "iuOSU"  # kinds of dtypes: integers, objects, text
+_TEXT = "OSUT"
+
+
+def of(value: Any) -> Argument:
+    """The kind of an argument, or of a dict among the arguments."""
+    if isinstance(value, (np.ndarray, jax.Array, jax.ShapeDtypeStruct)):
+        return Array(value)
+    if is_value_list(value):
+        return ValueList(value)
+    if isinstance(value, dict):
+        return Keys(value)
+    if hasattr(value, "data_vars"):
+        return LabelledTable(value)
+    if hasattr(value, "isel"):
+        return LabelledArray(value)
+    if hasattr(value, "iloc"):
+        return Frame(value) if hasattr(value, "columns") else Series(value)
+    return Argument(value)
+
+
+class Order(NamedTuple):
+    """Names that an argument has in an order: its keys, columns, categories, or labels along a dimension."""
+
+    where: str  # in the argument: "['g']" for the categories of a column, else ""
+    what: str
+    names: Labels
+    reordered: Callable[[Labels], Any]  # the argument with the same names in another order
+    renamed: Callable[[Labels], Any] | None  # the argument with other names in their places; None: they have none
+
+
+@dataclass(frozen=True)
+class Argument:
+    """Whatever has no length: a number, text, None, an object of the user's."""
+
+    value: Any
+
+    is_table: ClassVar[bool] = False  # its columns have names
+    is_labelled: ClassVar[bool] = False  # its dimensions may have names and labels
+
+    @property
+    def shape(self) -> Shape:
+        return ()
+
+    @property
+    def kind(self) -> str:
+        """The kind of the dtype, as NumPy has it; a dash where there is none."""
+        return getattr(getattr(self.value, "dtype", None), "kind", "-")
+
+    @property
+    def array(self) -> np.ndarray:
+        return np.asarray(self.value)
+
+    @property
+    def description(self) -> str:
+        """Shape and dtype of an array, the type of all else."""
+        value = self.value
+        dtype = getattr(value, "dtype", None)
+        if value is None or isinstance(value, (bool, int, float)):
+            return repr(value)
+        if dtype is None or not hasattr(value, "shape"):
+            return type(value).__name__
+        shape = tuple(value.shape)
+        if self.kind not in _TEXT:
+            return f"{shape} {dtype}"
+        return f"{getattr(dtype, 'str', dtype)[1:]} {shape}"
+
+    def axis_name(self, name: str, dim: int) -> str:
+        """One of its axes, in words."""
+        return f"{name}[{dim}]"
+
+    def taken(self, dim: int, index: Any) -> Any:
+        """The argument with these of its rows, or columns."""
+        return self.value[(slice(None),) * dim + (index,)]
+
+    # ----------------------------------------------------------------------------------------------- columns
+
+    @property
+    def columns(self) -> Mapping[Any, Argument]:
+        """The columns of a table by name; what has a length and is no table is one column, called None."""
+        if self.is_table:
+            return {name: of(column) for name, column in self.value.items()}
+        return {None: self} if self.shape else {}
+
+    def with_columns(self, changes: Mapping[Any, np.ndarray]) -> Any:
+        """The argument with other values in these columns."""
+        if not self.is_table:
+            return self.like(changes[None]) if changes else self.value
+        table = self.value.copy()
+        for name, values in changes.items():
+            table[name] = self.columns[name].like(values)
+        return table
+
+    def like(self, values: np.ndarray) -> Any:
+        """A column of the same kind, of other values."""
+        return values
+
+    @property
+    def codes(self) -> np.ndarray:
+        """What a model picks by: the codes of categories, else the values."""
+        return self.array
+
+    @property
+    def categories(self) -> Labels:
+        return []
+
+    @property
+    def text(self) -> list[str]:
+        """The values of a column of text; empty where it holds anything else."""
+        if self.kind not in _TEXT or len(self.shape) != 1 or self.categories:
+            return []
+        values = self.array.tolist()
+        return values if all(isinstance(value, str) for value in values) else []
+
+    @property
+    def levels(self) -> int:
+        """How many different labels or codes a column has; 0 where it holds anything else."""
+        if self.kind not in _MAY_BE_LABELS:
+            return 0
+        values = self.array
+        if values.dtype.kind not in _MAY_BE_LABELS:  # of categories
+            return 0
+        try:
+            return len(set(values.ravel().tolist()))
+        except TypeError:  # objects without a hash are no labels
+            return 0
+
+    def with_levels(self, levels: int) -> np.ndarray | None:
+        """The values of a column, of so many levels; None where there are too few rows.
+
+        Repeated values become new ones, the last first, so that no old one is lost.
+        """
+        old = self.array
+        values = old.ravel().astype(object)
+        seen, repeated = set[Any](), []
+        for i, value in enumerate(old.ravel().tolist()):
+            if value in seen:
+                repeated.append(i)
+            seen.add(value)
+        missing = levels - len(seen)
+        if missing > len(repeated):
+            return None
+        are_numbers = old.dtype.kind in "iu"
+        for j in range(missing):
+            values[repeated[-1 - j]] = int(max(seen)) + 1 + j if are_numbers else f"~{j}"
+        if old.dtype.kind != "O":
+            values = np.asarray(values.tolist(), old.dtype if are_numbers else None)
+        return values.reshape(old.shape)
+
+    # ------------------------------------------------------------------------------------------------ labels
+
+    def dim_name(self, dim: int) -> Any:
+        """What the argument calls one of its dimensions; None: nothing."""
+        return None
+
+    def labels(self, dim: int) -> np.ndarray | None:
+        """What stands along a dimension; None: nothing."""
+        return None
+
+    def orders(self) -> Iterator[Order]:
+        """All that the argument has in an order."""
+        yield from ()
+
+
+class Array(Argument):
+    """An array of NumPy's or JAX's, or shape and dtype of one."""
+
+    @property
+    def shape(self) -> Shape:
+        return tuple(self.value.shape)
+
+
+class ValueList(Argument):
+    """A list of numbers or of text, also nested: data."""
+
+    @property
+    def shape(self) -> Shape:
+        inner = {of(value).shape for value in self.value}
+        first = (len(self.value),)
+        return (*first, *inner.pop()) if len(inner) == 1 else first
+
+    @property
+    def kind(self) -> str:
+        return self.array.dtype.kind
+
+    @property
+    def array(self) -> np.ndarray:
+        try:
+            return np.asarray(self.value)
+        except ValueError:  # lists of different lengths
+            return np.asarray(self.value, object)
+
+    def axis_name(self, name: str, dim: int) -> str:
+        return f"len({name}{'[0]' * dim})"
+
+    def taken(self, dim: int, index: Any) -> Any:
+        if dim:
+            return [of(value).taken(dim - 1, index) for value in self.value]
+        return [self.value[i] for i in index]
+
+    def like(self, values: np.ndarray) -> Any:
+        return values.tolist()
+
+
+class Keys(Argument):
+    """A dict: a container of arguments, whose keys have an order."""
+
+    def orders(self) -> Iterator[Order]:
+        yield Order("", "keys", list(self.value), self._reordered, self._renamed)
+
+    def _reordered(self, keys: Labels) -> Any:
+        return {key: self.value[key] for key in keys}
+
+    def _renamed(self, keys: Labels) -> Any:
+        return dict(zip(keys, self.value.values()))
+
+
+class Series(Argument):
+    """One column of pandas."""
+
+    is_labelled = True
+
+    @property
+    def shape(self) -> Shape:
+        return tuple(self.value.shape)
+
+    def taken(self, dim: int, index: Any) -> Any:
+        rows = self.value.iloc[index]
+        # numbers that only count the rows stay different ones
+        return rows.reset_index(drop=True) if type(self.value.index).__name__ == "RangeIndex" else rows
+
+    def like(self, values: np.ndarray) -> Any:
+        new = type(self.value)(values, index=self.value.index, name=self.value.name)
+        return new.astype("category") if self._is_categorical else new
+
+    @property
+    def _is_categorical(self) -> bool:
+        return hasattr(self.value.dtype, "categories")
+
+    @property
+    def codes(self) -> np.ndarray:
+        return np.asarray(self.value.cat.codes) if self._is_categorical else self.array
+
+    @property
+    def categories(self) -> Labels:
+        return list(self.value.dtype.categories) if self._is_categorical else []
+
+    def dim_name(self, dim: int) -> Any:
+        return self._index(dim).name
+
+    def labels(self, dim: int) -> np.ndarray | None:
+        index = self._index(dim)
+        return None if index.nlevels > 1 else index.to_numpy()
+
+    def _index(self, dim: int) -> Any:
+        return self.value.index
+
+    def orders(self) -> Iterator[Order]:
+        if self._is_categorical:
+            yield Order("", "categories", self.categories, self.value.cat.set_categories, None)
+
+
+class Frame(Series):
+    """A table of pandas."""
+
+    is_table = True
+
+    def axis_name(self, name: str, dim: int) -> str:
+        return f"{name}.columns" if dim else f"len({name})"
+
+    def taken(self, dim: int, index: Any) -> Any:
+        if dim == 0:
+            return super().taken(dim, index)
+        columns = self.value.iloc[:, index]
+        is_again = np.diff(index, prepend=-1) == 0
+        names = list(columns.columns)
+        for j in np.flatnonzero(is_again):
+            names[j] = f"{names[j]}~{j}"
+        columns.columns = names
+        return columns
+
+    def _index(self, dim: int) -> Any:
+        return self.value.columns if dim else self.value.index
+
+    def orders(self) -> Iterator[Order]:
+        yield Order("", "columns", list(self.value.columns), self._reordered, self._renamed)
+        for name, column in self.columns.items():
+            for _, what, names, reordered, _ in column.orders():
+                yield Order(f"[{name!r}]", what, names, functools.partial(self._with_column, name, reordered), None)
+
+    def _reordered(self, names: Labels) -> Any:
+        return self.value[names]
+
+    def _renamed(self, names: Labels) -> Any:
+        return self.value.set_axis(names, axis=1)
+
+    def _with_column(self, name: Any, make: Callable[[Labels], Any], names: Labels) -> Any:
+        table = self.value.copy()
+        table[name] = make(names)
+        return table
+
+
+class LabelledArray(Argument):
+    """An array of xarray."""
+
+    is_labelled = True
+
+    @property
+    def shape(self) -> Shape:
+        return tuple(self.value.sizes.values())
+
+    def axis_name(self, name: str, dim: int) -> str:
+        return f"{name}.sizes[{self.dim_name(dim)!r}]"
+
+    def taken(self, dim: int, index: Any) -> Any:
+        return self.value.isel({self.dim_name(dim): index})
+
+    def like(self, values: np.ndarray) -> Any:
+        return self.value.copy(data=values)
+
+    def dim_name(self, dim: int) -> Any:
+        return list(self.value.sizes)[dim]
+
+    def labels(self, dim: int) -> np.ndarray | None:
+        name = self.dim_name(dim)
+        return self.value.coords[name].values if name in self.value.coords else None
+
+    def orders(self) -> Iterator[Order]:
+        for i, dim in enumerate(self.value.sizes):
+            change = functools.partial(self._along, dim)
+            reordered = functools.partial(change, self.value.sel)
+            renamed = functools.partial(change, self.value.assign_coords)
+            yield Order("", f"labels of {dim!r}", text(self.labels(i)), reordered, renamed)
+
+    def _along(self, dim: Any, change: Callable[[Any], Any], labels: Labels) -> Any:
+        return change({dim: labels})
+
+
+class LabelledTable(LabelledArray):
+    """A Dataset of xarray."""
+
+    is_table = True
+
+
+def column_name(name: str, column: Any) -> str:
+    """``data['x']``: a column of an argument, in words."""
+    return name if column is None else f"{name}[{column!r}]"
+
+
+def text(labels: np.ndarray | None) -> Labels:
+    """The labels as a list, if they are text."""
+    return labels.tolist() if labels is not None and labels.dtype.kind in _TEXT else []
+
+
+def equal(a: Any, b: Any) -> bool | None:
+    """Whether two values are the same as JAX sees them, NaN equal to NaN; None where that cannot be told."""
+    if a is b:
+        return True
+    if isinstance(a, jax.ShapeDtypeStruct) or isinstance(b, jax.ShapeDtypeStruct):
+        return None
+    try:
+        a, b = np.asarray(a), np.asarray(b)
+        if a.shape != b.shape:
+            return False
+        if a.dtype.kind == b.dtype.kind == "f":  # one of them may have been through JAX, in single precision
+            dtype = min(a.dtype, b.dtype, key=lambda dtype: dtype.itemsize)
+            a, b = a.astype(dtype, copy=False), b.astype(dtype, copy=False)
+        return bool(((a == b) | ((a != a) & (b != b))).all())
+    except (TypeError, ValueError):  # objects that do not compare
+        return None
+
+
+# ------------------------------------------------------------------------------------------------- single questions
+
+
+def is_array(x: Any) -> bool:
+    """Whether an argument is made abstract: an array of a dtype that JAX knows."""
+    if isinstance(x, (jax.Array, jax.ShapeDtypeStruct)):
+        return True
+    # not its subclasses: a masked array without its mask would be another argument
+    return type(x) is np.ndarray and x.dtype.kind in "biufc"
+
+
+def abstract(x: Any) -> Any:
+    """Shape and canonical dtype in place of an array."""
+    dtype = x.dtype
+    if isinstance(dtype, np.dtype):  # the dtype of a typed PRNG key is none, and canonicalize_dtype rejects it
+        dtype = jax.dtypes.canonicalize_dtype(dtype)
+    return jax.ShapeDtypeStruct(tuple(x.shape), dtype)
+
+
+def is_key(x: Any) -> bool:
+    """Whether this looks like a key of JAX's random numbers, typed or raw."""
+    if not isinstance(x, (jax.Array, np.ndarray)):
+        return False
+    return not isinstance(x.dtype, np.dtype) or (x.dtype == np.uint32 and x.shape in ((2,), (4,)))
+
+
+def is_integer(x: Any) -> bool:
+    return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
+
+
+def is_value_list(x: Any) -> bool:
+    """A list of numbers or text, also nested, is data (one argument), not a container of arguments."""
+    return _is_list_of(x, (bool, int, float, complex, str))
+
+
+def is_number_list(x: Any) -> bool:
+    return _is_list_of(x, (bool, int, float, complex))
+
+
+def _is_list_of(x: Any, kinds: tuple[type, ...]) -> bool:
+    if not isinstance(x, list) or not x:
+        return False
+    return all(isinstance(value, kinds) or _is_list_of(value, kinds) for value in x)

@@ -1,0 +1,100 @@
+"""What is inside a distribution: NumPyro wraps one to mask, to expand and to reshape it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from numpyro.distributions import (
+    Distribution,
+    ExpandedDistribution,
+    Independent,
+    MaskedDistribution,
+    TransformedDistribution,
+)
+from numpyro.distributions.transforms import Transform
+
+_WRAPPERS = (Independent, ExpandedDistribution, MaskedDistribution)
+
+
+def unmasked(fn: Any) -> Any:
+    """Without the masks around it, which have no part in what is drawn."""
+    while isinstance(fn, MaskedDistribution):
+        fn = fn.base_dist
+    return fn
+
+
+def unwrapped(fn: Any) -> Any:
+    """Without what only masks, expands or reshapes it."""
+    while isinstance(fn, _WRAPPERS):
+        fn = fn.base_dist
+    return fn
+
+
+def name_of(fn: Any) -> str:
+    """What it is called: the name of its class."""
+    return type(unwrapped(fn)).__name__
+
+
+def joint_dims(fn: Any) -> int:
+    """How many rightmost dimensions are drawn jointly: not those that ``to_event`` only counts as an event."""
+    fn = unwrapped(fn)
+    while isinstance(fn, TransformedDistribution) and not any(t.domain.event_dim for t in fn.transforms):
+        fn = unwrapped(fn.base_dist)
+    return int(fn.event_dim)
+
+
+def mask_of(fn: Any) -> Any:
+    """The array that masks it; True where there is none."""
+    while fn is not None:
+        mask = getattr(fn, "_mask", None)
+        if isinstance(mask, (jax.Array, np.ndarray)):
+            return mask
+        fn = getattr(fn, "base_dist", None)
+    return True
+
+
+def parameters(fn: Any) -> Iterator[tuple[str, jax.Array]]:
+    """The arrays that it is made of, by its own names for them: ``"loc"``, ``"scale"``.
+
+    Those of a distribution inside of it are called as that one calls them.
+    """
+    for name, part in vars(fn).items():
+        if isinstance(part, Distribution):
+            yield from parameters(part)
+        else:
+            for array in _arrays(part):
+                yield name.lstrip("_"), array
+
+
+def arrays(fn: Any) -> list[jax.Array]:
+    """The same without names."""
+    return [array for _, array in parameters(fn)]
+
+
+def _arrays(part: Any) -> Iterator[jax.Array]:
+    if isinstance(part, jax.Array):
+        yield part
+    elif isinstance(part, (list, tuple)):
+        for inner in part:
+            yield from _arrays(inner)
+    elif isinstance(part, (Distribution, Transform)):
+        for inner in vars(part).values():
+            yield from _arrays(inner)
+
+
+def has_sampler(fn: Any) -> bool:
+    """Whether values can be drawn from it: not from ``ImproperUniform``."""
+    while hasattr(fn, "base_dist"):
+        fn = fn.base_dist
+    if type(fn).sample is Distribution.sample:
+        return False
+    if type(fn).__module__.startswith("numpyro."):
+        return True
+    try:  # people write distributions of their own, for their density only
+        jax.eval_shape(fn.sample, jax.random.PRNGKey(0))
+    except NotImplementedError:
+        return False
+    return True
