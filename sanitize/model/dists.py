@@ -56,33 +56,22 @@ def mask_of(fn: Any) -> Any:
     return True
 
 
-def parameters(fn: Any) -> Iterator[tuple[str, jax.Array]]:
-    """The arrays that it is made of, by its own names for them: ``"loc"``, ``"scale"``.
-
-    Those of a distribution inside of it are called as that one calls them.
-    """
-    for name, part in vars(fn).items():
-        if isinstance(part, Distribution):
-            yield from parameters(part)
-        else:
-            for array in _arrays(part):
-                yield name.lstrip("_"), array
+def parameters(part: Any, way: str = "") -> Iterator[tuple[str, Any]]:
+    """The numbers that it is made of, by its own names for them: ``loc``, ``component_distribution.scale``."""
+    if isinstance(part, (jax.Array, np.ndarray, float)):
+        yield way, part
+    elif isinstance(part, (list, tuple)):
+        for i, inner in enumerate(part):
+            yield from parameters(inner, f"{way}.{i}")
+    elif isinstance(part, (Distribution, Transform)):
+        for attribute, inner in vars(part).items():
+            is_wrapped = attribute == "base_dist" and isinstance(part, _WRAPPERS)
+            yield from parameters(inner, way if is_wrapped else f"{way}.{attribute.lstrip('_')}".lstrip("."))
 
 
 def arrays(fn: Any) -> list[jax.Array]:
-    """The same without names."""
-    return [array for _, array in parameters(fn)]
-
-
-def _arrays(part: Any) -> Iterator[jax.Array]:
-    if isinstance(part, jax.Array):
-        yield part
-    elif isinstance(part, (list, tuple)):
-        for inner in part:
-            yield from _arrays(inner)
-    elif isinstance(part, (Distribution, Transform)):
-        for inner in vars(part).values():
-            yield from _arrays(inner)
+    """Those of them that JAX traces."""
+    return [number for _, number in parameters(fn) if isinstance(number, jax.Array)]
 
 
 def has_sampler(fn: Any) -> bool:

@@ -17,12 +17,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers
-from numpyro.distributions import Distribution
-from numpyro.distributions.transforms import Transform
 
 from .axes import Axis, lengths_of, resized, with_defaults
 from .call import Call, Shape
-from .trace import ONE_RUN_AT_A_TIME, trace_model, unmasked
+from .dists import parameters, unmasked
+from .trace import ONE_RUN_AT_A_TIME, trace_model
 
 Draw = Mapping[str, Any]  # one draw: the value of each site
 Rows = tuple[Axis, ...]  # the axes of one size
@@ -113,20 +112,8 @@ def _replayed(message: Mapping[str, Any]) -> Replayed:
     if kind == "sample":
         fn = message["fn"]
         kind = "observed" if message["is_observed"] else "latent"
-        return Replayed(kind, value, fn, dict(_parameters(unmasked(fn))))
+        return Replayed(kind, value, fn, dict(parameters(unmasked(fn))))
     return Replayed(kind, value, None, {"value": value} if kind == "deterministic" else {})
-
-
-def _parameters(part: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """The arrays that a distribution is made of, by their way in it: ``loc``, ``base_dist.scale``."""
-    if isinstance(part, (jax.Array, np.ndarray, float)):
-        yield name, part
-    elif isinstance(part, (list, tuple)):
-        for i, inner in enumerate(part):
-            yield from _parameters(inner, f"{name}.{i}")
-    elif isinstance(part, (Distribution, Transform)):
-        for attribute, inner in vars(part).items():
-            yield from _parameters(inner, f"{name}.{attribute.lstrip('_')}".lstrip("."))
 
 
 def latents_of(outcome: Outcome) -> dict[str, Any]:
