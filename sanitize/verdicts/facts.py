@@ -1,0 +1,464 @@
+"""An entry of posterior samples, and all that is known of it.
+
+A further run of the model takes time. So a fact is asked where it can decide something, and remembered.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from ..fit import Fit
+from ..model.axes import with_defaults
+from ..model.call import Shape, is_integer, shape_of
+from ..model.sizes import Size
+from ..model.statistics import Statistic
+from ..model.trace import Site, try_run
+from ..model.values import reaches_other_rows
+from ..options import Options
+
+Names = tuple[str, ...]
+Dims = frozenset[int]
+Verbs = dict[str, str]  # entry, or latent without one -> "keep", "redraw" or "extend"
+
+_ENDINGS = ("_decentered", "_base")  # NumPyro's reparametrizations name so what they draw instead
+_ALIKE = 0.75  # from which ratio on two names differ by a slip of the pen
+
+
+class Evidence(Enum):
+    """What tells that rows are others than those of the fit."""
+
+    SAID = "new_rows=True"
+    NUMBER = "there are more or fewer"
+    ANY = "no arguments were passed"
+    DATA = "the data differ"
+
+
+class Obstacle(Enum):
+    """Why a latent cannot be carried on, as far as shapes and arguments tell."""
+
+    RANK = "another number of dimensions"
+    FEWER = "fewer values than were fitted"
+    REVERSED = "a reversed scan"
+    NO_STEPS = "along another dimension than the steps of a scan"
+    BEGINNING = "other arguments for what was fitted"
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One entry, and what is known of it."""
+
+    name: str
+    recorded: Shape | None  # per draw; None for a tree of arrays
+    facts: Facts = field(repr=False)
+
+    @functools.cached_property
+    def site(self) -> Site | None:
+        """The site of this name in the model with these arguments."""
+        return self.facts.inspection.site(self.name)
+
+    @property
+    def kind(self) -> str:
+        return "" if self.site is None else self.site.kind
+
+    @property
+    def shape(self) -> Shape | None:
+        """The site's shape."""
+        return None if self.site is None else self.site.shape
+
+    @property
+    def is_latent(self) -> bool:
+        return self.kind == "latent"
+
+    @property
+    def verb(self) -> str | None:
+        """``"keep"``, ``"redraw"`` or ``"extend"``, where the user named it."""
+        return self.facts.verbs.get(self.name)
+
+    @functools.cached_property
+    def target(self) -> str | None:
+        """How we know that a site which is latent in this call is predicted; None: it is not."""
+        return self.facts.target(self.name)
+
+    @property
+    def holds_values(self) -> bool:
+        return self.shape is None or 0 not in self.shape
+
+    # ------------------------------------------------------------------------------------------------- shapes
+
+    @functools.cached_property
+    def mismatch(self) -> tuple[int, ...] | None:
+        """The dimensions in which the recorded shape is not the model's; None where their number differs."""
+        recorded, model = self.recorded, self.shape
+        if recorded is None or model is None:
+            return () if recorded is model else None
+        more = max(len(recorded) - len(model), 0)
+        if recorded[:more] == (1,) * more:
+            recorded = recorded[more:]  # axes of size one in front broadcast
+        if len(recorded) != len(model):
+            return None
+        return tuple(dim for dim, length in enumerate(model) if recorded[dim] != length)
+
+    @property
+    def fits(self) -> bool:
+        return self.mismatch == ()
+
+    @property
+    def fits_but_for_rows(self) -> bool:
+        return self.mismatch is not None and self.facts.row_dims(self.name).issuperset(self.mismatch)
+
+    @property
+    def is_scanned(self) -> bool:
+        return self.name in self.facts.inspection.run.scanned
+
+    @property
+    def is_reversed(self) -> bool:
+        """Inside a ``scan(reverse=True)``, where NumPyro puts recorded values back in reverse."""
+        return self.name in self.facts.inspection.reversed_series
+
+    @functools.cached_property
+    def is_continued(self) -> bool:
+        """A series recorded for other steps: in a ``scan``, or latents that a loop names, each drawn from the last."""
+        fit = self.facts.fit
+        if any(map(fit.begins_otherwise, self.rows)):
+            return False
+        if self.is_scanned and self.mismatch == (0,) and self.recorded and self.shape:
+            return self.recorded[0] < self.shape[0]
+        changed = any(size in fit.changed for size in self.rows)
+        return self.fits and changed and self.facts.inspection.is_chained(self.name)
+
+    # --------------------------------------------------------------------------------------------------- rows
+
+    @functools.cached_property
+    def rows(self) -> list[Size]:
+        """The rows that it has values for: along a dimension, or as one of many sites that a loop names."""
+        return self.facts.rows_of(self.name)
+
+    @functools.cached_property
+    def other_rows(self) -> Size | None:
+        """Rows of its own that are proven to be others than the fit's."""
+        return next((size for size in self.rows if self.facts.evidence(size)), None)
+
+    @functools.cached_property
+    def rows_are_untold(self) -> bool:
+        """Whether nothing tells that its rows are those of the fit."""
+        if self.facts.nothing_is_guessed:
+            return False
+        fit, leading = self.facts.fit, [size for size in self.rows if self.facts.is_guessed(size)]
+        return any(fit.same(size) is None for size in leading)
+
+    @functools.cached_property
+    def may_have_rows(self) -> bool:
+        """Whether it is used row by row along a dimension of which it could not be told what it follows."""
+        inspection = self.facts.inspection
+        if self.facts.nothing_is_guessed or not self.shape or self.name not in inspection.run.sites:
+            return False
+        return any(inspection.is_used_row_by_row(self.name, dim) for dim in inspection.untold(self.name))
+
+    @functools.cached_property
+    def is_joint(self) -> bool:
+        """Whether the values along the rows that do not fit depend on each other: by distribution, or by use."""
+        inspection, name = self.facts.inspection, self.name
+        batch = len(self.shape or ()) - inspection.run.joint.get(name, 0)
+        for dim in self.mismatch or ():
+            if dim >= batch or self.is_scanned:
+                return True
+            if not inspection.stays_in_its_row(name, dim) and self.facts.acts_on_other_rows(name, dim):
+                return True
+        return False
+
+    # --------------------------------------------------------------------------------------------- carrying on
+
+    @functools.cached_property
+    def obstacle(self) -> Obstacle | None:
+        """Why it cannot be carried on; None: it can, as far as shapes and arguments tell."""
+        was, now = self.recorded, self.shape
+        if self.mismatch is None or was is None or now is None:
+            return Obstacle.RANK
+        was = was[len(was) - len(now) :]
+        if any(was[dim] > now[dim] for dim in self.mismatch):
+            return Obstacle.FEWER
+        if self.is_reversed:
+            return Obstacle.REVERSED
+        if self.is_scanned and self.mismatch not in ((), (0,)):
+            return Obstacle.NO_STEPS
+        return Obstacle.BEGINNING if self.other_beginning else None
+
+    @functools.cached_property
+    def other_beginning(self) -> Size | None:
+        """What it does not fit along, of which the arguments do not begin with those of the fit."""
+        for dim in self.mismatch or ():
+            for size in self.facts.inspection.sizes.of[self.name][dim]:
+                if self.facts.fit.begins_otherwise(size):
+                    return size
+        return None
+
+    @functools.cached_property
+    def lost(self) -> Names:
+        """Latents without an entry that a recorded value is computed from: its fitted values would be lost."""
+        facts, inspection = self.facts, self.facts.inspection
+        if not facts.has_open_params and all(parent in facts.entries for parent in inspection.parents(self.name)):
+            return ()
+        used = inspection.used([name for name in facts.entries if name != self.name], (self.name,))
+        return tuple(name for name in used if facts.is_missing(name) and not facts.is_new(name))
+
+
+class Facts:
+    """What is known of a call and of the fit, for all entries, and for latents that have none."""
+
+    def __init__(self, fit: Fit, verbs: Verbs, options: Options):
+        self.fit, self.inspection, self.samples = fit, fit.inspection, fit.samples
+        self.verbs, self.new_rows, self.use = dict(verbs), options.new_rows, options.use
+        self.entries = {name: Entry(name, shape, self) for name, shape in fit.recorded.items()}
+
+    @functools.cached_property
+    def latents(self) -> list[Entry]:
+        """The entries whose shape has to fit."""
+        fitted = [entry for entry in self.entries.values() if entry.is_latent and entry.verb != "redraw"]
+        return [entry for entry in fitted if not entry.target]
+
+    # ------------------------------------------------------------------------------------------------- targets
+
+    @functools.cached_property
+    def _may_hold_predictions(self) -> bool:
+        """Nothing is drawn from a prediction target. A posterior of coefficients alone takes no further run."""
+        latents = self.inspection.run.named("latent")
+        return any(name in self.entries and name not in self.inspection.drawn_from for name in latents)
+
+    def target(self, name: str) -> str | None:
+        """How we know that a latent of this call is what is predicted; None: it is not."""
+        if name in self.inspection.drawn_from:
+            return None
+        if name in self.samples.observed_data:
+            return "in the fit"
+        if not self._may_hold_predictions or name not in self.inspection.observable:
+            return None
+        return f"when {self.inspection.observable[name]} is given"
+
+    # ---------------------------------------------------------------------------------------------------- rows
+
+    def _may_follow_rows(self, name: str) -> bool:
+        """What has no dimension, and no number in its name, follows nothing: sizes take further runs."""
+        site = self.inspection.run.sites.get(name)
+        return site is not None and (bool(site.shape) or _is_numbered(name)) and self.inspection.may_be_rows(name)
+
+    def row_dims(self, name: str) -> Dims:
+        """The dimensions of a latent that follow rows."""
+        return frozenset(self.inspection.row_dims.get(name, ()) if self._may_follow_rows(name) else ())
+
+    def rows_of(self, name: str) -> list[Size]:
+        """The rows that a latent has values for."""
+        if not self._may_follow_rows(name):
+            return []
+        follows = self.inspection.sizes.followed_by(name)
+        return [size for size in self.inspection.rows if size in follows]
+
+    @functools.cached_property
+    def changed_rows(self) -> list[Size]:
+        """Rows of another number than the fit had."""
+        return [size for size in self.inspection.rows if size in self.fit.changed]
+
+    def evidence(self, size: Size) -> Evidence | None:
+        """What tells that the rows of this size are others than those of the fit; None: nothing does."""
+        if self.new_rows:  # speaks of the rows whose number has changed, else of the only ones
+            return Evidence.SAID if size in (self.changed_rows or self.inspection.rows) else None
+        if self.new_rows is False:
+            return None
+        if size in self.fit.changed:
+            return Evidence.NUMBER
+        if self.inspection.assumed:
+            return Evidence.ANY
+        return Evidence.DATA if self.fit.same(size) is False else None
+
+    @property
+    def nothing_is_guessed(self) -> bool:
+        return self.new_rows is False or self.fit.had_no_arguments
+
+    @functools.cached_property
+    def _leading_rows(self) -> list[Size]:
+        """Rows by the leading axis of an argument, if there are such: of a table the columns are seldom others."""
+        rows = self.inspection.rows
+        return [size for size in rows if any(axis.kind == "leading" for axis in size.axes)] or list(rows)
+
+    def is_guessed(self, size: Size) -> bool:
+        """Whether rows are told to be the fit's by evidence alone.
+
+        Not where a target has them along one dimension and rows of another number along another one: then it is the
+        others that are new, and these are taken for the fit's.
+        """
+        if size not in self._leading_rows:
+            return False
+        of = self.inspection.sizes.of
+        for name in self.inspection.targets.intersection(of):
+            follows = frozenset[Size]().union(*of[name])
+            if size in follows and not follows.isdisjoint(self.changed_rows):
+                return False
+        return True
+
+    def acts_on_other_rows(self, name: str, dim: int) -> bool:
+        """Whether a latent's value at one row has a part in what is drawn at another, or it cannot be told."""
+        inspection, of = self.inspection, self.inspection.sizes.of
+        for size in of[name][dim]:
+            joint = frozenset(site for site in inspection.run.joint if any(size in follows for follows in of[site]))
+            if reaches_other_rows(inspection.call, size.axes, name, dim, joint) is not False:
+                return True
+        return False
+
+    # --------------------------------------------------------------------------------------------- carrying on
+
+    def extend_all(self) -> None:
+        """Carry on what ``extend=True`` stands for.
+
+        Latents that do not fit, those that fit and may have other rows, and those of a loop after the recorded ones.
+        """
+        for entry in self.latents:
+            if entry.verb is not None:
+                continue
+            if entry.holds_values if not entry.fits else entry.rows_are_untold or entry.may_have_rows:
+                self.verbs[entry.name] = "extend"
+        for name in self.inspection.run.named("latent"):
+            if name not in self.entries and self.is_beyond(name) and not self.target(name):
+                self.verbs.setdefault(name, "extend")
+
+    def extended(self) -> Names:
+        """The latents of the verb ``extend`` of which something is to be drawn."""
+        named = [name for name, verb in self.verbs.items() if verb == "extend" and not self.target(name)]
+        unfitting = [name for name in named if name in self.entries and self.entries[name].mismatch]
+        absent = [name for name in named if name not in self.entries]
+        return (*unfitting, *(name for name in absent if self._is_looped(name)))
+
+    def _is_looped(self, name: str) -> bool:
+        return any(one in self.entries for one in self.inspection.loop_of(name))
+
+    def is_beyond(self, name: str) -> bool:
+        """One of many that a loop over a size names, after those that were recorded."""
+        recorded = [one in self.entries for one in self.inspection.loop_of(name)]
+        beyond = any(recorded) and not any(recorded[recorded.index(False) :])
+        return beyond and name in self.inspection.sizes.loops
+
+    # -------------------------------------------------------------------------------------- without an entry
+
+    @property
+    def has_open_params(self) -> bool:
+        """Whether a param has no entry, and would have its initial value."""
+        return self.use.at_once and any(name not in self.entries for name in self.inspection.run.named("param"))
+
+    def is_missing(self, name: str) -> bool:
+        """Whether what stands in for an entry, if the site is used, is nothing that a fit has told."""
+        site = self.inspection.run.sites[name]
+        if name in self.entries or name in self.verbs or name in self.inspection.given:
+            return False
+        if site.kind == "param":
+            return self.use.at_once
+        if site.discrete or not self.use.draws:  # the former are marginalized
+            return False
+        return name not in self.samples.observed_data and name not in self.inspection.targets
+
+    def is_new(self, name: str) -> bool:
+        """Whether a latent without an entry belongs to other rows than the fit's, or only to this call."""
+        if any(self.evidence(size) for size in self.rows_of(name)):
+            return True
+        if self.inspection.run.sites[name].kind != "latent":
+            return False
+        return self.is_beyond(name) or self.inspection.is_new_with_this_call(name)
+
+    def _may_be_left_out(self, name: str) -> bool:
+        """Row-level latents are often left out on purpose: they are not missed but for the rows of the fit."""
+        return self.new_rows is not False and any(self.fit.same(size) is not True for size in self.rows_of(name))
+
+    def missing(self, kept: Sequence[str]) -> dict[str, Names]:
+        """Latents, or params, without an entry that are used all the same -> the entries that they may be."""
+        inspection = self.inspection
+        above = inspection.drawn_from.union(*inspection.ancestors.values()) if self.use.draws else ()
+        if not self.has_open_params and all(name in self.entries for name in above):
+            return {}  # a target without an entry is what is predicted
+        if not kept and not self.use.at_once:
+            return {}  # which is an error of its own
+        found = {}
+        for name in inspection.used(kept, self.use.returned):
+            if self.is_missing(name) and not self.is_new(name):
+                entries = self._entries_for(name)
+                if entries or not self._may_be_left_out(name):
+                    found[name] = entries
+        return found
+
+    @functools.cached_property
+    def unclaimed(self) -> dict[str, Shape | None]:
+        """Entries that are no site of this model."""
+        return {name: entry.recorded for name, entry in self.entries.items() if entry.site is None}
+
+    def _entries_for(self, name: str) -> Names:
+        """The entries that no site claims, which a latent may be under another name."""
+        shape = self.inspection.run.sites[name].shape
+        fitting = (e for e, was in self.unclaimed.items() if is_of_guide(name, e) or (was == shape and _alike(name, e)))
+        return tuple(fitting)
+
+    # ----------------------------------------------------------------------------------------------- arguments
+
+    def sources(self, entry: Entry, dim: int) -> Iterator[tuple[str, Any]]:
+        """Every argument that may have brought a size: what the dimension follows, else all that are as long."""
+        if entry.name not in self.inspection.run.sites:
+            return
+        call, length = with_defaults(self.inspection.call), (entry.shape or ())[dim]
+        told = {axis.leaf for size in self.inspection.sizes.of[entry.name][dim] for axis in size.axes}
+        for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
+            lengths = (int(leaf),) if is_integer(leaf) else shape_of(leaf)
+            if lengths and (i in told if told else length in lengths):
+                yield name, leaf
+
+    def data_for_predictions(self) -> list[tuple[str, list[str]]]:
+        """Arguments that observe sites which are asked for, where nothing is left to predict."""
+        inspection, asked = self.inspection, self.use.returned
+        observed = [name for name in inspection.run.named("observed") if asked is None or name in asked]
+        if not observed or not inspection.targets.isdisjoint(inspection.run.named("latent")):
+            return []
+        call, found = inspection.call, []
+        for parameter in call.parameters or ():
+            if parameter.default is None and parameter.name in call.names:
+                without = try_run(call.with_leaves({call.names.index(parameter.name): None}))
+                free = [] if without is None else without.named("latent")
+                sites = [name for name in observed if name in free]
+                if sites:
+                    found.append((parameter.name, sites))
+        return found
+
+    @functools.cached_property
+    def statistic(self) -> Statistic | None:
+        """How rows that are not known to be the fit's act on each other; None: they do not, or it cannot be told."""
+        inspection, fit = self.inspection, self.fit
+        if self.new_rows is False or not self.use.recomputes or inspection.assumed:
+            return None
+        arrays = [entry for entry in self.entries.values() if entry.recorded is not None]
+        names = [entry.name for entry in arrays if entry.name in inspection.run.sites]
+        if not any(self.entries[name].is_latent for name in names) or not inspection.rows_may_meet:
+            return None
+        names = [name for name in names if self.entries[name].kind in ("latent", "deterministic")]
+        draw = {name: values[0] for name, values in fit.samples.some_draws(names, fit.ndims, 1).items()}
+        kept = [name for name, verb in self.verbs.items() if verb == "keep"]
+        found = inspection.statistic(draw, kept)
+        if found is None:
+            return None
+        # only now, since values are compared for it
+        rows = [size for size in inspection.rows if fit.same(size) is not True]
+        return found if len(rows) == len(inspection.rows) else inspection.statistic(draw, kept, rows)
+
+
+def _is_numbered(name: str) -> bool:
+    return any(character.isdigit() for character in name)
+
+
+def is_of_guide(name: str, entry: str) -> bool:
+    """Whether an entry is a param that an ``AutoGuide`` has for a latent."""
+    return entry.startswith(f"{name}_auto_")
+
+
+def _alike(name: str, entry: str) -> bool:
+    short, long = sorted((name, entry), key=len)
+    scoped = long.endswith(short) and not long[: -len(short)][-1:].isalnum()
+    ending = long.startswith(short) and long[len(short) :] in _ENDINGS
+    slip = difflib.SequenceMatcher(None, name.casefold(), entry.casefold()).ratio() >= _ALIKE
+    return scoped or ending or slip

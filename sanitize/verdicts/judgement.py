@@ -1,0 +1,286 @@
+"""The verdicts on all entries, what is refused, and what is warned of."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ..compare import other_arguments
+from ..containers import Container
+from ..errors import (
+    BatchShapeError,
+    DataStatisticWarning,
+    IndexRangeWarning,
+    MissingLatentError,
+    MissingLatentWarning,
+    NoSharedSiteError,
+    OptionError,
+    OtherArgumentsWarning,
+    RedrawnSiteWarning,
+    RowLevelSiteWarning,
+    SamplesTypeError,
+    SanitizeWarning,
+    ShapeMismatchError,
+)
+from ..fit import Fit
+from ..model.call import Shape
+from ..model.inspection import Inspection
+from ..model.values import contradiction
+from ..options import Options
+from . import messages
+from .facts import Entry, Facts, Names, Verbs
+from .table import KEPT, REDRAWN, REFUSED, Cause, verdict_on
+
+Shapes = Mapping[str, Shape | None]
+
+_REDRAWN_UNASKED = (Cause.ROWS_MISFIT, Cause.OTHER_ROWS)
+_UNTOLD = (Cause.UNTOLD_ROWS, Cause.UNTOLD_DIMENSION)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What happens to one entry.
+
+    Attributes
+    ----------
+    action : str
+        ``"kept"``, ``"stripped"``, or ``"refused"``: it can be neither, and ``Review.apply`` raises.
+    cause : Cause
+        Why: the row of the table of verdicts (``sanitize.verdicts.Cause``), for code to ask.
+    reason : str
+        Why, in one sentence, to read.
+    recorded_shape : tuple of int, or None
+        The entry's shape without chain and draw dimensions; None for a tree of arrays.
+    model_shape : tuple of int, or None
+        The site's shape in the model with these arguments; None where it has no such site.
+    """
+
+    action: str
+    cause: Cause
+    reason: str
+    recorded_shape: Shape | None
+    model_shape: Shape | None
+
+
+class Said(NamedTuple):
+    """An error or a warning to come: its class, its message, and what it carries."""
+
+    category: type[Any]
+    message: str
+    seen: Mapping[str, Any] = {}
+
+
+class Judgement(NamedTuple):
+    """The verdicts on all entries, and what is said of them."""
+
+    verdicts: Mapping[str, Verdict]
+    batch_shape: Shape
+    missing: Names  # latents without an entry
+    redrawn: frozenset[str]  # fitted latents that are stripped
+    extended: Names  # latents that are to be carried on, those of a loop without an entry among them
+    refusals: tuple[Said, ...]
+    notices: tuple[Said, ...]
+    remarks: tuple[str, ...]  # on the values of the arguments
+    by_values: bool  # whether values of the arguments counted, so that other values may end otherwise
+
+
+def judge(fit: Fit, verbs: Verbs, options: Options) -> Judgement:
+    """Give a verdict on every entry. See `SiteTable.review`."""
+    facts = Facts(fit, verbs, options)
+    _refuse_new_rows(facts)
+    if options.extend_all:
+        facts.extend_all()
+    verdicts = {}
+    for name, entry in facts.entries.items():
+        action, cause = verdict_on(entry)
+        verdicts[name] = Verdict(action, cause, messages.reason(cause, entry), entry.recorded, entry.shape)
+    redrawn = [entry for name, entry in facts.entries.items() if verdicts[name].cause in REDRAWN]
+    refusals = tuple(_refusals(facts, verdicts))
+    return Judgement(
+        verdicts,
+        fit.batch_shape,
+        missing=tuple(name for name in fit.inspection.run.named("latent") if name not in verdicts),
+        redrawn=frozenset(entry.name for entry in redrawn if entry.holds_values),
+        extended=facts.extended(),
+        refusals=refusals,
+        notices=() if refusals else tuple(_notices(facts, verdicts)),
+        remarks=() if refusals else tuple(_remarks(facts)),
+        by_values=fit.by_values,
+    )
+
+
+# --------------------------------------------------------------------------------------------------------- options
+
+
+def settled(inspection: Inspection, samples: Container, options: Options) -> Verbs:
+    """The verb that settles an entry, or a latent without one. A plate or labelled dim stands for its latents."""
+    settled: Verbs = {}
+    for verb, names in options.verbs.items():
+        for name in names:
+            for one in _named(inspection, samples, verb, name):
+                if settled.setdefault(one, verb) != verb:
+                    raise OptionError(messages.named_twice(one, (settled[one], verb)))
+    return settled
+
+
+def _named(inspection: Inspection, samples: Container, verb: str, name: str) -> list[str]:
+    latents, site = inspection.run.named("latent"), inspection.site(name)
+    loop = (name, *inspection.loop_of(name)) if verb == "extend" and name in latents else ()
+    if loop and not any(one in samples.shapes for one in loop):
+        raise OptionError(messages.nothing_to_carry_on(name))
+    if site is not None and (site.kind == "latent" or (site.kind == "deterministic" and verb == "keep")):
+        return [name]
+    in_plate = [one for one in latents if any(plate.name == name for plate in inspection.run.sites[one].plates)]
+    labelled = [one for one in latents if name in samples.dims.get(one, ())]
+    if not in_plate and not labelled:
+        raise OptionError(messages.no_name_for(verb, name, inspection))
+    return list(dict.fromkeys([*in_plate, *labelled]))
+
+
+def _refuse_new_rows(facts: Facts) -> None:
+    """What `new_rows` says has to be possible, and to tell which rows are meant."""
+    new_rows, changed = facts.new_rows, facts.changed_rows if facts.new_rows is not None else ()
+    if new_rows is False and changed:
+        grown = {size for entry in facts.latents if entry.is_continued for size in entry.rows}
+        if others := [size for size in changed if size not in grown]:
+            raise OptionError(messages.rows_have_changed(facts, others[0]))
+    if new_rows and not changed:
+        free = [entry for entry in facts.latents if entry.verb is None]
+        untold = tuple(entry.name for entry in free if entry.may_have_rows)
+        several = tuple(entry.name for entry in free if entry.rows) if len(facts.inspection.rows) > 1 else ()
+        if several or untold:
+            raise OptionError(messages.which_rows(facts, several, untold))
+
+
+# --------------------------------------------------------------------------------------------------------- samples
+
+
+def refuse_other_model(inspection: Inspection, shapes: Shapes) -> None:
+    if any(inspection.site(name) for name in shapes):
+        return
+    said = messages.other_model(inspection, shapes) if shapes else messages.NO_ENTRIES
+    raise NoSharedSiteError(said, entries=tuple(shapes), latents=tuple(inspection.run.named("latent")))
+
+
+def batch_shape(shapes: Shapes, inspection: Inspection, ndims: int | None) -> Shape:
+    """The leading dimensions that all entries share: none, draws, or chains and draws."""
+    arrays = {name: shape for name, shape in shapes.items() if shape is not None}
+    if ndims is None:
+        ndims = _likely_ndims(arrays, inspection)
+    short = {name: shape for name, shape in arrays.items() if len(shape) < ndims}
+    if short:
+        raise BatchShapeError(messages.too_few_dimensions(short, ndims), shapes=arrays)
+    empty = {name: shape for name, shape in arrays.items() if 0 in shape[:ndims]}
+    if empty:
+        raise BatchShapeError(messages.no_draws(empty), shapes=arrays)
+    batches: dict[Shape, str] = {}
+    for name, shape in arrays.items():
+        batches.setdefault(shape[:ndims], name)
+    if len(batches) > 1:
+        odd = {name: arrays[name] for name in batches.values()}
+        raise BatchShapeError(messages.different_batches(odd, ndims), shapes=arrays)
+    return next(iter(batches), ())
+
+
+def _likely_ndims(arrays: Mapping[str, Shape], inspection: Inspection) -> int:
+    """How many batch dimensions there are, the shapes of sites tell: the number with which most entries fit."""
+    sites = {name: inspection.site(name) for name in arrays}
+    pairs = [(arrays[name], site.shape) for name, site in sites.items() if site is not None and site.shape is not None]
+
+    def agreement(ndims: int) -> tuple[int, int]:
+        exact = sum(len(recorded) >= ndims and recorded[ndims:] == shape for recorded, shape in pairs)
+        return exact, sum(len(recorded) == ndims + len(shape) for recorded, shape in pairs)
+
+    return max((1, 2, 0), key=agreement)
+
+
+def explains(inspection: Inspection, samples: Container) -> bool:
+    """Whether every entry is a site of just the recorded shape, and what is computed is what was recorded."""
+    try:
+        ndims = len(batch_shape(samples.shapes, inspection, samples.batch_ndims))
+    except BatchShapeError:
+        return False
+    sites = inspection.run.sites
+    for name, shape in samples.shapes.items():
+        if name not in sites or sites[name].shape != (None if shape is None else shape[ndims:]):
+            return False
+    draws = functools.partial(samples.some_draws, ndims=ndims)
+    return contradiction(inspection.call, inspection.run, draws, list(samples.shapes)) is None
+
+
+# -------------------------------------------------------------------------------------------------------- refusals
+
+
+def _refusals(facts: Facts, verdicts: Mapping[str, Verdict]) -> Iterator[Said]:
+    """What was refused, by its cause."""
+    refused = [entry for name, entry in facts.entries.items() if verdicts[name].action == REFUSED]
+    lost = [entry for entry in refused if verdicts[entry.name].cause is Cause.LOST_LATENT]
+    unfitting = sorted((entry for entry in refused if entry not in lost), key=lambda entry: not entry.is_latent)
+    for entry in unfitting:
+        if entry.is_latent and (entry.recorded is None or entry.shape is None):
+            yield Said(SamplesTypeError, messages.not_what_the_model_draws(entry))
+            return
+    if unfitting:
+        causes = {name: verdict.cause for name, verdict in verdicts.items()}
+        recorded = {entry.name: entry.recorded for entry in unfitting}
+        model = {entry.name: entry.shape for entry in unfitting}
+        said = messages.does_not_fit(facts, unfitting, causes)
+        yield Said(ShapeMismatchError, said, {"recorded": recorded, "model": model})
+    if lost:
+        missing = {entry.name: entry.lost for entry in lost}
+        yield Said(MissingLatentError, messages.would_be_lost(facts.inspection, missing), {"missing": missing})
+
+
+# -------------------------------------------------------------------------------------------------------- warnings
+
+
+def _notices(facts: Facts, verdicts: Mapping[str, Verdict]) -> Iterator[Said]:
+    """Nothing is drawn from a prior, or kept on a guess, without a warning that says how to settle it."""
+    inspection, use = facts.inspection, facts.use
+    yield from _row_notices(facts, verdicts)
+    if use.at_once and use.draws and (data := facts.data_for_predictions()):
+        yield Said(SanitizeWarning, messages.data_come_back(data))
+    if missing := facts.missing([name for name, verdict in verdicts.items() if verdict.action == KEPT]):
+        yield Said(MissingLatentWarning, messages.missing_latents(facts, missing), {"missing": missing})
+    unasked = [entry.name for entry in facts.latents if entry.verb is None]
+    kept = tuple(name for name in unasked if verdicts[name].action == KEPT)
+    if differences := other_arguments(inspection, facts.samples, facts.fit, kept):
+        said = messages.other_arguments(differences, kept)
+        yield Said(OtherArgumentsWarning, said, {"differences": differences})
+    if indices := inspection.indices_out_of_range:
+        yield Said(IndexRangeWarning, messages.indices_out_of_range(indices), {"indices": indices})
+    if found := facts.statistic:
+        yield Said(DataStatisticWarning, messages.rows_act_on_each_other(found, facts), {"statistic": found})
+
+
+def _row_notices(facts: Facts, verdicts: Mapping[str, Verdict]) -> Iterator[Said]:
+    if facts.new_rows is True:
+        return
+    causes = {name: verdict.cause for name, verdict in verdicts.items()}
+    redrawn = _caused(facts, causes, _REDRAWN_UNASKED)
+    if redrawn:
+        yield Said(RedrawnSiteWarning, messages.redrawn(redrawn), _sites(redrawn))
+    untold = _caused(facts, causes, _UNTOLD)
+    if untold:
+        said = messages.kept_untold(untold, causes[untold[0].name])
+        yield Said(RowLevelSiteWarning, said, _sites(untold))
+
+
+def _caused(facts: Facts, causes: Mapping[str, Cause], by: Collection[Cause]) -> list[Entry]:
+    return [entry for name, entry in facts.entries.items() if causes[name] in by]
+
+
+def _sites(entries: Sequence[Entry]) -> dict[str, Names]:
+    return {"sites": tuple(entry.name for entry in entries)}
+
+
+def _remarks(facts: Facts) -> Iterator[str]:
+    """What the review says of the values of the arguments."""
+    inspection = facts.inspection
+    yield from map(messages.on_index, inspection.indices_out_of_range)
+    if inspection.run.jaxpr is None and inspection.call.leaves:
+        yield messages.NOT_TOLD
+    if facts.statistic:
+        yield messages.on_statistic(facts.statistic)

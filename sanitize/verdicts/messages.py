@@ -1,0 +1,403 @@
+"""Every sentence that verdicts, refusals and warnings say. No other code reads them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from ..containers import per_draw_dims
+from ..errors import listing
+from ..model.call import Shape, is_integer, shape_of
+from ..model.inspection import Inspection
+from ..model.ranges import OutOfRange
+from ..model.sizes import Size
+from ..model.statistics import Statistic
+from .facts import Entry, Evidence, Facts, Names, Obstacle, is_of_guide
+from .table import Cause
+
+Shapes = Mapping[str, Shape]
+Entries = Sequence[Entry]
+
+_FROM_PRIOR = "drawn from its prior, given the other draws; none of its fitted values is used"
+_PREDICTED = "predicted anew, or scored from the data passed"
+
+_REASONS = {
+    Cause.NO_SITE: "unused: not a site of this model, Predictive ignores it",
+    Cause.OBSERVED: f"observed: {_PREDICTED}",
+    Cause.PLATE: "plate: its indices belong to the rows that were subsampled then",
+    Cause.FIXED: "deterministic named in keep: put back by the drop-ins, and by stock with condition_deterministic",
+    Cause.FIXED_MISFIT: "deterministic named in keep: its shape is not that of the model",
+    Cause.REDRAW: "latent named in redraw: drawn from its prior",
+    Cause.EMPTY: "latent: holds no value in this model, so that nothing is drawn",
+    Cause.EXTEND: "latent named in extend: fits",
+    Cause.CARRIED_ON: "latent named in extend: fitted values stay, the others are drawn given them",
+    Cause.REVERSED: "latent: in a reversed scan, where NumPyro puts recorded values back in reverse",
+    Cause.CONTINUED: "latent: the first steps of a series, which NumPyro continues",
+    Cause.MISFIT: "latent: does not fit",
+    Cause.KEEP_MISFIT: "latent named in keep: its rows do not fit",
+    Cause.JOINT_MISFIT: "row-level latent: its rows do not fit, and its values depend on each other",
+    Cause.ROWS_MISFIT: f"row-level latent: its rows do not fit, {_FROM_PRIOR}",
+    Cause.KEEP: "latent named in keep: has the model's shape",
+    Cause.SAME_ROWS: "row-level latent: has the model's shape, the rows are those of the fit",
+    Cause.FITS: "latent: has the model's shape",
+}
+
+_OBSTACLES = {
+    Obstacle.RANK: "it has another number of dimensions than the model's",
+    Obstacle.FEWER: "the model has fewer values than were fitted; levels= tells which, where the samples label them",
+    Obstacle.REVERSED: "the scan runs in reverse",
+    Obstacle.NO_STEPS: "inside a scan it goes on along the steps only",
+}
+
+_EVIDENCE: Mapping[Evidence | None, str] = {
+    Evidence.SAID: "new_rows=True",
+    Evidence.ANY: "no arguments were passed and the result has to fit any rows",
+    Evidence.DATA: "the data differ from those of the fit",
+}
+
+_UNTOLD = {
+    Cause.UNTOLD_ROWS: "nothing tells whether these are the rows of the fit",
+    Cause.UNTOLD_DIMENSION: "it could not be told whether it has values for rows",
+}
+
+NOT_TOLD = "whether indices exist: not told, since the model ran with values only"
+
+
+# -------------------------------------------------------------------------------------------------------- verdicts
+
+
+def reason(cause: Cause, entry: Entry) -> str:
+    """Why a verdict is as it is."""
+    if cause is Cause.LOST_LATENT:
+        return f"deterministic: recomputed from {listing(entry.lost)}, which has no entry"
+    if cause is Cause.RECOMPUTED:
+        parents = ", ".join(entry.facts.inspection.parents(entry.name))
+        return f"deterministic: recomputed from {parents}" if parents else "deterministic: recomputed"
+    if cause is Cause.PARAM:
+        return f"{entry.kind}: not a random site"
+    if cause is Cause.TARGET:
+        return f"observed {entry.target}: {_PREDICTED}"
+    if cause is Cause.OBSTACLE:
+        return f"latent named in extend: {_obstacle(entry)}"
+    if cause is Cause.OTHER_ROWS:
+        return f"row-level latent: {_why_redrawn(entry)}, {_FROM_PRIOR}"
+    if cause in _UNTOLD:
+        return f"{'row-level ' if entry.rows else ''}latent: has the model's shape, {_UNTOLD[cause]}"
+    return _REASONS[cause]
+
+
+def _obstacle(entry: Entry) -> str:
+    if entry.obstacle in _OBSTACLES:
+        return _OBSTACLES[entry.obstacle]
+    argument = " or ".join(entry.other_beginning.words) if entry.other_beginning else "the data"
+    return (
+        f"{argument} does not begin with the values of the fit, of which the recorded ones come first: pass those of "
+        f"the fit, and the new ones after them"
+    )
+
+
+def _why_redrawn(entry: Entry) -> str:
+    size = entry.other_rows
+    if entry.mismatch or size is None:
+        return "its rows do not fit"
+    evidence = entry.facts.evidence(size)
+    return entry.facts.fit.changed[size] if evidence is Evidence.NUMBER else _EVIDENCE[evidence]
+
+
+def shape_text(shape: Shape | None) -> str:
+    """A shape in a table."""
+    return "-" if shape is None else str(shape)
+
+
+# -------------------------------------------------------------------------------------------------------- options
+
+
+def named_twice(name: str, verbs: Names) -> str:
+    one, other = verbs
+    return f"{name!r} is named in {one} and in {other}: name it in one of them."
+
+
+def nothing_to_carry_on(name: str) -> str:
+    return f"extend names {name!r}, of which the samples have no entry: there is nothing to carry on."
+
+
+def no_name_for(verb: str, name: str, inspection: Inspection) -> str:
+    site = inspection.site(name)
+    what = "not a site" if site is None else f"a site of kind {site.kind}"
+    why = {
+        "redraw": "only latents can be drawn from their prior",
+        "keep": "only latents and recorded values are kept",
+        "extend": "only latents, and plates or labelled dimensions of latents, are carried on",
+    }
+    latents = listing(inspection.run.named("latent")) or "none"
+    return f"{verb} names {name!r}, which is {what} of this model: {why[verb]}, and its latents are {latents}."
+
+
+def rows_have_changed(facts: Facts, size: Size) -> str:
+    return (
+        f"new_rows=False says that the rows are those of the fit, but {facts.fit.changed[size]}. Leave new_rows out, "
+        f"or pass the rows of the fit."
+    )
+
+
+def which_rows(facts: Facts, several: Names, untold: Names) -> str:
+    rows = " and ".join(" = ".join(size.words) for size in facts.inspection.rows)
+    which = f"the targets follow {rows}" if several else "it could not be told what the rows are"
+    return (
+        f"new_rows=True does not tell which rows are others: {which}. Name the latents whose rows are others, as in "
+        f"redraw={several or untold!r}, in place of new_rows."
+    )
+
+
+# -------------------------------------------------------------------------------------------------------- samples
+
+
+NO_ENTRIES = (
+    "The samples are empty: there is nothing to strip. To predict from the prior, call "
+    "Predictive(model, num_samples=...)."
+)
+
+
+def other_model(inspection: Inspection, shapes: Mapping[str, Shape | None]) -> str:
+    call, latents = inspection.call, listing(inspection.run.named("latent")) or "none"
+    model = f"the model's latents are {latents}" if inspection.run.sites else "the model runs no sites"
+    trees = [name for name, shape in shapes.items() if shape is None]
+    if inspect.isclass(call.model):
+        way_out = "It is a class: pass an instance that can be called"
+    elif any("auto_" in name for name in shapes):
+        way_out = "They are params of a guide: pass guide.sample_posterior(rng_key, params, sample_shape=(1000,))"
+    elif trees:
+        way_out = f"Entry {listing(trees)} is not an array: if it holds the draws, pass it alone"
+    else:
+        way_out = "Pass the model that was fitted"
+    return f"No entry is a site of {call.description}: the samples have {listing(shapes)}, {model}. {way_out}."
+
+
+def too_few_dimensions(shapes: Shapes, ndims: int) -> str:
+    return (
+        f"Entry {listing(shapes)} has too few dimensions: {_shapes(shapes)}, where the other entries have {ndims} "
+        f"leading batch dimension{_s(ndims)} (chains, draws). Give every entry one value per draw, or remove it."
+    )
+
+
+def no_draws(shapes: Shapes) -> str:
+    return (
+        f"The samples hold no draws: {_shapes(shapes)}. Run the fit with num_samples > 0, or look at how they were "
+        f"thinned."
+    )
+
+
+def different_batches(shapes: Shapes, ndims: int) -> str:
+    return (
+        f"The entries disagree on their leading chain and draw dimensions: {_shapes(shapes)}, of which the first "
+        f"{ndims} should be the same. Thin or group all entries alike before stripping."
+    )
+
+
+def _shapes(shapes: Shapes) -> str:
+    return ", ".join(f"{name!r} has shape {shape}" for name, shape in shapes.items())
+
+
+def _s(number: int) -> str:
+    return "s" if number > 1 else ""
+
+
+# -------------------------------------------------------------------------------------------------------- refusals
+
+
+def not_what_the_model_draws(entry: Entry) -> str:
+    recorded, model = _kind_of_value(entry.recorded), _kind_of_value(entry.shape)
+    return (
+        f"Entry {entry.name!r} is {recorded}, whereas the latent {entry.name!r} of the model is {model}. Make the "
+        f"entry what the model draws, with the draws along the first axis."
+    )
+
+
+def _kind_of_value(shape: Shape | None) -> str:
+    return "a mapping or tuple" if shape is None else f"an array of shape {shape} per draw"
+
+
+def does_not_fit(facts: Facts, entries: Entries, causes: Mapping[str, Cause]) -> str:
+    text = "; ".join(map(_mismatch, entries))
+    return f"{text[0].upper()}{text[1:]}. {_way_out(facts, entries, causes)}"
+
+
+def _mismatch(entry: Entry) -> str:
+    was, now = entry.recorded or (), entry.shape or ()
+    kind = "latent" if entry.is_latent else "entry"
+    text = f"{kind} {entry.name!r} has recorded shape {was} per draw, the model's is {now}"
+    for dim in entry.mismatch or ():
+        text += f"; dimension {dim} is {was[dim]} instead of {now[dim]}"
+        sources = [_source(name, leaf, was[dim], now[dim]) for name, leaf in entry.facts.sources(entry, dim)]
+        text += f" ({', '.join(sources)})" if sources else ""
+    return text
+
+
+def _source(name: str, leaf: Any, was: int, now: int) -> str:
+    if is_integer(leaf):
+        return f"argument {name!r} is {leaf}"
+    shape = shape_of(leaf)
+    turned = "; is it transposed?" if sorted(shape) == sorted((was, now)) else ""
+    return f"argument {name!r} has shape {shape}{turned}"
+
+
+def _way_out(facts: Facts, entries: Entries, causes: Mapping[str, Cause]) -> str:
+    redraw = tuple(entry.name for entry in entries)
+    if backwards := tuple(entry.name for entry in entries if entry.is_reversed):
+        return (
+            f"The scan of {listing(backwards)} runs in reverse, and NumPyro puts recorded values back in the order in "
+            f"which it runs. For the steps of the fit, turn them round along their first axis and pass "
+            f"keep={backwards!r}; or pass redraw={backwards!r} to draw from the prior."
+        )
+    shapes = [(entry.recorded, entry.shape) for entry in facts.latents]
+    if all(was is None or now is None or len(was) == len(now) + 1 for was, now in shapes):
+        return (
+            "Every entry has one leading dimension too many: if the draws are grouped by chain, pass batch_ndims=2 to "
+            "Predictive or log_likelihood."
+        )
+    if stuck := [entry for entry in entries if entry.verb == "extend"]:
+        obstacles = "; ".join(dict.fromkeys(map(_obstacle, stuck)))
+        return f"{listing(entry.name for entry in stuck)} cannot be carried on: {obstacles}."
+    extend = offer_of_extend(entries)
+    ways = f"{f'{extend}, or ' if extend else ''}redraw={redraw!r} to draw from the prior."
+    if joint := [name for name in redraw if causes[name] is Cause.JOINT_MISFIT]:
+        return (
+            f"The values of {listing(joint)} depend on each other along the rows (a walk, a Gaussian process): drawn "
+            f"anew, all that was fitted is lost. Pass the rows of the fit, or {ways}"
+        )
+    return (
+        f"A fitted coefficient is never replaced by its prior unasked: pass arguments of the size that was fitted, or "
+        f"{ways}"
+    )
+
+
+def offer_of_extend(entries: Iterable[Entry]) -> str:
+    """For entries of which the model has more; empty where there are none."""
+    grown = [entry for entry in entries if not entry.obstacle]
+    if not grown:
+        return ""
+    samples = grown[0].facts.samples
+    labelled = [dim for entry in grown for dim in per_draw_dims(samples, entry.name) if dim in samples.labels]
+    levels = f", and levels={{{labelled[0]!r}: [...]}} to say which is which" if labelled else ""
+    names = tuple(entry.name for entry in grown)
+    return f"extend={names!r} (of the drop-ins; sites= of sanitize.extend) to draw the others given them{levels}"
+
+
+def would_be_lost(inspection: Inspection, missing: Mapping[str, Names]) -> str:
+    lost = tuple(dict.fromkeys(parent for parents in missing.values() for parent in parents))
+    computed = "; ".join(f"{name!r} from {listing(parents)}" for name, parents in missing.items())
+    params = any(inspection.run.sites[name].kind == "param" for name in lost)
+    settle = "pass params=" if params else f"pass redraw={lost!r} to draw them from their prior"
+    return (
+        f"In this model {listing(missing)} would be recomputed from latents (or params) that have no entry "
+        f"({computed}): stripped, the fitted values would be replaced by draws from the prior. Pass the model "
+        f"that was fitted, add the missing entries, or {settle}."
+    )
+
+
+# -------------------------------------------------------------------------------------------------------- warnings
+
+
+def redrawn(entries: Entries) -> str:
+    names = tuple(entry.name for entry in entries)
+    settle = f"Pass new_rows=True or redraw={names!r} if this is meant"
+    if all(entry.fits for entry in entries):
+        settle += ", or new_rows=False to keep them"
+    if extend := offer_of_extend(entry for entry in entries if entry.mismatch):
+        settle += f", or {extend}"
+    return (
+        f"Stripped the row-level latents {_with_shapes(entries)}: {_why_redrawn(entries[0])}. The model draws them "
+        f"from their prior, given the other draws; none of their fitted values is used. {settle}."
+    )
+
+
+def kept_untold(entries: Entries, cause: Cause) -> str:
+    names = tuple(entry.name for entry in entries)
+    return (
+        f"Kept the row-level latents {_with_shapes(entries)}: they fit, but {_UNTOLD[cause]}. Pass new_rows=False if "
+        f"the rows are the same, new_rows=True if not; or name entries in keep={names!r} or redraw={names!r}."
+    )
+
+
+def _with_shapes(entries: Entries) -> str:
+    """``'z' (recorded (100,), model (20,))``."""
+    return ", ".join(
+        f"{entry.name!r} (recorded {shape_text(entry.recorded)}, model {shape_text(entry.shape)})" for entry in entries
+    )
+
+
+def data_come_back(data: Sequence[tuple[str, list[str]]]) -> str:
+    parts = [f"{argument!r} is given, so for {listing(sites)} the data come back" for argument, sites in data]
+    return f"{'; '.join(parts)}: to predict, leave out {listing(argument for argument, _ in data)}."
+
+
+def missing_latents(facts: Facts, missing: Mapping[str, Names]) -> str:
+    params = [name for name in missing if facts.inspection.run.sites[name].kind == "param"]
+    latents = tuple(name for name in missing if name not in params)
+    hints = {name: [e for e in entries if not is_of_guide(name, e)] for name, entries in missing.items()}
+    alike = [f"{name!r} may be entry {listing(entries)}" for name, entries in hints.items() if entries]
+    parts = []
+    if latents:
+        them = "them" if len(latents) > 1 else "it"
+        parts.append(
+            f"The samples have no entry for {listing(latents)}, and what is predicted is computed from {them}: the "
+            f"model draws from the prior, as if there had been no fit"
+        )
+    if params:
+        how = "params= to Predictive" if facts.use.draws else "numpyro.handlers.substitute(model, params) as the model"
+        parts.append(
+            f"Nothing gives a value to the param{_s(len(params))} {listing(params)}: the initial value is taken, as if "
+            f"there had been no fit. Pass {how}"
+        )
+    if alike:
+        parts.append(f"No site claims these entries: {', '.join(alike)}; rename them")
+    if any(len(hints[name]) < len(entries) for name, entries in missing.items()):
+        parts.append("Entries named ..._auto_... are params of a guide: pass guide.sample_posterior(...)")
+    elif facts.unclaimed and not alike and latents:
+        parts.append(f"No site claims {listing(facts.unclaimed)}")
+    if latents:
+        parts.append(f"Add the entries, or say by redraw={latents!r} that this is meant")
+    return ". ".join(parts) + "."
+
+
+def other_arguments(differences: Mapping[str, str], kept: Names) -> str:
+    said = "; ".join(f"{argument}: {words}" for argument, words in differences.items())
+    return (
+        f"This call differs from the fit in its arguments: {said}. The fitted values are used all the same. Pass what "
+        f"the fit was given, or keep={kept!r} if this is meant."
+    )
+
+
+def indices_out_of_range(found: Collection[OutOfRange]) -> str:
+    which = "Indices do" if len(found) > 1 else "An index does"
+    return (
+        f"{which} not exist: {'; '.join(map(str, found))}. JAX does not raise. Pass indices that exist, or guard the "
+        f"others in the model, as in jnp.where(i >= 0, a[jnp.maximum(i, 0)], 0.0)."
+    )
+
+
+def rows_act_on_each_other(found: Statistic, facts: Facts) -> str:
+    ways = ["compute it from the rows of the fit, and pass it to the model"]
+    if found.keep:
+        ways.insert(0, f"pass keep={found.keep!r}, which puts back what the fit recorded")
+    if not facts.fit.changed:
+        ways.append("say by new_rows=False that these are the rows of the fit")
+    return (
+        f"In this model rows act on each other: what is drawn at one row of {found.target!r} depends on "
+        f"{listing(found.arguments)} at other rows (a mean, a maximum, quantiles, ranks, the first row). With other "
+        f"values in half of eight rows, {found.parameter} moves by up to {found.moves:.2g}, and nothing tells that "
+        f"these are the rows of the fit. Either {'; or '.join(ways)}."
+    )
+
+
+# --------------------------------------------------------------------------------------------------------- remarks
+
+
+def on_index(found: OutOfRange) -> str:
+    return f"out of range: {found}"
+
+
+def on_statistic(found: Statistic) -> str:
+    arguments = listing(found.arguments)
+    return f"rows act on each other: {found.target} ({found.parameter}) by {arguments} at other rows"
