@@ -15,8 +15,8 @@ from numpyro import handlers
 from numpyro import infer as stock
 
 from . import containers
+from .continuation import carried_on, key_of_extend
 from .errors import OPTIONS, BatchShapeError, MissingLatentError, OptionError, listing, meant
-from .extend import carried_on, key_of_extend
 from .kinds import Samples
 from .model.call import Call, arguments_error, is_array, refuse_other_than_key
 from .model.inspection import Inspection

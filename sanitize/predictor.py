@@ -17,8 +17,8 @@ from numpyro.distributions import Distribution, ExpandedDistribution, Independen
 
 from . import containers
 from .compiled import Batch, Draws, no_mean
+from .continuation import Drawn, carried_on, key_of_extend
 from .errors import OptionError, SamplesTypeError, listing
-from .extend import Drawn, carried_on, key_of_extend
 from .infer import (
     StockPredictive,
     cannot_score,

@@ -1,0 +1,187 @@
+"""Fitted values carried on: which latents go on, from which positions, and all draws of them in pieces."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import random
+
+from .ancestral import Arrays, Outcome, Pass, Positions, every_draw
+from .containers import per_draw_dims
+from .levels import as_index, continued
+from .model.call import arguments_error
+from .model.trace import is_factor
+from .prepare import Case
+from .review import Review
+from .unchanged import check, refuse_not_finite
+
+# Draws that are worked on at once: a Gaussian process of 500 inputs needs 1 MB a draw for each matrix.
+_PIECE = 128
+
+
+class Drawn(NamedTuple):
+    """What was carried on: arrays in the samples' batch shape, and coordinates of their dimensions."""
+
+    arrays: Arrays
+    coords: Mapping[Hashable, Any]
+
+
+def carried_on(case: Case, review: Review, rng_key: Any) -> Drawn:
+    """The entries that ``extend`` names, in the model's shape, and coordinates of what has become longer."""
+    coords: dict[Hashable, Any] = {dim: level.labels for dim, level in case.levels.items()}
+    if not review.judgement.extended:
+        return Drawn({}, coords)
+    call = case.inspection.call
+    if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in call.leaves):
+        raise arguments_error(call, "values are carried on outside of jit, with the arguments' own values")
+    fitted = _Fitted(case, review)
+    plan = fitted.plan()
+    ndims = len(review.batch_shape)
+    values = case.samples.values(fitted.kept, ndims)
+    for name, at in plan.where.items():  # dimensions of length one in front are not the model's
+        values[name] = values[name].reshape(len(values[name]), *map(len, at))
+    recorded = case.samples.values([*plan.computed], ndims)
+    arrays = {}
+    for name, value in _draw(plan, values, recorded, rng_key).items():
+        arrays[name] = value.reshape(*review.batch_shape, *value.shape[1:])
+    return Drawn(arrays, {**fitted.coords(), **coords})
+
+
+def key_of_extend(rng_key: jax.Array) -> jax.Array:
+    """The key that values are carried on with where ``rng_key`` is for the predictions."""
+    return random.fold_in(rng_key, 23)
+
+
+class _Fitted:
+    """What was fitted, and what of it goes on."""
+
+    def __init__(self, case: Case, review: Review):
+        self.inspection, self.samples, self.levels = case.inspection, case.samples, case.levels
+        self.sites, self.extended = self.inspection.run.sites, review.judgement.extended
+        ndims = len(review.batch_shape)
+        self.recorded = {name: (shape or ())[ndims:] for name, shape in self.samples.shapes.items()}
+        self.entries = [name for name in review.kept if name in self.sites]
+        self.kept = [name for name in self.entries if self.sites[name].kind != "observed"]
+        self.where: dict[str, Positions] = {}
+        for name in self.extended:
+            if name in self.recorded:
+                self.where[name] = [self._positions(dim, was) for dim, was, _ in self._dims(name)]
+
+    def _dims(self, name: str) -> list[tuple[Hashable, int, int]]:
+        """Of each dimension of an entry: its label (None: it has none), how long it was, how long it is."""
+        model = self.sites[name].shape or ()
+        lengths = self.recorded[name][len(self.recorded[name]) - len(model) :]
+        dims = per_draw_dims(self.samples, name)
+        labels = dims[len(dims) - len(model) :] or (None,) * len(model)
+        return list(zip(labels, lengths, model))
+
+    def _positions(self, dim: Hashable, length: int) -> np.ndarray:
+        return self.levels[dim].at if dim in self.levels else np.arange(length)
+
+    def coords(self) -> dict[Hashable, Any]:
+        """Coordinates of the dimensions that have become longer."""
+        found = {}
+        for name in self.where:
+            for dim, was, now in self._dims(name):
+                if was < now and dim in self.samples.labels and dim not in self.levels:
+                    found[dim] = continued(name, dim, as_index(self.samples.labels[dim]), now)
+        return found
+
+    def plan(self) -> Pass:
+        """What a pass has to draw, to compare and to score."""
+        inspection, extended = self.inspection, self.extended
+        fixed = [name for name in self.kept if name not in extended]
+        unrecorded = []
+        for name in inspection.used(fixed, extended):
+            if name not in self.entries and self.sites[name].kind == "latent":
+                unrecorded.append(name)
+        wanted = [*dict.fromkeys([*extended, *unrecorded])]
+        above = inspection.ancestors
+        scored = [name for name in self.kept if not above.get(name, frozenset()).isdisjoint(extended)]
+        ties = []
+        for name in inspection.run.named("observed"):
+            binds = is_factor(self.sites[name]) or above.get(name)
+            if binds and not self.where.keys().isdisjoint(inspection.used(fixed, [name])):
+                ties.append(name)
+        computed = self._fitted_parts()
+        used = inspection.used(fixed, [*computed, *scored, *ties])
+        idle = set(inspection.run.named("latent")).difference(wanted, used, self.kept, inspection.run.scanned)
+        if inspection.call.mode == "eager":
+            idle = set()
+        return Pass(inspection, self.where, wanted, computed, scored, ties, idle)
+
+    def _fitted_parts(self) -> dict[str, Positions]:
+        """Recorded deterministic values that have become longer together with a latent -> their fitted part.
+
+        Not among them are those that follow something else: the rows of a call are often others than those of the fit.
+        """
+        found: dict[str, Positions] = {}
+        for name, was in self.recorded.items():
+            site = self.sites.get(name)
+            if site is None or site.kind != "deterministic" or len(was) != len(site.shape or ()) or was == site.shape:
+                continue
+            parts = [self._fitted_part(name, i) for i in range(len(was))]
+            known = [part for part in parts if part is not None]
+            if len(known) == len(parts):
+                found[name] = known
+        return found
+
+    def _fitted_part(self, name: str, i: int) -> np.ndarray | None:
+        """The positions of what was fitted along one dimension of a recorded value; None: nothing tells."""
+        dims, was, now = per_draw_dims(self.samples, name), self.recorded[name][i], (self.sites[name].shape or ())[i]
+        if dims and dims[i] in self.levels:
+            return self.levels[dims[i]].at
+        follows = self.inspection.sizes.of[name][i]
+        for size in follows or {(was, now)}:
+            if size in self._grown:
+                at = self._grown[size]
+                return at if len(at) == was else None
+        return np.arange(was) if was == now and not follows else None
+
+    @functools.cached_property
+    def _grown(self) -> Mapping[Any, np.ndarray]:
+        """What has become longer (sizes, or two lengths where none is known) -> the positions of what was fitted."""
+        grown: dict[Any, np.ndarray] = {}
+        sizes = self.inspection.sizes
+        for name in self.extended:
+            if name not in self.where:
+                steps = [one for one in self.inspection.loop_of(name) if one in self.recorded]
+                grown.update(dict.fromkeys(sizes.loops.get(name, ()), np.arange(len(steps))))
+                continue
+            for follows, at, now in zip(sizes.of[name], self.where[name], self.sites[name].shape or ()):
+                if len(at) < now and np.array_equal(at, np.arange(len(at))):
+                    grown.update(dict.fromkeys(follows or {(len(at), now)}, at))
+        return grown
+
+
+def _draw(plan: Pass, values: Arrays, recorded: Arrays, rng_key: Any) -> dict[str, Any]:
+    """All draws, in pieces of one length, so that one compilation serves them. The last overlaps the one before."""
+    total = len(jax.tree_util.tree_leaves(values)[0])
+    keys = jax.vmap(functools.partial(random.fold_in, rng_key))(jnp.arange(total))
+    run: Callable[..., Outcome] = plan.each(plan.run)
+    piece = min(_PIECE, total)
+    found: dict[str, np.ndarray] = {}
+    for start in (*range(0, total - piece, piece), total - piece):
+        part = slice(start, start + piece)
+        draws = jax.tree_util.tree_map(lambda x, part=part: x[part], dict(values))
+        ran = run(keys[part], draws)
+        if not found:
+            check(plan, run, keys[part], draws, ran, recorded)
+        for name, value in ran.values.items():
+            whole = found.setdefault(name, np.empty((total, *value.shape[1:]), value.dtype))
+            whole[part] = value
+    return {name: _exact(name, value, values.get(name), plan.where.get(name)) for name, value in found.items()}
+
+
+def _exact(name: str, value: np.ndarray, fitted: Any, where: Positions | None) -> Any:
+    """What was drawn, with the fitted values bit for bit, whatever precision JAX works in."""
+    refuse_not_finite(name, value, fitted)
+    if where is not None:
+        value = value.astype(fitted.dtype)
+        value[every_draw(where)] = fitted
+    return jnp.asarray(value) if isinstance(fitted, jax.Array) else value
