@@ -16,10 +16,10 @@ from .containers import Container
 from .errors import listing
 from .fit import Fit, equal
 from .model.axes import Axis, with_levels
-from .model.call import Call, is_array, is_value_list
+from .model.call import Call, Shape, is_array, is_value_list
 from .model.inspection import Inspection
+from .model.replay import attempt, differences, replay, whole
 from .model.targets import Path, path_in_words, with_value
-from .model.values import computes_alike
 
 
 class Difference(NamedTuple):
@@ -183,6 +183,35 @@ class _Search:
                     if len(labels) != len(before) or labels == before or (not ordered and {*labels} == {*before}):
                         continue
                     yield Difference(axis.name, f"{_order(f'labels of {dim!r}', before, labels)}")
+
+
+def computes_alike(one: Call, other: Call, kept: Collection[str]) -> bool | None:
+    """Whether two calls of a model end alike, given the same latents; None: they have other shapes, or do not run.
+
+    Compared are deterministic values and what sites are drawn with, but of those in ``kept``, whose draws stand.
+    """
+    return attempt(_computes_alike, one, other, kept)
+
+
+def _computes_alike(one: Call, other: Call, kept: Collection[str]) -> bool | None:
+    before = replay(one, {})
+    drawn = {name: site.value for name, site in before.items() if site.kind in ("latent", "observed", "plate")}
+    after = replay(other, drawn)
+    for name in before:
+        if name not in after or name in kept:
+            continue
+        was, now = before[name], after[name]
+        if was.arrays.keys() != now.arrays.keys():
+            return False
+        if was.shape != now.shape or _shapes(was.arrays) != _shapes(now.arrays):
+            return None
+        if any(differences(before, after, [name], whole)):
+            return False
+    return True
+
+
+def _shapes(arrays: Mapping[str, Any]) -> list[Shape]:
+    return [np.shape(array) for array in arrays.values()]
 
 
 # ------------------------------------------------------------------------------------------- what has labels

@@ -16,9 +16,9 @@ import numpy as np
 from .containers import Container
 from .model.axes import with_defaults
 from .model.call import Arguments, Call, Shape, is_array, shape_of
+from .model.checksums import recomputed
 from .model.inspection import Inspection
 from .model.sizes import Size, numbered
-from .model.values import recomputed
 
 
 def recorded_arguments(call: Call, samples: Container) -> Iterator[Arguments]:
@@ -167,12 +167,8 @@ class Fit:
         if not any(run.sites[name].kind == "deterministic" for name in entries):
             return frozenset()
         self.by_values = True
-        try:
-            proofs = recomputed(
-                self.inspection.call, run, lambda names: self.samples.some_draws(names, self.ndims), entries
-            )
-        except Exception:  # values that the model does not run with are no proof
-            return frozenset()
+        draws = functools.partial(self.samples.some_draws, ndims=self.ndims)
+        proofs = recomputed(self.inspection.call, run, draws, entries)
         return frozenset(size for name in proofs for follows in of[name] for size in follows)
 
 

@@ -12,9 +12,9 @@ from numpyro.distributions.distribution import validation_enabled
 
 from ..containers import Container
 from ..model.call import abstract, is_array, is_integer
+from ..model.checksums import contradiction
 from ..model.jaxpr import reaching
 from ..model.trace import ONE_RUN_AT_A_TIME
-from ..model.values import contradiction
 from . import arguments as kinds
 from .arguments import Path, Reading, Trial, text_of
 from .search import Explanation, Search

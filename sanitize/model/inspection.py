@@ -14,8 +14,9 @@ from .call import Call, shape_of
 from .given import given_and_parents
 from .jaxpr import NOTHING, ROW_BY_ROW, Labels, ancestors, drawn_from, reversed_series, rows_may_meet, uses
 from .ranges import OutOfRange, out_of_range
+from .replay import Programs
+from .rows import Statistic, find_statistic
 from .sizes import Size, Sizes, cut, find_sizes, numbered
-from .statistics import Statistic, find_statistic
 from .targets import Observation, observable_sites, observations, targets_of, with_its_data
 from .trace import Dim, Run, Site, run, try_run
 
@@ -112,8 +113,14 @@ class Inspection:
         offered = [n for n in recorded if n not in kept and not any({*self.rows} & f for f in of[n])]
         # through latents with values for rows, as of a Gaussian process, rows are to act on each other
         row_level = [n for n in run.named("latent") if any({*self.rows} & f for f in of[n])]
-        draw = {**draw, **{n: np.zeros(run.sites[n].shape or (), run.sites[n].dtype) for n in row_level}}
-        return find_statistic(self.call, rows, others, draw, kept, offered) if rows else None
+        draw = {n: value for n, value in draw.items() if n not in run.scanned}  # few rows are fewer steps
+        draw.update({n: np.zeros(run.sites[n].shape or (), run.sites[n].dtype) for n in row_level})
+        return find_statistic(self.call, rows, others, draw, kept, offered, self.programs) if rows else None
+
+    @functools.cached_property
+    def programs(self) -> Programs:
+        """Runs on few rows that were traced: for other values of the same shapes the model is not run again."""
+        return {}
 
     @functools.cached_property
     def observations(self) -> tuple[Observation, ...]:

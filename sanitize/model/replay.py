@@ -25,6 +25,7 @@ from .trace import ONE_RUN_AT_A_TIME, trace_model
 
 Draw = Mapping[str, Any]  # one draw: the value of each site
 Rows = tuple[Axis, ...]  # the axes of one size
+Programs = dict[str, Any]  # what was traced, by the shapes and plain values that it was traced for
 View = Callable[[Any], Iterable[Any]]  # which parts of an array are compared
 
 # Two values are the same if they differ by less than this share of the largest number in the array. The same
@@ -36,6 +37,8 @@ FEW = 8  # rows of a short run
 NEAR = 2  # a lag reaches so many rows
 
 RAISE = False  # tests set it: a mistake of ours is then an exception, and no silence
+
+_PLAIN = (bool, int, float, complex, str, type(None))
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -62,7 +65,8 @@ class Replayed(NamedTuple):
 
     kind: str  # that of a `Site`
     value: Any
-    fn: Any  # the distribution of a latent or observed site, with its masks
+    fn: Any  # the distribution of a latent or observed site, with its masks; None after `replay_again`
+    shape: Shape  # of one draw
     arrays: Mapping[str, Any]  # what it is drawn with, by parameter; of a deterministic site its value
 
 
@@ -72,19 +76,17 @@ Outcome = Mapping[str, Replayed]
 def replay(call: Call, draw: Draw, kept: Collection[str] = (), key: Any = None) -> Outcome:
     """Run the model with a draw put in. It raises what the model raises: ask through `attempt`.
 
-    What the draw does not name is drawn with the key. A value for another number of rows is repeated, or cut. Observed
-    sites keep their data. Of deterministic sites only those in ``kept`` are put in.
+    What the draw does not name is drawn with the key. Observed sites keep their data. Of deterministic sites only those
+    in ``kept`` are put in.
     """
 
     def put_in(message: dict[str, Any]) -> Any:
         name, kind = message["name"], message["type"]
         if name not in draw or message.get("is_observed"):
             return None
-        if kind == "deterministic":
-            return jnp.asarray(draw[name]) if name in kept else None
-        if kind == "sample":
-            return _fitted_to(message, draw[name])
-        return draw[name]
+        if kind == "deterministic" and name not in kept:
+            return None
+        return jnp.asarray(draw[name])
 
     model = handlers.substitute(call.model, substitute_fn=put_in)
     arrays = [call.leaves[i] for i in call.traced]
@@ -92,19 +94,39 @@ def replay(call: Call, draw: Draw, kept: Collection[str] = (), key: Any = None) 
     return {name: _replayed(message) for name, message in trace.items()}
 
 
-def _fitted_to(message: Mapping[str, Any], value: Any) -> Any:
-    """A draw for other rows: the same numbers again, or fewer of them. None: it cannot be that of this site."""
-    if "_scan_current_index" in message["infer"]:
-        return value  # the whole series, of which `scan` takes the step
-    shape = (*message["kwargs"].get("sample_shape", ()), *message["fn"].shape())
-    if np.shape(value) == shape:
-        return jnp.asarray(value)
-    value = np.asarray(value)
-    if value.ndim != len(shape) or 0 in value.shape:
-        return None
-    for dim, length in enumerate(shape):
-        value = value.take(np.arange(length) % value.shape[dim], dim)
-    return jnp.asarray(value)
+def replay_again(call: Call, draw: Draw, kept: Collection[str], programs: Programs) -> Outcome:
+    """The same of what is drawn, where many runs differ in values only: the model is traced for the first of them.
+
+    A model that needs values is run each time, and so is one with a frame among its arguments.
+    """
+    known = [leaf for i, leaf in enumerate(call.leaves) if i not in call.traced]
+    if call.mode != "abstract" or not all(isinstance(leaf, _PLAIN) for leaf in known):
+        return replay(call, draw, kept)
+    arrays = [jnp.asarray(call.leaves[i]) for i in call.traced]
+    draw = {name: jnp.asarray(value) for name, value in draw.items()}
+    types = jax.tree_util.tree_map(lambda x: (x.shape, x.dtype), (arrays, draw))
+    identity = repr((call.traced, known, sorted(kept), types))
+    if identity not in programs:
+        programs[identity] = _traced(call, arrays, draw, kept)
+    closed, tree, plain = programs[identity]
+    inputs = jax.tree_util.tree_leaves((arrays, draw))
+    outputs = jax.core.eval_jaxpr(closed.jaxpr, closed.consts, *inputs)
+    values = jax.tree_util.tree_unflatten(tree, outputs)
+    return {name: plain[name]._replace(value=value, arrays=made) for name, (value, made) in values.items()}
+
+
+def _traced(call: Call, arrays: Sequence[Any], draw: Draw, kept: Collection[str]) -> tuple[Any, Any, Outcome]:
+    """The jaxpr of a run, how its outputs are folded, and what of its sites is no value."""
+    plain: dict[str, Replayed] = {}
+
+    def run(arrays: Sequence[Any], draw: Draw) -> Any:
+        outcome = replay(call.with_leaves(dict(zip(call.traced, arrays))), draw, kept)
+        plain.update({name: site._replace(value=None, fn=None, arrays={}) for name, site in outcome.items()})
+        drawn = {name: site for name, site in outcome.items() if site.fn is not None}  # other values may be anything
+        return {name: (site.value, site.arrays) for name, site in drawn.items()}
+
+    closed, shapes = jax.make_jaxpr(run, return_shape=True)(arrays, draw)
+    return closed, jax.tree_util.tree_structure(shapes), plain
 
 
 def _replayed(message: Mapping[str, Any]) -> Replayed:
@@ -112,13 +134,30 @@ def _replayed(message: Mapping[str, Any]) -> Replayed:
     if kind == "sample":
         fn = message["fn"]
         kind = "observed" if message["is_observed"] else "latent"
-        return Replayed(kind, value, fn, dict(parameters(unmasked(fn))))
-    return Replayed(kind, value, None, {"value": value} if kind == "deterministic" else {})
+        return Replayed(kind, value, fn, tuple(fn.shape()), dict(parameters(unmasked(fn))))
+    arrays = {"value": value} if kind == "deterministic" else {}
+    return Replayed(kind, value, None, np.shape(value) if arrays else (), arrays)
 
 
 def latents_of(outcome: Outcome) -> dict[str, Any]:
     """The draw that a run was made with."""
     return {name: site.value for name, site in outcome.items() if site.kind == "latent"}
+
+
+def repeated(draw: Draw, outcome: Outcome) -> dict[str, Any]:
+    """A draw for the rows of another run: the same numbers of a latent again, or fewer of them."""
+    found = dict(draw)
+    for name, value in draw.items():
+        if name not in outcome or outcome[name].kind != "latent":
+            continue
+        value, shape = np.asarray(value), outcome[name].shape
+        if value.ndim != len(shape) or 0 in value.shape:
+            del found[name]
+            continue
+        for dim, length in enumerate(shape):
+            value = value.take(np.arange(length) % value.shape[dim], dim)
+        found[name] = value
+    return found
 
 
 # ---------------------------------------------------------------------------------------------------- few rows
@@ -129,14 +168,14 @@ def few_rows(call: Call, sizes: Iterable[Rows]) -> tuple[Call, dict[Rows, int]] 
 
     None where values are not known, or cannot be made fewer.
     """
-    call = replace(with_defaults(call), mode="concrete")
-    used = {axis.length for axis in lengths_of(call)}
+    concrete = replace(with_defaults(call), mode="concrete")  # so that values are taken, and not shapes alone
+    used = {axis.length for axis in lengths_of(concrete)}
     free = (n for n in itertools.count(FEW) if n not in used)
     lengths = {axes: next(free) for axes in dict.fromkeys(sizes)}
-    few = resized(call, [(axis, n) for axes, n in lengths.items() for axis in axes])
+    few = resized(concrete, [(axis, n) for axes, n in lengths.items() for axis in axes])
     if few is None or any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in few.leaves):
         return None
-    return few, lengths
+    return replace(few, mode=call.mode), lengths
 
 
 # -------------------------------------------------------------------------------------------------- what differs
@@ -189,7 +228,7 @@ def whole(array: Any) -> Iterator[Any]:
     yield array
 
 
-def rows_at(stay: Sequence[bool]) -> View:
+def rows_at(stay: Any) -> View:
     """A `View` of these rows along all dimensions of rows: arrays that have none are compared as a whole."""
 
     def view(array: Any) -> Iterator[Any]:
@@ -200,7 +239,7 @@ def rows_at(stay: Sequence[bool]) -> View:
     return view
 
 
-def rows_along_each(stay: Sequence[bool]) -> View:
+def rows_along_each(stay: Any) -> View:
     """A `View` of these rows along one dimension after the other: arrays that have none are not compared."""
 
     def view(array: Any) -> Iterator[Any]:
@@ -212,12 +251,3 @@ def rows_along_each(stay: Sequence[bool]) -> View:
 
 def _dims_of(array: Any, n: int) -> list[int]:
     return [dim for dim, length in enumerate(np.shape(array)) if length == n]
-
-
-def shapes_differ(before: Outcome, after: Outcome, sites: Iterable[str]) -> bool:
-    """Whether sites have other shapes, so that they are not compared."""
-    return any(_shape(before[site]) != _shape(after[site]) for site in sites)
-
-
-def _shape(site: Replayed) -> Shape:
-    return tuple(np.shape(site.value)) if site.fn is None else tuple(site.fn.shape())

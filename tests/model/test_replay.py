@@ -9,7 +9,7 @@ from numpyro.contrib.control_flow import scan
 
 from sanitize.model import replay as engine
 from sanitize.model.call import Call
-from sanitize.model.replay import attempt, differ, differences, few_rows, replay, rows_along_each, rows_at, whole
+from sanitize.model.replay import attempt, differ, differences, few_rows, repeated, replay, replay_again, rows_along_each, rows_at, whole
 
 X = np.arange(20.0, dtype=np.float32)
 
@@ -23,7 +23,8 @@ def regression(x, y=None):
 
 def test_a_draw_is_put_in_and_repeated_for_other_rows():
     call = Call.of(regression, (X,), {})
-    outcome = replay(call, {"slope": np.float32(2.0), "noise": np.array([1.0, 2.0]), "mu": np.zeros(20)})
+    draw = {"slope": np.float32(2.0), "noise": np.array([1.0, 2.0]), "mu": np.zeros(20)}
+    outcome = replay(call, repeated(draw, replay(call, {})))
     np.testing.assert_allclose(outcome["mu"].value, 2 * X)
     np.testing.assert_allclose(outcome["y"].arrays["loc"], 2 * X + np.tile([1.0, 2.0], 10))
     assert (outcome["y"].kind, outcome["mu"].kind) == ("latent", "deterministic")
@@ -34,6 +35,22 @@ def test_a_recorded_value_is_put_in_only_if_it_is_kept():
     outcome = replay(call, {"noise": np.zeros(20), "mu": np.ones(20), "y": np.zeros(20)}, kept=("mu",))
     np.testing.assert_allclose(outcome["y"].arrays["loc"], 1.0)
     np.testing.assert_allclose(outcome["y"].value, X)  # data stay
+
+
+def test_runs_that_differ_in_values_only_run_the_model_once():
+    runs = []
+
+    def model(x):
+        runs.append(x)
+        numpyro.sample("y", dist.Normal(numpyro.sample("slope", dist.Normal()) * x, 1.0))
+
+    programs = {}
+    for slope in (1.0, 2.0):
+        for x in (X, X + 1):
+            outcome = replay_again(Call.of(model, (x,), {}), {"slope": np.float32(slope)}, (), programs)
+            np.testing.assert_allclose(outcome["y"].arrays["loc"], slope * x)
+            assert (outcome["y"].kind, outcome["y"].shape) == ("latent", (20,))
+    assert len(runs) == 1
 
 
 def test_a_series_in_a_scan_is_put_in_step_by_step():

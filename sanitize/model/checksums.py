@@ -1,0 +1,167 @@
+"""Recorded deterministic values are checksums: computed anew from the recorded latents, they are what was recorded.
+
+If they are, the arguments that have a part in them are those of the fit. If they are not, though latents alone have a
+part in them, this is not the model of the fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..errors import listing
+from .call import Call
+from .jaxpr import CLOSED_OVER, KEY, NOTHING, Labels, computation, flow
+from .replay import Draw, Outcome, attempt, differ, replay
+from .trace import Run
+
+Names = Sequence[str]
+Recorded = Callable[[Names], Mapping[str, Any]]  # a few draws of entries, ``(draws, *per-draw shape)``
+
+_ARGUMENT, _ENTRY = "an argument", "an entry"  # what a value can be computed from, beside what `jaxpr` names
+
+
+def contradiction(
+    call: Call,
+    run: Run,
+    recorded: Recorded,
+    entries: Names,
+    others: Sequence[Call] = (),
+    known: dict[Hashable, list[str]] | None = None,
+) -> str | None:
+    """What speaks against the deterministic entries being those of this run; None: nothing does.
+
+    Not compared is a value that depends on array arguments, on data that the model closes over, or on what is different
+    in ``others`` (calls with other made-up sizes): what those were in the fit is not known. ``known`` keeps what was
+    computed.
+    """
+    checksums = _Checksums(call, run, entries)
+    if not checksums.computed:
+        return None
+    sources = checksums.sources()
+    drawn = [name for name in checksums.computed if KEY in sources[name]]
+    if drawn:
+        return f"{listing(drawn)} would be drawn anew: with the recorded latents given, the random key decides"
+    constant = [name for name in checksums.computed if sources[name] <= {_ARGUMENT, CLOSED_OVER}]
+    draws = recorded(constant) if constant else {}
+    varying = [name for name in constant if differ(draws[name], np.broadcast_to(draws[name][:1], draws[name].shape))]
+    if varying:
+        return f"the recorded draws of {listing(varying)} differ, but no latent has a part in them"
+    if call.mode != "abstract":
+        return None
+    comparable = [name for name in checksums.computed if sources[name] <= {_ENTRY}]
+    for other in others if comparable else ():
+        elsewhere = _Checksums(other, run, entries)
+        comparable = [name for name in comparable if elsewhere.computation([name]) == checksums.computation([name])]
+    known = {} if known is None else known
+    how = checksums.computation(comparable)
+    if how not in known:
+        # what is not used of the arguments is neither computed nor transferred
+        zeros = [np.broadcast_to(np.zeros((), x.dtype), x.shape) for x in call.shapes]
+        known[how] = checksums.different(comparable, zeros, recorded)
+    if known[how]:
+        return f"{listing(known[how])} computed from the recorded latents is not what was recorded"
+    return None
+
+
+def recomputed(call: Call, run: Run, recorded: Recorded, entries: Names) -> frozenset[str]:
+    """The deterministic entries that the model computes anew, from the recorded latents and from these arguments.
+
+    They prove that the arguments are those of the fit. Left out is what no argument has a part in.
+    """
+    return attempt(_recomputed, call, run, recorded, entries) or frozenset()
+
+
+def _recomputed(call: Call, run: Run, recorded: Recorded, entries: Names) -> frozenset[str]:
+    arrays = [call.leaves[i] for i in call.traced]
+    checksums = _Checksums(call, run, entries)
+    if not checksums.computed or any(isinstance(array, jax.ShapeDtypeStruct) for array in arrays):
+        return frozenset()
+    sources = checksums.sources()
+    argument = _ARGUMENT if call.mode == "abstract" else CLOSED_OVER  # values stand in the jaxpr as constants
+    known = {_ARGUMENT, _ENTRY, CLOSED_OVER}
+    telling = [name for name in checksums.computed if argument in sources[name] and sources[name] <= known]
+    return frozenset(telling).difference(checksums.different(telling, arrays, recorded))
+
+
+class _Checksums:
+    """The deterministic entries of a call, and how they are computed from its latents."""
+
+    def __init__(self, call: Call, run: Run, entries: Names):
+        self.call, self.run = call, run
+        known = [name for name in entries if name in run.sites]
+        self.computed = [name for name in known if run.sites[name].kind == "deterministic"]
+        self.latents = [name for name in known if run.sites[name].kind == "latent"]
+        if self.computed:
+            self.jaxpr, self.owners = self._traced()
+
+    def _replay(self, arrays: Sequence[Any], latents: Draw, key: Any = None) -> Outcome:
+        return replay(self.call.with_leaves(dict(zip(self.call.traced, arrays))), latents, key=key)
+
+    def _traced(self) -> tuple[Any, list[str]]:
+        """The jaxpr that computes the values from arguments, key and latents, and whose its outputs are.
+
+        Besides, it has the values that are drawn: latents without an entry, and the indices of a subsample.
+        """
+        owners: list[str] = []
+
+        def compute(arrays: Any, key: Any, latents: Draw) -> list[Any]:
+            values: list[Any] = []
+            del owners[:]
+            for name, site in self._replay(arrays, latents, key).items():
+                is_drawn = site.kind == "plate" or (site.kind == "latent" and name not in latents)
+                if is_drawn or name in self.computed:
+                    leaves = jax.tree_util.tree_leaves(site.value)
+                    values += map(jax.numpy.asarray, leaves)
+                    owners.extend([name] * len(leaves))
+            return values
+
+        key = jax.eval_shape(lambda: jax.random.PRNGKey(0))
+        sites = [self.run.sites[name] for name in self.latents]
+        latents = [jax.ShapeDtypeStruct(site.shape or (), site.dtype) for site in sites]
+        jaxpr = jax.make_jaxpr(compute)(self.call.shapes, key, dict(zip(self.latents, latents))).jaxpr
+        return jaxpr, owners
+
+    def sources(self) -> Mapping[str, Labels]:
+        """What each value is computed from: arguments, the key, entries, data closed over, or latents by name.
+
+        A latent without an entry ends the search, as in `sites`: it stands for the key that it is drawn with.
+        """
+        labels = [_ARGUMENT] * len(self.call.traced) + [KEY] + [_ENTRY] * len(self.latents)
+        given = {variable: frozenset({label}) for variable, label in zip(self.jaxpr.invars, labels)}
+        given.update(dict.fromkeys(self.jaxpr.constvars, frozenset({CLOSED_OVER})))
+        owned = list(zip(self.jaxpr.outvars, self.owners))
+        ends = {}
+        for variable, name in owned:
+            if name not in self.computed and not hasattr(variable, "val"):
+                ends[variable] = frozenset({name})
+        found = flow(self.jaxpr, given, ends, frozenset({CLOSED_OVER}))
+        sources = dict.fromkeys(self.computed, NOTHING)
+        for variable, name in owned:
+            if name in sources:
+                sources[name] |= found.of(variable)
+        return sources
+
+    def computation(self, names: Names) -> Hashable:
+        """How these are computed: equal if two calls compute the same."""
+        return computation(self.jaxpr, [v for v, name in zip(self.jaxpr.outvars, self.owners) if name in names])
+
+    def different(self, names: Names, arrays: Sequence[Any], recorded: Recorded) -> list[str]:
+        """Those that are, computed anew from these arguments and the recorded latents, not what was recorded."""
+        if not names:
+            return []
+
+        @jax.jit
+        def compute(arrays: Any, latents: Draw) -> dict[str, Any]:
+            outcome = self._replay(arrays, latents)
+            return {name: outcome[name].value for name in names}
+
+        draws = recorded([*names, *self.latents])
+        different: set[str] = set()
+        for i in range(len(draws[names[0]])):
+            values = compute(arrays, {name: draws[name][i] for name in self.latents})
+            different.update(name for name in names if differ(values[name], draws[name][i]))
+        return [name for name in names if name in different]

@@ -1,0 +1,276 @@
+"""The laws of rows: a row is drawn as it is drawn alone, and a latent's value stays in its row.
+
+Both are asked of the model on a few rows, with one draw. Rows act on each other through the arguments (a mean, a
+maximum, quantiles, ranks, the first row) if other values in half of the rows change what is drawn at the other half.
+Rows beside those that changed are not looked at: a lag reaches its neighbours, and is no statistic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from .axes import like, taken
+from .call import Call, is_array
+from .replay import (
+    NEAR,
+    Draw,
+    Moved,
+    Outcome,
+    Programs,
+    Rows,
+    attempt,
+    differences,
+    few_rows,
+    latents_of,
+    repeated,
+    replay,
+    replay_again,
+    rows_along_each,
+    rows_at,
+)
+
+Kinds = Mapping[int, str]  # of arguments: the kinds of numbers that change in them
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """What is drawn at one row depends on other rows.
+
+    Attributes
+    ----------
+    arguments : tuple of str
+        Whose values at other rows have a part in it.
+    target : str
+        The site that is drawn.
+    parameter : str
+        The parameter of its distribution that moves most.
+    moves : float
+        By how much, if half of the rows are others.
+    keep : tuple of str
+        Deterministic sites that make the rows independent if their recorded values are kept.
+    """
+
+    arguments: tuple[str, ...]
+    target: str
+    parameter: str
+    moves: float
+    keep: tuple[str, ...]
+
+
+def find_statistic(
+    call: Call,
+    rows: Mapping[Rows, Collection[str]],
+    others: Collection[Rows],
+    draw: Draw,
+    kept: Collection[str],
+    offered: Sequence[str],
+    programs: Programs,
+) -> Statistic | None:
+    """The first statistic along one of these sizes; None: there is none, or it cannot be told.
+
+    ``rows`` are the sizes looked at, each with the targets that follow it, ``others`` all that can be made shorter,
+    ``draw`` is one draw by name. Deterministic sites in ``kept`` have their recorded values; ``offered`` ones could.
+    """
+
+    def find() -> Statistic | None:
+        short = few_rows(call, [*rows, *others])
+        if short is None:
+            return None
+        few, lengths = short
+        draw_of_few = repeated(draw, replay_again(few, {}, (), programs))
+        for axes, targets in rows.items():
+            dims = {axis.leaf: int(axis.dim) for axis in axes if axis.is_of_array}
+            meeting = _Meeting(few, dims, lengths[axes], targets, draw_of_few, programs)
+            if found := meeting.statistic(kept, offered):
+                return found
+        return None
+
+    return attempt(find)
+
+
+@dataclass(frozen=True)
+class _Meeting:
+    """The rows of one size: whether they act on each other. There are ``n``, along ``dims`` of arguments."""
+
+    few: Call
+    dims: Mapping[int, int]
+    n: int
+    targets: Collection[str]
+    draw: Draw
+    programs: Programs
+
+    def statistic(self, kept: Collection[str], offered: Sequence[str]) -> Statistic | None:
+        for base, kinds, are_labels in self.bases():
+            move = self.largest_move(base, kinds, kept)
+            if move is None:
+                continue
+            alone = [i for i in kinds if self.largest_move(base, {i: kinds[i]}, kept)]
+            acting = {i: kinds[i] for i in alone or kinds}
+            # not all together: beside labels, a plain index counts by its size, but moves no other row
+            if are_labels and not self.count_by_size(base, acting, kept):
+                continue
+            if alone and all(map(self.is_table, alone)):
+                continue
+            arguments = tuple(self.few.names[i] for i in acting)
+            parameter = move.parameter.rpartition(".")[2]
+            return Statistic(arguments, move.site, parameter, move.by, self.settled_by(base, kinds, kept, offered))
+        return None
+
+    def settled_by(self, base: Call, kinds: Kinds, kept: Collection[str], offered: Sequence[str]) -> tuple[str, ...]:
+        """The fewest of the offered sites with which no row acts on another; empty: they do all the same."""
+        if not offered or self.largest_move(base, kinds, {*kept, *offered}):
+            return ()
+        keep = tuple(offered)
+        for name in offered:
+            fewer = tuple(other for other in keep if other != name)
+            if fewer and not self.largest_move(base, kinds, {*kept, *fewer}):
+                keep = fewer
+        return keep
+
+    def bases(self) -> Iterator[tuple[Call, Kinds, bool]]:
+        """Calls to start from, the kinds of numbers of each argument that change, and whether they may be labels.
+
+        Where the model sees values, integers may be labels, which `np.unique` numbers by what others there are.
+        """
+        leaves, sees_no_values = self.few.leaves, self.few.mode == "abstract"
+        traced = [i for i in self.dims if sees_no_values and is_array(leaves[i])]
+        yield self.few, {i: "biufc" if i in traced else "fc" for i in self.dims}, False
+        integers = [i for i in self.dims if _has_integers(leaves[i])]
+        codes = [i for i in integers if i in traced]
+        if codes:
+            first = np.zeros(self.n, int)  # all rows in one group
+            alike = {i: _with_rows(leaves[i], self.dims[i], first, "iu") for i in codes}
+            yield self.few.with_leaves(alike), dict.fromkeys(self.dims, "fc"), False
+        labels = [i for i in integers if i not in traced]
+        if labels:
+            yield self.few, dict.fromkeys(labels, "iu"), True
+
+    def largest_move(self, base: Call, kinds: Kinds, kept: Collection[str]) -> Moved | None:
+        """What moves most at rows that stayed, if half of the rows are others; None: nothing does."""
+        n, half = self.n, self.n // 2
+        rows = np.arange(n)
+        first, last = rows < half, rows >= n - half
+        before = self.run(base, self.draw, kept)
+        found: list[Moved] = []
+        for stay, beyond in ((first, False), (last, False), (last, True)):
+            here = np.flatnonzero(stay)
+            index = np.where(stay, rows, here[rows % half])
+            far = np.convolve(~stay, np.ones(2 * NEAR + 1), "same") == 0
+            changes = {i: _with_rows(base.leaves[i], self.dims[i], index, of, beyond) for i, of in kinds.items()}
+            found += self.moves(before, base.with_leaves(changes), far, kept)
+        return max(found, key=lambda move: move.by, default=None)
+
+    def count_by_size(self, base: Call, kinds: Kinds, kept: Collection[str]) -> bool:
+        """Whether integers count by more than their order: labels do not."""
+        before = self.run(base, self.draw, kept)
+        changes = {i: _with_values(base.leaves[i], lambda x: 2 * x + 1, of) for i, of in kinds.items()}
+        return bool(self.moves(before, base.with_leaves(changes), np.full(self.n, True), kept))
+
+    def moves(self, before: Outcome, changed: Call, stay: Any, kept: Collection[str]) -> list[Moved]:
+        """What differs at rows that stay, given the same latents."""
+        after = self.run(changed, {**self.draw, **latents_of(before)}, kept)
+        return list(differences(before, after, self.targets, rows_at(stay)))
+
+    def is_table(self, leaf: int) -> bool:
+        """Whether an argument that is by accident as long can be longer alone: then rows are looked up in it."""
+        longer = taken(self.few.leaves[leaf], self.dims[leaf], np.arange(self.n + 1) % self.n)
+        before = self.run(self.few, self.draw)
+        draw = {**self.draw, **latents_of(before)}
+        after = attempt(self.run, self.few.with_leaves({leaf: longer}), draw)
+        return after is not None and all(before[name].shape == after[name].shape for name in self.targets)
+
+    def run(self, call: Call, draw: Draw, kept: Collection[str] = ()) -> Outcome:
+        return replay_again(call, draw, kept, self.programs)
+
+
+# ------------------------------------------------------------------------------------------ a latent's value
+
+
+def reaches_other_rows(call: Call, rows: Rows, name: str, dim: int, sites: Collection[str]) -> bool | None:
+    """Whether the value of a latent at one row has a part in what is drawn at rows far from it; None: cannot be told.
+
+    The model is run on a few rows with one draw of all latents, and again with another value at the first row, and at
+    one in the middle. A lag reaches the neighbours of a row, a sum (``cumsum(z)``, ``L @ z``, ``z.mean()``) all rows.
+    ``sites`` are those whose distributions are compared.
+    """
+
+    def reaches() -> bool | None:
+        short = few_rows(call, [rows])
+        if short is None:
+            return None
+        few, lengths = short
+        n = lengths[rows]
+        before = replay(few, {})
+        latents = latents_of(before)
+        value = np.asarray(latents[name])
+        other = _another(few, name, value)
+        for row in (0, value.shape[dim] // 2):
+            at = (slice(None),) * dim + (row,)
+            moved = value.copy()
+            moved[at] = other[at]
+            after = replay(few, {**latents, name: moved})
+            far = rows_along_each(np.abs(np.arange(n) - row) > NEAR)
+            if any(differences(before, after, {*sites} - {name}, far)):
+                return True
+        return False
+
+    return attempt(reaches)
+
+
+def _another(few: Call, name: str, value: Any) -> Any:
+    """Another draw of a latent: discrete values may be drawn twice."""
+    other = value
+    for key in range(1, 6):
+        drawn = replay(few, {}, key=jax.random.PRNGKey(key))[name].value
+        other = np.where(other == value, drawn, other)
+        if (other != value).all():
+            break
+    return other
+
+
+# ------------------------------------------------------------------------------------------ other values in some rows
+
+
+def _has_integers(leaf: Any) -> bool:
+    columns = [leaf[c] for c in leaf] if hasattr(leaf, "columns") or hasattr(leaf, "data_vars") else [leaf]
+    return any(_kind(column) in "iu" for column in columns)
+
+
+def _kind(values: Any) -> str:
+    dtype = values.dtype if hasattr(values, "dtype") else np.asarray(values).dtype
+    return str(getattr(dtype, "kind", "O"))
+
+
+def _with_rows(leaf: Any, dim: int, index: Any, kinds: str, beyond: bool = False) -> Any:
+    """An argument whose rows are these, as far as they hold numbers of such kinds.
+
+    Where that changes nothing (one row, or rows that are all alike), and with ``beyond``, numbers that are no integers
+    become larger than all there are.
+    """
+
+    def rows(values: Any) -> Any:
+        new = values.take(index, dim)
+        if values.dtype.kind == "f" and (beyond or np.array_equal(new, values)):
+            at = (slice(None),) * dim + (np.arange(len(index)) != index,)
+            new[at] = (2 * values.max(dim, keepdims=True) - values.min(dim, keepdims=True) + 0.5).astype(values.dtype)
+        return new
+
+    return _with_values(leaf, rows, kinds)
+
+
+def _with_values(leaf: Any, function: Any, kinds: str) -> Any:
+    if hasattr(leaf, "columns") or hasattr(leaf, "data_vars"):
+        table = leaf.copy()
+        for column in leaf:
+            if _kind(leaf[column]) in kinds and np.shape(leaf[column]):
+                table[column] = like(leaf[column], function(np.asarray(leaf[column])))
+        return table
+    if _kind(leaf) not in kinds:
+        return leaf
+    new = function(np.asarray(leaf))
+    return new.tolist() if isinstance(leaf, list) else like(leaf, new)
