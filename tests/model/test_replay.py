@@ -9,7 +9,18 @@ from numpyro.contrib.control_flow import scan
 
 from sanitize.model import replay as engine
 from sanitize.model.call import Call
-from sanitize.model.replay import attempt, differ, differences, few_rows, repeated, replay, replay_again, rows_along_each, rows_at, whole
+from sanitize.model.replay import (
+    attempt,
+    differ,
+    differences,
+    few_rows,
+    repeated,
+    replay,
+    replay_again,
+    rows_along_each,
+    rows_at,
+    whole,
+)
 
 X = np.arange(20.0, dtype=np.float32)
 
