@@ -15,10 +15,9 @@ from typing import Any
 from ..fit import Fit
 from ..model.axes import with_defaults
 from ..model.call import Shape, is_integer, shape_of
+from ..model.rows import Statistic, reaches_other_rows
 from ..model.sizes import Size
-from ..model.statistics import Statistic
 from ..model.trace import Site, try_run
-from ..model.values import reaches_other_rows
 from ..options import Options
 
 Names = tuple[str, ...]

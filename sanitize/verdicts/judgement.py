@@ -26,8 +26,8 @@ from ..errors import (
 )
 from ..fit import Fit
 from ..model.call import Shape
+from ..model.checksums import contradiction
 from ..model.inspection import Inspection
-from ..model.values import contradiction
 from ..options import Options
 from . import messages
 from .facts import Entry, Facts, Names, Verbs

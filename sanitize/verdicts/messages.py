@@ -11,8 +11,8 @@ from ..errors import listing
 from ..model.call import Shape, is_integer, shape_of
 from ..model.inspection import Inspection
 from ..model.ranges import OutOfRange
+from ..model.rows import Statistic
 from ..model.sizes import Size
-from ..model.statistics import Statistic
 from .facts import Entry, Evidence, Facts, Names, Obstacle, is_of_guide
 from .table import Cause
 
