@@ -289,11 +289,11 @@ def test_regression_with_scalar_coefficients_costs_one_run(runs):
     assert len(runs) == 1
 
 
-def test_regression_with_a_coefficient_vector_costs_two_runs(runs):
-    """One with all lengths changed shows that no coefficient follows what could be a target."""
+def test_regression_with_a_coefficient_vector_costs_three_runs(runs):
+    """One for each size, rows and columns, shows that no coefficient follows what could be a target."""
     entries = {"alpha": np.zeros(5), "beta": np.zeros((5, 3)), "sigma": np.ones(5), "eta": np.zeros((5, 9))}
     strip_deterministic(models.regression, entries, np.zeros((4, 3)))
-    assert len(runs) == 2
+    assert len(runs) == 3
 
 
 def test_a_table_probes_once(runs):

@@ -150,11 +150,9 @@ class Inspection:
 
     def untold(self, name: str) -> frozenset[int]:
         """The dimensions of a site of which it could not be told whether they follow anything."""
-        site, sites = self.run.sites[name], self.run.sites
+        untold = self.sizes.untold(name, self.ends)
         # which of the ends are targets takes further runs, and is asked only where it matters
-        return (
-            self.sizes.untold(site, sites, self.targets) if self.sizes.untold(site, sites, self.ends) else frozenset()
-        )
+        return self.sizes.untold(name, self.targets) if untold else untold
 
     def may_be_rows(self, name: str) -> bool:
         """Whether a site follows what an end follows; if not, it is not row-level, whatever the targets are."""
