@@ -1,97 +1,67 @@
-"""``python -m sanitize``: the problem and its fix, measured on the installed NumPyro."""
+"""``python -m sanitize``: the README's first example, and whether it is right on the installed NumPyro."""
 
 from __future__ import annotations
 
 import argparse
+import functools
+import runpy
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
-import numpy as np
-import numpyro
-import numpyro.distributions as dist
-from numpyro.infer import MCMC, NUTS, Predictive, log_likelihood
+from numpyro.infer import Predictive, log_likelihood
 
-from .behavior import HAZARDS, Hazard, measured, versions
-from .sites import inspect_sites
+from .behavior import HAZARDS, RIGHT, WRONG, Hazard, compared, measured, versions
 from .strip import strip_deterministic
 
-FITTED, NEW = 1000, 200
+LATENTS = ("alpha", "beta", "sigma")  # of the example's model
 
 
-def model(X: Any, y: Any = None) -> None:
-    """The regression of NumPyro issue 1772."""
-    alpha = numpyro.sample("alpha", dist.Normal(0.0, 1.0))
-    beta = numpyro.sample("beta", dist.Normal(0.0, 1.0).expand([X.shape[1]]).to_event(1))
-    sigma = numpyro.sample("sigma", dist.HalfNormal(1.0))
-    with numpyro.plate("data", X.shape[0]):
-        eta = numpyro.deterministic("eta", alpha + X @ beta)
-        numpyro.sample("obs", dist.Normal(eta, sigma), obs=y)
+def run_example() -> dict[str, Any]:
+    """What the example defines, once it has run and printed."""
+    return runpy.run_module("sanitize.example")
 
 
-def simulate(rows: int, seed: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """``(X, y)`` of shapes ``(rows, 3)`` and ``(rows,)``."""
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(rows, 3)).astype(np.float32)
-    noise = rng.normal(scale=0.5, size=rows)
-    return X, (0.3 + X @ np.array([1.0, -2.0, 0.5]) + noise).astype(np.float32)
+def predict(model: Callable[..., Any], X: Any, y: Any, samples: Mapping[str, Any]) -> Any:
+    """Draws of y, shape ``(draws, rows)``."""
+    return Predictive(model, samples)(jax.random.PRNGKey(1), X)["y"]
 
 
-def fit() -> dict[str, Any]:
-    """Posterior samples of 1000 rows: alpha, beta, sigma, and the values recorded at eta."""
-    mcmc = MCMC(NUTS(model), num_warmup=300, num_samples=500, progress_bar=sys.stderr.isatty())
-    mcmc.run(jax.random.PRNGKey(0), *simulate(FITTED, 0))
-    return dict(mcmc.get_samples())
-
-
-def predict(samples: Mapping[str, Any], X: Any, y: Any) -> Any:
-    """Draws of obs, shape ``(draws, rows)``."""
-    return Predictive(model, samples)(jax.random.PRNGKey(1), X)["obs"]
-
-
-def score(samples: Mapping[str, Any], X: Any, y: Any) -> Any:
+def score(model: Callable[..., Any], X: Any, y: Any, samples: Mapping[str, Any]) -> Any:
     """Log likelihood of each row under each draw, shape ``(draws, rows)``."""
-    return log_likelihood(model, samples, X, y)["obs"]
-
-
-def attempt(call: Any, samples: Mapping[str, Any], X: Any, y: Any, truth: Any) -> tuple[bool, str]:
-    """Whether a call gives the truth, bit for bit, and one line of what it gave."""
-    try:
-        result = call(samples, X, y)
-    except Exception as error:  # the crash is what is shown
-        return False, f"crash: {type(error).__name__}: {str(error).splitlines()[0][:70]}"
-    right = np.array_equal(result, truth)
-    word = "right" if right else "SILENTLY WRONG"
-    return right, f"{word}: shape {np.shape(result)}, mean {float(np.mean(result)):.4f}"
+    return log_likelihood(model, samples, X, y)["y"]
 
 
 def show() -> bool:
-    """Fit, predict on other rows with and without stripping; whether the sanitized path was right throughout."""
+    """Run the example, then compare bit for bit with the latents alone; whether the stripped samples are right."""
     print(", ".join(f"{name} {number}" for name, number in versions().items()))
-    print(f"\nFitting the regression of NumPyro issue 1772 on {FITTED} rows ...", flush=True)
-    samples = fit()
-    latents = {name: samples[name] for name in ("alpha", "beta", "sigma")}
-    X_new = simulate(NEW, 1)[0]
-    table = inspect_sites(model, X_new)
-    print(f"\nThe sites of the model for {NEW} new rows, from one abstract run:\n{table!r}")
-    print(f"\nThe verdict on the posterior:\n{table.review(samples)!r}")
+    print("\nThe README's first example, on 100 rows to fit and 100 others to predict ...\n", flush=True)
+    example = run_example()
+    model, samples = example["model"], example["samples"]
+    latents = {name: samples[name] for name in LATENTS}
     all_right = True
-    cases = {f"{NEW} new rows": NEW, f"{FITTED} other rows": FITTED, "one new row": 1}
-    for title, rows in cases.items():
-        X, y = simulate(rows, 1)
-        for name, call, data in (("Predictive", predict, (X,)), ("log_likelihood", score, (X, y))):
-            clean = strip_deterministic(model, samples, *data)
-            truth = call(latents, X, y)
-            right, sanitized = attempt(call, clean, X, y, truth)
-            all_right &= right
+    for title, rows in {"100 other rows": 100, "20 new rows": 20, "one new row": 1}.items():
+        X, y = example["X_new"][:rows], example["y_new"][:rows]
+        clean = strip_deterministic(model, samples, X)
+        for name, call in {"Predictive": predict, "log_likelihood": score}.items():
+            result_of = functools.partial(call, model, X, y)
+            truth = result_of(latents)
+            stock, sanitized = compared(result_of, samples, truth), compared(result_of, clean, truth)
+            all_right &= sanitized[0] == RIGHT
             print(f"\n{name}, {title}")
-            print(f"  samples as they are  {attempt(call, samples, X, y, truth)[1]}")
-            print(f"  strip_deterministic  {sanitized}")
+            print(f"  samples as they are  {in_words(*stock)}")
+            print(f"  strip_deterministic  {in_words(*sanitized)}")
     verdict = "right, bit for bit equal to" if all_right else "NOT equal to"
     print(f"\nThe sanitized path is {verdict} stock NumPyro on the latents alone.")
     return all_right
+
+
+def in_words(outcome: str, detail: str) -> str:
+    """A line of what a call gave, in which what is wrong is loud."""
+    word = outcome.upper() if outcome == WRONG else outcome
+    return f"{word}: {detail}" if detail else word
 
 
 def with_progress(hazards: Sequence[Hazard]) -> Iterator[Hazard]:

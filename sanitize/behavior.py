@@ -76,6 +76,10 @@ class Hazard(NamedTuple):
     rows: int
     fitted_rows: bool = False  # whether x is that of the fit
 
+    def run(self, samples: Mapping[str, Any]) -> Any:
+        """What the call gives with these samples."""
+        return self.call(self.model, samples, self.x)
+
     @property
     def model(self) -> Callable[..., None]:
         return _model(self.entry)
@@ -185,10 +189,11 @@ def measure(hazard: Hazard) -> Outcome:
     """Run one hazard on the samples as they are, and on the stripped ones."""
     samples = posterior(hazard.entry)
     latents = {name: value for name, value in samples.items() if name != hazard.entry}
-    truth = hazard.call(hazard.model, latents, hazard.x)
-    stock, detail = _compare(hazard, samples, truth)
+    truth = hazard.run(latents)
     clean = strip_deterministic(hazard.model, samples, hazard.x, hazard.y, new_rows=True)
-    return Outcome(stock, _compare(hazard, clean, truth)[0], detail)
+    stock, detail = compared(hazard.run, samples, truth)
+    sanitized, _ = compared(hazard.run, clean, truth)
+    return Outcome(stock, sanitized, detail)
 
 
 @cache
@@ -197,23 +202,25 @@ def posterior(entry: str) -> Mapping[str, Any]:
     rng = np.random.default_rng(0)
     names = ("slope",) if entry == "effect" else ("intercept", "slope")
     samples = {name: rng.normal(size=_DRAWS).astype(np.float32) for name in names}
-    recorded = Predictive(_model(entry), samples, return_sites=[entry])(jax.random.PRNGKey(1), _x(_ROWS))
-    return {**samples, **recorded}
+    predictive = Predictive(_model(entry), samples, return_sites=[entry])
+    return {**samples, **predictive(jax.random.PRNGKey(1), _x(_ROWS))}
 
 
 def _model(entry: str) -> Callable[..., None]:
     return _row_effects if entry == "effect" else _regression
 
 
-def _compare(hazard: Hazard, samples: Mapping[str, Any], truth: Any) -> tuple[str, str]:
+def compared(call: Callable[[Mapping[str, Any]], Any], samples: Mapping[str, Any], truth: Any) -> tuple[str, str]:
+    """How a call of stock NumPyro with these samples compares with the truth, and a detail where it is not right."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # stock warns of some of them; a warning is no right result
-            result = hazard.call(hazard.model, samples, hazard.x)
+            result = call(samples)
     except Exception as error:  # what it crashes with differs between versions
         return CRASH, type(error).__name__
     if np.array_equal(result, truth):
         return RIGHT, ""
     if np.shape(result) != np.shape(truth):
         return WRONG, f"shape {np.shape(result)}, should be {np.shape(truth)}"
-    return WRONG, f"off by up to {np.max(np.abs(np.asarray(result) - np.asarray(truth))):.3g}"
+    gap = np.max(np.abs(np.asarray(result) - np.asarray(truth)))
+    return WRONG, f"off by up to {gap:.3g}"

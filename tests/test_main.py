@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import pathlib
+import re
 import sys
 
 import hazard_table
@@ -55,18 +56,17 @@ def test_comparison_sees_a_difference():
     hazard = behavior.HAZARDS[1]
     samples = behavior.posterior("eta")
     latents = {name: value for name, value in samples.items() if name != "eta"}
-    truth = np.array(hazard.call(hazard.model, latents, hazard.x))
-    assert behavior._compare(hazard, latents, truth)[0] == "right"
+    truth = np.array(hazard.run(latents))
+    assert behavior.compared(hazard.run, latents, truth)[0] == "right"
     truth[0, 0] += 1e-6 + abs(truth[0, 0]) * 1e-6
-    assert behavior._compare(hazard, latents, truth)[0] == "silently wrong"
+    assert behavior.compared(hazard.run, latents, truth)[0] == "silently wrong"
 
 
 @pytest.mark.slow
 def test_main_job_fails_if_the_sanitized_path_is_not_right(monkeypatch, capsys):
     """Exit status 1 if stripping did nothing, 0 as it is; the wrong score is shown beside the right one."""
-    draws = {"alpha": (), "beta": (3,), "sigma": (), "eta": (main.FITTED,)}
-    samples = {name: np.full((4, *shape), 0.5, np.float32) for name, shape in draws.items()}
-    monkeypatch.setattr(main, "fit", lambda: samples)
+    example = main.run_example()
+    monkeypatch.setattr(main, "run_example", lambda: example)
     assert main.main([]) == 0
     shown = capsys.readouterr().out
     assert "SILENTLY WRONG" in shown or "0.1" in numpyro.__version__
@@ -74,6 +74,13 @@ def test_main_job_fails_if_the_sanitized_path_is_not_right(monkeypatch, capsys):
     if tuple(int(part) for part in numpyro.__version__.split(".")[:2]) >= (0, 14):
         assert main.main([]) == 1
         assert "NOT equal" in capsys.readouterr().out
+
+
+def test_the_example_is_that_of_the_readme():
+    page = (pathlib.Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    first, second = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[:2]
+    code = (pathlib.Path(main.__file__).parent / "example.py").read_text(encoding="utf-8")
+    assert code.split('"""\n\n', 1)[1] == f"{first}\n{second}"
 
 
 @pytest.mark.parametrize(("terminal", "seconds"), [(True, 1), (True, 0), (False, 1)])
