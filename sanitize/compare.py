@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .containers import Container
+from .containers import Container, per_draw_dims
 from .errors import listing
 from .fit import Fit, equal
 from .model.axes import Axis, with_levels
@@ -171,8 +171,7 @@ class _Search:
             return
         for entry in self.kept:
             shape = self.inspection.run.sites[entry].shape or ()
-            dims = self.samples.dims.get(entry, ())
-            dims = [dim for dim in dims if dim not in ("chain", "draw", "sample")][-len(shape) :] if shape else []
+            dims = per_draw_dims(self.samples, entry)[-len(shape) :] if shape else ()
             for i, dim in enumerate(dims):
                 before = _text(self.samples.labels[dim]) if dim in self.samples.labels else []
                 if not before or i >= len(shape):

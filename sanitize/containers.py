@@ -8,8 +8,8 @@ from __future__ import annotations
 import copy
 import functools
 import sys
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -21,23 +21,15 @@ from .errors import OptionError, SamplesTypeError, a, listing
 from .kinds import Dataset, InferenceData
 
 Shape = tuple[int, ...]
+Dims = tuple[Hashable, ...]
+Arrays = Mapping[str, Any]
+Coords = Mapping[Hashable, Any]
+Positions = Mapping[Hashable, np.ndarray]
 
 POSTERIOR = "posterior"
+WARMUP = "warmup_posterior"
 
 _SAMPLE_POSTERIOR = "guide.sample_posterior(rng_key, svi_result.params, sample_shape=(1000,))"
-
-
-def open(samples: Any, group: str = POSTERIOR) -> Container:
-    """The container of samples; ``group`` says where the draws are, if it has groups. A new kind is one line here."""
-    kinds: tuple[tuple[Any, Callable[[Any], Container]], ...] = (
-        (MCMC, Fitted),
-        (_loaded("xarray", "Dataset"), Labelled),
-        (_loaded("xarray", "DataTree"), lambda t: Tree(t, group) if t.children or not t.data_vars else Node(t)),
-        (_loaded("arviz.data.inference_data", "InferenceData"), lambda idata: Groups(idata, group)),
-        (object, Entries),
-    )
-    return next(make(samples) for kind, make in kinds if isinstance(samples, kind))
-
 
 # What people pass for samples, by the name of its type, and what is to be said of it.
 _MISTAKEN = {
@@ -47,74 +39,101 @@ _MISTAKEN = {
 }
 
 
-class Entries:
-    """A mapping of arrays, a named tuple (as BlackJAX and some kernels have for positions), an open file."""
+def open(samples: Any, group: str = POSTERIOR) -> Container:
+    """The container of samples; ``group`` says where the draws are, if it has groups."""
+    for module, name, kind in _KINDS:
+        if isinstance(samples, getattr(sys.modules.get(module), name, ())):
+            return kind(samples, group)
+    return Entries(samples)
 
+
+class Drawn(NamedTuple):
+    """Arrays that take the place of entries, or are new, in the batch shape; coordinates of dimensions they changed."""
+
+    arrays: Arrays
+    coords: Coords
+
+
+NOTHING = Drawn({}, {})
+_NOTHING_TOLD: Mapping[Any, Any] = {}
+
+
+class _Kind:
+    """What every kind tells, of which it may know nothing."""
+
+    shapes: dict[str, Shape | None]  # as recorded, chains and draws leading; None for a tree of arrays
     batch_ndims: int | None = None  # how many leading dimensions are chains and draws; None: it does not tell
-    arguments: tuple[tuple[Any, ...], Mapping[str, Any]] | None = None  # that the fit had, if it tells
-    constant_data: Mapping[str, Any] = {}  # arrays recorded beside the draws, not loaded
-    observed_data: Mapping[str, Any] = {}
-    dims: Mapping[str, tuple[Hashable, ...]] = {}  # names of the dimensions of an entry, if it has any
-    sample_dims: tuple[Hashable, ...] = ()  # those of them that are chains and draws
-    labels: Mapping[Hashable, Any] = {}  # dimension of an entry -> its coordinate, an array
+    arguments: tuple[tuple[Any, ...], Arrays] | None = None  # that the fit had
+    constant_data: Arrays = _NOTHING_TOLD  # recorded beside the draws, not loaded
+    observed_data: Arrays = _NOTHING_TOLD
+    dims: Mapping[str, Dims] = _NOTHING_TOLD  # names of the dimensions of an entry
+    sample_dims: Dims = ()  # those of them that are chains and draws
+    labels: Coords = _NOTHING_TOLD  # dimension of an entry -> its coordinate, an array
+
+    def of_draws(self) -> Any:
+        """A Dataset of the coordinates of chains and draws; None where there are none."""
+        return None
+
+    def by_draw(self, ndims: int) -> tuple[dict[str, Any], Dims]:
+        """All entries with chains and draws leading, not loaded, and what these dimensions are called."""
+        raise NotImplementedError
+
+    def values(self, names: Collection[str], ndims: int) -> dict[str, Any]:
+        """All draws of these entries, ``(draws, *per-draw shape)``: only these are loaded."""
+        arrays, leading = self.by_draw(ndims)
+        flat = functools.partial(_flat, ndims=len(leading))
+        return {name: jax.tree_util.tree_map(flat, arrays[name]) for name in names}
+
+
+class Entries(_Kind):
+    """A mapping of arrays, a named tuple (as BlackJAX and some kernels have for positions), an open file."""
 
     def __init__(self, samples: Any):
         if isinstance(samples, (SVIRunResult, AutoGuide)):
             raise SamplesTypeError(f"The samples are {a(samples)}, which holds no draws: pass {_SAMPLE_POSTERIOR}.")
         entries = samples._asdict() if hasattr(samples, "_asdict") else samples
         if not isinstance(entries, Mapping):
-            what = next((what for kind, what in _MISTAKEN.items() if kind == type(samples).__name__), "")
+            what = _MISTAKEN.get(type(samples).__name__, "").format(samples)
             raise SamplesTypeError(
-                f"The samples are {a(samples)}, not a mapping of names to arrays{what.format(samples)}: pass what "
+                f"The samples are {a(samples)}, not a mapping of names to arrays{what}: pass what "
                 f"mcmc.get_samples() or guide.sample_posterior() returns, the MCMC itself, or ArviZ's InferenceData or "
                 f"DataTree, as the second argument after the model."
             )
         self.entries = entries
-        # name -> recorded shape of every entry, chains and draws leading; None for a tree of arrays
         self.shapes = {name: _shape(name, value) for name, value in entries.items()}
-
-    def some_draws(self, names: Collection[str], ndims: int, most: int = 3) -> dict[str, Any]:
-        """A few draws of these entries, evenly spread, ``(draws, *per-draw shape)``: only these are loaded."""
-        draws = {}
-        for name in names:
-            batch = np.shape(self.entries[name])[:ndims]
-            total = int(np.prod(batch))
-            chosen = [np.unravel_index(i * total // most, batch) for i in range(min(most, total))]
-            draws[name] = np.stack([np.asarray(self.entries[name][index]) for index in chosen])
-        return draws
 
     def arrays(self, batch_ndims: int) -> dict[str, Any]:
         """The dict that NumPyro wants, with so many leading batch dimensions."""
         return self.entries if isinstance(self.entries, dict) else dict(self.entries)
 
-    def by_draw(self, ndims: int) -> tuple[dict[str, Any], tuple[Hashable, ...]]:
+    def by_draw(self, ndims: int) -> tuple[dict[str, Any], Dims]:
         """All entries with chains and draws leading, not loaded, and what these dimensions are called."""
         return self.arrays(ndims), ("chain", "draw")[2 - ndims :]
 
-    def of_draws(self) -> Any:
-        """A Dataset of the coordinates of chains and draws; None where there are none."""
-        return None
+    def some_draws(self, names: Collection[str], ndims: int, most: int = 3) -> dict[str, Any]:
+        """A few draws of these entries, evenly spread, ``(draws, *per-draw shape)``: only these are loaded."""
+        draws = {}
+        for name in names:
+            value = self.entries[name]
+            batch = np.shape(value)[:ndims]
+            chosen = _evenly(int(np.prod(batch)), most)
+            draws[name] = np.stack([np.asarray(value[np.unravel_index(i, batch)]) for i in chosen])
+        return draws
 
-    def values(self, names: Collection[str], ndims: int) -> dict[str, Any]:
-        """All draws of these entries, ``(draws, *per-draw shape)``: only these are loaded."""
-        return {name: jax.tree_util.tree_map(lambda x: _flat(x, ndims), self.entries[name]) for name in names}
-
-    def take(self, positions: Mapping[Hashable, np.ndarray[Any, Any]]) -> Entries:
+    def take(self, positions: Positions) -> Entries:
         """The same with only these positions of labelled dimensions, in their order."""
         taken = dict(self.entries)
         for name in taken:
             dims = per_draw_dims(self, name)
-            for axis in (i - len(dims) for i, dim in enumerate(dims) if dim in positions):
-                taken[name] = np.take(taken[name], positions[dims[axis]], axis)
+            for axis, dim in enumerate(dims, start=-len(dims)):
+                if dim in positions:
+                    taken[name] = np.take(taken[name], positions[dim], axis)
         return beside(self, taken)
 
-    def keep(self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}) -> Any:
-        """A container of the same type with only these entries: the same array objects, in the same order.
-
-        ``changed`` are arrays that take the place of entries, or are new, in the batch shape; ``coords`` are the
-        coordinates of dimensions that they changed.
-        """
-        kept = {name: self.entries[name] for name in self.entries if name in names} | {**changed}
+    def keep(self, names: Collection[str], drawn: Drawn = NOTHING) -> Any:
+        """What the user passed, with only these entries and what was drawn: the same arrays, in the same order."""
+        kept = {name: value for name, value in self.entries.items() if name in names}
+        kept.update(drawn.arrays)
         if type(self.entries) is dict:
             return kept
         if isinstance(self.entries, dict):  # a defaultdict, say, cannot be made from its items
@@ -122,9 +141,11 @@ class Entries:
             result.clear()
             result.update(kept)
             return result
+        if hasattr(self.entries, "close"):  # an open file (`numpy.load`, h5py) is made from a path
+            return kept
         try:
             return type(self.entries)(kept)  # type: ignore[call-arg]
-        except Exception:  # an open file (`numpy.load`, h5py) is made from a path, if at all
+        except TypeError:
             return kept
 
 
@@ -133,125 +154,120 @@ class Fitted(Entries):
 
     batch_ndims = 1
 
-    def __init__(self, mcmc: MCMC):
+    def __init__(self, mcmc: MCMC, group: str = POSTERIOR):
         if mcmc.last_state is None:
             raise SamplesTypeError("The MCMC holds no samples: call its run method first.")
         super().__init__(mcmc.get_samples())
-        self.mcmc, self.arguments = mcmc, (mcmc._args, mcmc._kwargs)
+        self.mcmc = mcmc
+        self.arguments = (mcmc._args, mcmc._kwargs)
 
     def arrays(self, batch_ndims: int) -> dict[str, Any]:
         return dict(self.mcmc.get_samples(group_by_chain=batch_ndims == 2))
 
-    def by_draw(self, ndims: int) -> tuple[dict[str, Any], tuple[Hashable, ...]]:
+    def by_draw(self, ndims: int) -> tuple[dict[str, Any], Dims]:
         return super().by_draw(2)
 
 
-class Labelled:
+class Labelled(_Kind):
     """An ``xarray.Dataset``, whose dimensions tell chains and draws by name."""
 
-    arguments = None
-    taken = False  # whether the dataset is no longer what it was opened with
-    constant_data: Mapping[str, Any] = {}
-    observed_data: Mapping[str, Any] = {}
+    is_taken = False  # whether the dataset is no longer what it was opened with
 
-    def __init__(self, dataset: Any):
+    def __init__(self, dataset: Any, group: str = POSTERIOR):
         self._look_at(dataset)
 
     def _look_at(self, dataset: Any) -> None:
         self.dataset = dataset
         self.sample_dims = _sample_dims(dataset)
+        self.batch_ndims = len(self.sample_dims)
         self.dims = {name: dataset.variables[name].dims for name in dataset.data_vars}
-        self.shapes: dict[str, Shape | None] = {}  # as those of `Entries`: nothing is loaded or copied
+        self.shapes = {}
         for name in dataset.data_vars:
-            variable = dataset.variables[name]
-            _shape(name, variable)
-            self.shapes[name] = tuple(variable.sizes[dim] for dim in _draws_first(variable.dims, self.sample_dims))
+            _shape(name, dataset.variables[name])
+            self.shapes[name] = self._by_draw(name).shape
+        own = [dim for dim in dataset.dims if dim not in self.sample_dims]
+        self.labels = {dim: dataset.coords[dim].values for dim in own if dim in dataset.coords}
 
-    @property
-    def batch_ndims(self) -> int:
-        return len(self.sample_dims)
+    def _by_draw(self, name: str) -> Any:
+        variable = self.dataset.variables[name]
+        return variable.transpose(*_draws_first(variable.dims, self.sample_dims))
 
-    @functools.cached_property
-    def labels(self) -> Mapping[Hashable, Any]:
-        coords, leading = self.dataset.coords, self.sample_dims
-        own = [dim for dim in self.dataset.dims if dim not in leading and dim in coords]
-        return {dim: coords[dim].values for dim in own}
+    def arrays(self, batch_ndims: int) -> dict[str, Any]:
+        """As `Entries.arrays`."""
+        if batch_ndims == 2:
+            return {name: self._by_draw(name).values for name in self.shapes}
+        return self.values(self.shapes, 1)
 
-    def by_draw(self, ndims: int) -> tuple[dict[str, Any], tuple[Hashable, ...]]:
+    def by_draw(self, ndims: int) -> tuple[dict[str, Any], Dims]:
         """As `Entries.by_draw`."""
-        variables = {name: self.dataset.variables[name] for name in self.dataset.data_vars}
-        leading = self.sample_dims
-        return {n: v.transpose(*_draws_first(v.dims, leading)) for n, v in variables.items()}, leading
+        return {name: self._by_draw(name) for name in self.shapes}, self.sample_dims
 
     def of_draws(self) -> Any:
-        """As `Entries.of_draws`."""
-        leading, dataset = set(self.sample_dims), self.dataset
-        others = [name for name in dataset.coords if not leading.issuperset(dataset.variables[name].dims)]
-        result = dataset.drop_vars([*dataset.data_vars, *others])
+        coords = self.dataset.coords
+        others = [name for name in coords if not {*self.sample_dims}.issuperset(coords[name].dims)]
+        result = self.dataset.drop_vars([*self.shapes, *others])
         result.attrs = {}
         return result
 
     def some_draws(self, names: Collection[str], ndims: int, most: int = 3) -> dict[str, Any]:
         """As `Entries.some_draws`."""
-        total = int(np.prod([self.dataset.sizes[dim] for dim in self.sample_dims]))
-        return Labelled(self.dataset[list(names)]).draws(min(most, total))
+        chosen = Labelled(self.dataset[list(names)]).thinned(most)
+        return chosen.values(names, 1)
 
-    def draws(self, num_samples: int | None = None) -> dict[str, np.ndarray[Any, Any]]:
-        """All entries, ``(draws, *per-draw shape)``; thinned evenly to so many draws: only these are loaded."""
-        dataset, leading = self.dataset, self.sample_dims
-        if num_samples is not None:
-            sizes = tuple(dataset.sizes[dim] for dim in leading)
-            chosen = np.unravel_index(np.arange(num_samples) * int(np.prod(sizes)) // num_samples, sizes)
-            dataset = dataset.drop_vars(list(dataset.coords))  # labels of draws would only be in the way
-            one_by_one = {dim: ("sample", index) for dim, index in zip(leading, chosen)}
-            try:
-                dataset = dataset.isel(one_by_one)
-            except TypeError:  # xarray takes single draws of NumPy's and dask's arrays, but not of JAX's
-                dataset = dataset.map(lambda v: v.copy(data=v.values)).isel(one_by_one)
-            leading = ("sample",)
-        result = {}
-        for name in dataset.data_vars:
-            variable = dataset.variables[name]
-            values = variable.transpose(*_draws_first(variable.dims, leading)).values
-            result[name] = values.reshape(-1, *values.shape[len(leading) :])
-        return result
+    @property
+    def num_draws(self) -> int:
+        """Of all chains."""
+        return int(np.prod([self.dataset.sizes[dim] for dim in self.sample_dims]))
 
-    def arrays(self, batch_ndims: int) -> dict[str, Any]:
-        """As `Entries.arrays`."""
-        draws: dict[str, Any] = self.draws()
-        return {n: x.reshape(self.shapes[n]) for n, x in draws.items()} if batch_ndims == 2 else draws
+    def thinned(self, most: int) -> Labelled:
+        """So many draws, evenly spread, along one dimension: only these are loaded."""
+        sizes = [self.dataset.sizes[dim] for dim in self.sample_dims]
+        chosen = np.unravel_index(_evenly(self.num_draws, most), sizes)
+        one_by_one = {dim: ("sample", index) for dim, index in zip(self.sample_dims, chosen)}
+        dataset = self.dataset.drop_vars(list(self.dataset.coords))  # labels of draws would only be in the way
+        try:
+            return Labelled(dataset.isel(one_by_one))
+        except TypeError:  # xarray takes single draws of NumPy's and dask's arrays, but not of JAX's
+            return Labelled(dataset.map(lambda v: v.copy(data=v.values), keep_attrs=True).isel(one_by_one))
 
-    def values(self, names: Collection[str], ndims: int) -> dict[str, Any]:
-        """As `Entries.values`."""
-        return Labelled(self.dataset[list(names)]).draws() if names else {}
-
-    def take(self, positions: Mapping[Hashable, np.ndarray]) -> Labelled:
+    def take(self, positions: Positions) -> Labelled:
         """As `Entries.take`."""
         taken = copy.copy(self)
-        taken.taken = True
-        vars(taken).pop("labels", None)
+        taken.is_taken = True
         taken._look_at(self.dataset.isel(positions))
         return taken
 
-    def keep(self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}) -> Any:
+    def keep(self, names: Collection[str], drawn: Drawn = NOTHING) -> Any:
         """As `Entries.keep`."""
-        return self._renewed(names, changed, coords) if changed else _only(self.dataset, names)
+        kept = [name for name in self.shapes if name in names]
+        return self._renewed(kept, drawn) if drawn.arrays else _only(self.dataset, kept)
 
-    def _renewed(self, names: Collection[str], changed: Mapping[str, Any], coords: Mapping[Hashable, Any]) -> Any:
+    def _renewed(self, names: Collection[str], drawn: Drawn) -> Any:
         """The Dataset with changed variables; what is no site and has a dimension that they changed, is left out."""
         old = self.dataset
-        new = {}
-        for name, values in changed.items():
-            events = tuple(f"{name}_dim_{i}" for i in range(values.ndim - self.batch_ndims))  # as ArviZ names them
-            dims = tuple(_draws_first(self.dims[name], self.sample_dims)) if name in old else self.sample_dims + events
-            new[name] = dims, values, old[name].attrs if name in old else {}
-        sizes = {dim: n for dims, values, _ in new.values() for dim, n in zip(dims, values.shape)}
+        new: dict[str, Any] = {}
+        sizes: dict[Hashable, int] = {}
+        for name, values in drawn.arrays.items():
+            dims = self._dims_of(name, values.ndim)
+            new[name] = dims, values, old[name].attrs if name in self.shapes else {}
+            sizes.update(zip(dims, values.shape))
         other = {dim for dim, n in sizes.items() if old.sizes.get(dim, n) != n}
-        fits = [n for n in old.data_vars if n in names and n not in new and not other.intersection(old[n].dims)]
-        rest = _only(old, fits).drop_vars([c for c in old.coords if other.intersection(old[c].dims)], errors="ignore")
-        result = rest.assign(new).assign_coords(coords)
-        result = result[[*(name for name in old.data_vars if name in result), *(n for n in new if n not in old)]]
-        return result.assign({n: result[n].transpose(*old[n].dims) for n in new if n in old})
+        fitting = [name for name in names if name not in new and other.isdisjoint(self.dims[name])]
+        result = _only(old, fitting)
+        result = result.drop_vars([name for name in result.coords if other.intersection(result[name].dims)])
+        result = result.assign(new).assign_coords(drawn.coords)
+        # entries and their dimensions in the order that they had
+        for name in new:
+            if name in self.shapes:
+                result[name] = result[name].transpose(*self.dims[name])
+        in_order = [name for name in self.shapes if name in result]
+        return result[in_order + [name for name in new if name not in self.shapes]]
+
+    def _dims_of(self, name: str, ndim: int) -> Dims:
+        """Of an entry, chains and draws leading; one that is new gets names as ArviZ gives them."""
+        if name in self.shapes:
+            return tuple(_draws_first(self.dims[name], self.sample_dims))
+        return (*self.sample_dims, *(f"{name}_dim_{i}" for i in range(ndim - len(self.sample_dims))))
 
 
 class Groups(Labelled):
@@ -264,81 +280,90 @@ class Groups(Labelled):
                 f"The {type(samples).__name__} has no group {group!r}: its groups are "
                 f"{listing(self.names()) or 'none'}. Pass the group that holds the draws, as in samples['prior']."
             )
-        self.constant_data, self.observed_data = self._arrays("constant_data"), self._arrays("observed_data")
+        self.constant_data = self._variables("constant_data")
+        self.observed_data = self._variables("observed_data")
         super().__init__(self.group(group))
 
     def names(self) -> list[str]:
+        """Of the groups."""
         return list(self.samples)
 
     def group(self, name: str) -> Any:
+        """A group as a Dataset."""
         return self.samples[name]
 
-    def _arrays(self, group: str) -> dict[str, Any]:
-        """The arrays of a group by name, not loaded; empty where there is none."""
-        dataset = self.group(group) if group in self.names() else None
-        return {} if dataset is None else {name: dataset.variables[name] for name in dataset.data_vars}
+    def _variables(self, group: str) -> dict[str, Any]:
+        """The variables of a group, not loaded; none where there is no such group."""
+        if group not in self.names():
+            return {}
+        dataset = self.group(group)
+        return {name: dataset.variables[name] for name in dataset.data_vars}
 
-    def cleaned(self) -> list[str]:
-        """The groups that hold draws: the posterior, and its warm-up with it."""
-        return [name for name in (POSTERIOR, f"warmup_{POSTERIOR}") if name in self.names()]
+    def keep(self, names: Collection[str], drawn: Drawn = NOTHING) -> Any:
+        result = self._copied()
+        gone = [name for name in self.shapes if name not in names]
+        for group in (POSTERIOR, WARMUP):
+            if group not in self.names():
+                continue
+            if group == POSTERIOR and (drawn.arrays or self.is_taken):
+                self._put(result, group, super().keep(names, drawn))
+            else:  # what only the warm-up has stays, and as it was
+                self._put(result, group, _without(self._own(result, group), gone))
+        return result
 
-    def keep(self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}) -> Any:
+    def _copied(self) -> Any:
         idata = copy.copy(self.samples)
         # one level deeper, so that neither the groups nor the list of them are shared
-        vars(idata).update({name: copy.copy(value) for name, value in vars(self.samples).items()})
-        for name in self.cleaned():
-            setattr(idata, name, self._cleaned(name, idata[name], names, changed, coords))
+        for name, value in vars(self.samples).items():
+            vars(idata)[name] = copy.copy(value)
         return idata
 
-    def _cleaned(
-        self,
-        group: str,
-        dataset: Any,
-        names: Collection[str],
-        changed: Mapping[str, Any],
-        coords: Mapping[Hashable, Any],
-    ) -> Any:
-        """What only the warm-up has (or only the group judged) stays, and as it was."""
-        if group == POSTERIOR and (changed or self.taken):
-            return Labelled.keep(self, names, changed, coords)
-        return _without(dataset, [name for name in self.dataset.data_vars if name not in names])
+    def _own(self, result: Any, group: str) -> Any:
+        return result[group]
+
+    def _put(self, result: Any, group: str, dataset: Any) -> None:
+        setattr(result, group, dataset)
 
 
 class Tree(Groups):
-    """An ``xarray.DataTree`` of groups, as ArviZ has since version 1."""
+    """An ``xarray.DataTree`` of groups, as ArviZ has since version 1, or one of its groups: ``tree["prior"]``."""
+
+    def __init__(self, tree: Any, group: str = POSTERIOR):
+        self.is_group = bool(tree.data_vars) and not tree.children
+        super().__init__(tree, POSTERIOR if self.is_group else group)
 
     def names(self) -> list[str]:
-        return list(self.samples.children)
+        return [POSTERIOR] if self.is_group else list(self.samples.children)
 
     def group(self, name: str) -> Any:
-        return self.samples.children[name].to_dataset()
+        return self._node(self.samples, name).to_dataset()
 
-    def keep(self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}) -> Any:
-        tree = self.samples.copy()
-        for name in self.cleaned():
-            node = tree.children[name]
-            node.dataset = self._cleaned(name, node.to_dataset(inherit=False), names, changed, coords)
-        return tree
+    def _node(self, tree: Any, group: str) -> Any:
+        return tree if self.is_group else tree.children[group]
+
+    def _copied(self) -> Any:
+        return self.samples.copy()
+
+    def _own(self, result: Any, group: str) -> Any:
+        return self._node(result, group).to_dataset(inherit=False)
+
+    def _put(self, result: Any, group: str, dataset: Any) -> None:
+        self._node(result, group).dataset = dataset
 
 
-class Node(Labelled):
-    """A ``DataTree`` that is itself one group, as in ``tree["prior"]``."""
-
-    def __init__(self, node: Any):
-        self.node = node
-        super().__init__(node.to_dataset())
-
-    def keep(self, names: Collection[str], changed: Mapping[str, Any] = {}, coords: Mapping[Hashable, Any] = {}) -> Any:
-        node = self.node.copy()
-        taken = changed or self.taken
-        node.dataset = super().keep(names, changed, coords) if taken else _only(node.to_dataset(inherit=False), names)
-        return node
+# Where the class of a kind comes from, if it was imported, and what opens it. A new kind is one line here.
+_KINDS: tuple[tuple[str, str, type[Any]], ...] = (
+    ("numpyro.infer", "MCMC", Fitted),
+    ("xarray", "Dataset", Labelled),
+    ("xarray", "DataTree", Tree),
+    ("arviz.data.inference_data", "InferenceData", Groups),
+)
 
 
 Container = Entries | Labelled
 
 
-def beside(samples: Container | None, arrays: Mapping[str, Any]) -> Entries:
+def beside(samples: Container | None, arrays: Arrays) -> Entries:
     """Arrays that NumPyro is given, with what the container that they came from tells of the fit."""
     entries = Entries(arrays)
     if samples is not None:
@@ -349,14 +374,9 @@ def beside(samples: Container | None, arrays: Mapping[str, Any]) -> Entries:
     return entries
 
 
-def per_draw_dims(samples: Container, name: str) -> tuple[Hashable, ...]:
+def per_draw_dims(samples: Container, name: str) -> Dims:
     """The labelled dimensions of an entry but for chains and draws; empty where it has no labels."""
     return tuple(dim for dim in samples.dims.get(name, ()) if dim not in samples.sample_dims)
-
-
-def _flat(x: Any, ndims: int) -> Any:
-    x = x if hasattr(x, "reshape") else np.asarray(x)
-    return x.reshape(-1, *x.shape[ndims:])
 
 
 def posterior_samples(
@@ -406,20 +426,29 @@ def posterior_samples(
             f"The samples are {a(samples)}: posterior_samples reads an InferenceData, DataTree or "
             f"Dataset. A dict of draws, such as mcmc.get_samples() returns, is what Predictive wants already."
         )
-    total = int(np.prod([container.dataset.sizes[dim] for dim in container.sample_dims]))
-    if num_samples is not None and (
-        isinstance(num_samples, bool) or not isinstance(num_samples, int) or not 1 <= num_samples <= total
-    ):
-        raise OptionError(f"num_samples is {num_samples!r}: it has to be between 1 and {total}, as many as there are.")
-    return container.draws(num_samples)
+    if num_samples is not None:
+        total = container.num_draws
+        is_number = isinstance(num_samples, int) and not isinstance(num_samples, bool)
+        if not is_number or not 1 <= num_samples <= total:
+            raise OptionError(
+                f"num_samples is {num_samples!r}: it has to be between 1 and {total}, as many as there are."
+            )
+        container = container.thinned(num_samples)
+    return container.arrays(1)
 
 
-def _loaded(module: str, name: str) -> Any:
-    """A class of a module, if that has been imported, for ``isinstance``."""
-    return getattr(sys.modules.get(module), name, ())
+def _evenly(total: int, most: int) -> np.ndarray:
+    """The numbers of so many draws, or of all if there are fewer, evenly spread."""
+    most = min(most, total)
+    return np.arange(most) * total // max(most, 1)
 
 
-def _sample_dims(dataset: Any) -> tuple[Hashable, ...]:
+def _flat(x: Any, ndims: int) -> Any:
+    x = x if hasattr(x, "reshape") else np.asarray(x)
+    return x.reshape(-1, *x.shape[ndims:])
+
+
+def _sample_dims(dataset: Any) -> Dims:
     """Chain and draw, or what the attribute of ArviZ 1 says (netCDF makes one name of a list of one)."""
     dims, said = dataset.dims, dataset.attrs.get("sample_dims", ())
     for names in ([said] if isinstance(said, str) else said, ("chain", "draw"), ("sample",)):
@@ -442,14 +471,16 @@ def _only(dataset: Any, names: Collection[str]) -> Any:
 
 def _without(dataset: Any, names: Collection[str]) -> Any:
     """The Dataset without these variables, and without the coordinates that only they used."""
-    names = [name for name in names if name in dataset.data_vars]
-    kept = {dim for name in dataset.data_vars if name not in names for dim in dataset.variables[name].dims}
-    unused = {dim for name in names for dim in dataset.variables[name].dims} - kept
+    gone, kept = set[Hashable](), set[Hashable]()
+    for name in dataset.data_vars:
+        (gone if name in names else kept).update(dataset.variables[name].dims)
+    unused = gone - kept
     coords = [name for name in dataset.coords if unused.intersection(dataset.variables[name].dims)]
-    return dataset.drop_vars([*names, *coords])
+    return dataset.drop_vars([*(name for name in names if name in dataset.data_vars), *coords])
 
 
 def _shape(name: Any, value: Any) -> Shape | None:
+    """Of an entry, which has to be an array of numbers, or a tree of arrays."""
     if not isinstance(name, str):
         raise SamplesTypeError(f"The name of entry {name!r} is a {type(name).__name__}: site names are strings.")
     if isinstance(value, (Mapping, tuple)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ import numpy as np
 from jax import random
 
 from .ancestral import Arrays, Outcome, Pass, Positions, every_draw
-from .containers import per_draw_dims
+from .containers import Drawn, per_draw_dims
 from .levels import as_index, continued
 from .model.call import arguments_error
 from .model.trace import is_factor
@@ -22,13 +22,6 @@ from .unchanged import check, refuse_not_finite
 
 # Draws that are worked on at once: a Gaussian process of 500 inputs needs 1 MB a draw for each matrix.
 _PIECE = 128
-
-
-class Drawn(NamedTuple):
-    """What was carried on: arrays in the samples' batch shape, and coordinates of their dimensions."""
-
-    arrays: Arrays
-    coords: Mapping[Hashable, Any]
 
 
 def carried_on(case: Case, review: Review, rng_key: Any) -> Drawn:

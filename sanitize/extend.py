@@ -93,4 +93,4 @@ def extend(
     opened = containers.open(samples)
     case, review = prepare(Inspection.of(call), opened, options)
     drawn = carried_on(case, review, rng_key)
-    return case.samples.keep(review.kept, *drawn) if drawn.arrays else review.apply_to(case.samples)
+    return case.samples.keep(review.kept, drawn) if drawn.arrays else review.apply_to(case.samples)

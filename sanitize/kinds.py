@@ -24,14 +24,14 @@ class InferenceData(Protocol):
     def isel(self) -> Any: ...
 
 
-class Fitted(Protocol):
+class HasSamples(Protocol):
     """A fitted ``MCMC``."""
 
     @property
     def get_samples(self) -> Any: ...
 
 
-class Named(Protocol):
+class HasFields(Protocol):
     """A named tuple of arrays, as BlackJAX has."""
 
     @property
@@ -40,5 +40,5 @@ class Named(Protocol):
 
 # What comes back as what it was, and what comes back as a dict.
 Same = TypeVar("Same", bound=Mapping[str, Any] | Dataset | InferenceData)
-Converted: TypeAlias = Fitted | Named
+Converted: TypeAlias = HasSamples | HasFields
 Samples: TypeAlias = Mapping[str, Any] | Dataset | InferenceData | Converted

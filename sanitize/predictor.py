@@ -17,7 +17,7 @@ from numpyro.distributions import Distribution, ExpandedDistribution, Independen
 
 from . import containers
 from .compiled import Batch, Draws, no_mean
-from .continuation import Drawn, carried_on, key_of_extend
+from .continuation import carried_on, key_of_extend
 from .errors import OptionError, SamplesTypeError, listing
 from .infer import (
     StockPredictive,
@@ -254,7 +254,7 @@ class Predictor:
         arrays, leading = samples.by_draw(len(review.batch_shape))
         sites = inspection.run.sites
         batch_shape = np.shape(next(iter(arrays.values())))[: len(leading)]
-        drawn = Drawn({}, {})
+        drawn = containers.NOTHING
         if self.options.carries_on:
             drawn = carried_on(case, review, key_of_extend(rng_key))
             ndims = len(review.batch_shape)
