@@ -17,8 +17,9 @@ import numpyro.distributions as dist
 from jax import random
 from numpyro import handlers
 
-from .carry import complete, inner
+from .carry import complete
 from .errors import OptionError
+from .model.dists import has_sampler, name_of, unwrapped
 from .model.inspection import Inspection
 from .model.trace import trace_model
 
@@ -26,7 +27,7 @@ Arrays = Mapping[str, Any]
 Positions = Sequence[np.ndarray]  # along each dimension
 
 
-class Outcome(NamedTuple):
+class Passed(NamedTuple):
     """What a pass gives, of each by the name of its site."""
 
     values: Arrays  # of what is carried on
@@ -45,9 +46,8 @@ class Pass:
     computed: Mapping[str, Positions]  # recorded deterministic sites that are compared -> their fitted part
     scored: Collection[str]  # fitted latents whose distribution depends on what is drawn
     ties: Collection[str]  # factors, and observations of latents, that depend on what is drawn
-    idle: Collection[str]  # latents that have no part in any of these: not drawn
 
-    def run(self, key: jax.Array, draw: Arrays) -> Outcome:
+    def run(self, key: jax.Array, draw: Arrays) -> Passed:
         """The pass of one draw."""
         given = _Given(self, key, draw)
         trace = self._trace(True, random.fold_in(key, 0), substitute_fn=given)
@@ -55,7 +55,7 @@ class Pass:
         computed = {}
         for name, at in self.computed.items():
             computed[name] = jnp.asarray(trace[name]["value"])[np.ix_(*at)]
-        return Outcome(values, computed, given.density, given.excess)
+        return Passed(values, computed, given.density, given.excess)
 
     def tied(self, values: Arrays) -> Arrays:
         """The log densities of what ties latents to each other, given all of them in one draw."""
@@ -74,7 +74,7 @@ class Pass:
         inspection = replace(self.inspection, call=call.with_leaves(changed))
         other = replace(self, inspection=inspection)
         draws = {name: x * (1 - 1e-6) if _is_float(x) else x for name, x in draws.items()}
-        nearby: Outcome = other.each(other.run)(keys, draws)
+        nearby: Passed = other.each(other.run)(keys, draws)
         return nearby.computed
 
     def each(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -115,10 +115,8 @@ class _Given:
             if name in self.plan.scored:
                 self.density[name] = jnp.sum(fn.log_prob(self.draw[name]))
             return self.draw[name]
-        if name in self.plan.idle:
-            site = self.plan.inspection.run.sites[name]
-            return jnp.zeros(site.shape, site.dtype)
-        return fn.sample(self._key(name), shape) if _can_be_drawn(fn) else None
+        # of `ImproperUniform` the run itself makes up a value
+        return fn.sample(self._key(name), shape) if has_sampler(fn) else None
 
     def _key(self, name: str) -> jax.Array:
         """It depends on the name alone: what else is drawn changes nothing."""
@@ -131,9 +129,9 @@ class _Given:
         except OptionError as error:
             raise OptionError(f"Latent {name!r} cannot be carried on: {error}.") from None
         except NotImplementedError:
-            kind = type(inner(fn)).__name__
-            raise OptionError(f"Latent {name!r} cannot be carried on: nothing can be drawn from a {kind}.") from None
-        fn = inner(fn)
+            why = f"nothing can be drawn from a {name_of(fn)}"
+            raise OptionError(f"Latent {name!r} cannot be carried on: {why}.") from None
+        fn = unwrapped(fn)
         batch_ndims = value.ndim - fn.event_dim
         event = zip(where[batch_ndims:], value.shape[batch_ndims:])
         if isinstance(fn, dist.MultivariateNormal) and len(where[-1]) < value.shape[-1]:
@@ -154,14 +152,6 @@ def _below_usual(fn: dist.MultivariateNormal, value: Any) -> Any:
     usual = -0.5 * tril.shape[-1] * (1 + jnp.log(2 * jnp.pi))
     usual -= jnp.log(jnp.diagonal(tril, axis1=-2, axis2=-1)).sum(-1)
     return jnp.sum(usual - fn.log_prob(value))
-
-
-def _can_be_drawn(fn: Any) -> bool:
-    try:
-        jax.eval_shape(fn.sample, random.PRNGKey(0))
-    except NotImplementedError:  # `ImproperUniform`: the run itself makes up a value
-        return False
-    return True
 
 
 def _is_float(x: Any) -> bool:

@@ -18,9 +18,7 @@ from jax import lax, random
 from jax.scipy.linalg import solve_triangular
 
 from .errors import OptionError
-from .model.trace import joint_dims
-
-_WRAPPERS = (dist.Independent, dist.ExpandedDistribution, dist.MaskedDistribution)
+from .model.dists import joint_dims, name_of
 
 
 @functools.singledispatch
@@ -81,19 +79,12 @@ def complete(
     grows = [i for i, at in enumerate(own) if len(at) < fresh.shape[lead + i]]
     if any(grows):  # the first of them is the one that rules are for
         raise OptionError(
-            f"it is drawn jointly by a {type(inner(fn)).__name__}, of which not the first dimension of the event "
-            f"grows. Name the latent in redraw="
+            f"it is drawn jointly by a {name_of(fn)}, of which not the first dimension of the event grows. Name the "
+            f"latent in redraw="
         )
     if not grows and all((at == np.arange(len(at))).all() for at in own):
         return past
     return carry_on(fn, random.fold_in(rng_key, 1), past, own[0])
-
-
-def inner(fn: Any) -> Any:
-    """The distribution inside of what only shapes or masks it."""
-    while isinstance(fn, _WRAPPERS):
-        fn = fn.base_dist
-    return fn
 
 
 def _from_first(fn: Any, at: np.ndarray) -> None:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import random
 
-from .ancestral import Arrays, Outcome, Pass, Positions, every_draw
+from .ancestral import Arrays, Pass, Passed, Positions, every_draw
 from .containers import Drawn, per_draw_dims
 from .levels import as_index, continued
 from .model.call import arguments_error
@@ -101,12 +101,7 @@ class _Fitted:
             binds = is_factor(self.sites[name]) or above.get(name)
             if binds and not self.where.keys().isdisjoint(inspection.used(fixed, [name])):
                 ties.append(name)
-        computed = self._fitted_parts()
-        used = inspection.used(fixed, [*computed, *scored, *ties])
-        idle = set(inspection.run.named("latent")).difference(wanted, used, self.kept, inspection.run.scanned)
-        if inspection.call.mode == "eager":
-            idle = set()
-        return Pass(inspection, self.where, wanted, computed, scored, ties, idle)
+        return Pass(inspection, self.where, wanted, self._fitted_parts(), scored, ties)
 
     def _fitted_parts(self) -> dict[str, Positions]:
         """Recorded deterministic values that have become longer together with a latent -> their fitted part.
@@ -156,7 +151,7 @@ def _draw(plan: Pass, values: Arrays, recorded: Arrays, rng_key: Any) -> dict[st
     """All draws, in pieces of one length, so that one compilation serves them. The last overlaps the one before."""
     total = len(jax.tree_util.tree_leaves(values)[0])
     keys = jax.vmap(functools.partial(random.fold_in, rng_key))(jnp.arange(total))
-    run: Callable[..., Outcome] = plan.each(plan.run)
+    run: Callable[..., Passed] = plan.each(plan.run)
     piece = min(_PIECE, total)
     found: dict[str, np.ndarray] = {}
     for start in (*range(0, total - piece, piece), total - piece):

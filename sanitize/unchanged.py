@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from jax import random
 
-from .ancestral import Arrays, Outcome, Pass, every_draw
+from .ancestral import Arrays, Pass, Passed, every_draw
 from .errors import ExtensionError, listing
 
 # What the fitted part may differ by, relative to its largest value. Measured on 100 random and 40 other models:
@@ -46,7 +46,7 @@ class _Gap(NamedTuple):
         return self.size <= tolerance * self.scale
 
 
-def check(plan: Pass, run: Callable[..., Outcome], keys: Any, draws: Arrays, ran: Outcome, recorded: Arrays) -> None:
+def check(plan: Pass, run: Callable[..., Passed], keys: Any, draws: Arrays, ran: Passed, recorded: Arrays) -> None:
     """What was fitted is not to change, seen on the first draws. Only ties and doubts take a further compilation."""
     _refuse_implausible(ran.excess)
     _refuse_changed(plan, keys, draws, ran.computed, recorded)
