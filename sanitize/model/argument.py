@@ -62,9 +62,14 @@ class Argument:
         return ()
 
     @property
+    def dtype(self) -> Any:
+        """What NumPy, JAX or pandas has for one; None where there is none."""
+        return getattr(self.value, "dtype", None)
+
+    @property
     def kind(self) -> str:
         """The kind of the dtype, as NumPy has it; a dash where there is none."""
-        return getattr(getattr(self.value, "dtype", None), "kind", "-")
+        return getattr(self.dtype, "kind", "-")
 
     @property
     def array(self) -> np.ndarray:
@@ -73,16 +78,12 @@ class Argument:
     @property
     def description(self) -> str:
         """Shape and dtype of an array, the type of all else."""
-        value = self.value
-        dtype = getattr(value, "dtype", None)
-        if value is None or isinstance(value, (bool, int, float)):
-            return repr(value)
-        if dtype is None or not hasattr(value, "shape"):
-            return type(value).__name__
-        shape = tuple(value.shape)
+        if self.dtype is None:
+            is_number = isinstance(self.value, (bool, int, float))
+            return repr(self.value) if self.value is None or is_number else type(self.value).__name__
         if self.kind not in _TEXT:
-            return f"{shape} {dtype}"
-        return f"{getattr(dtype, 'str', dtype)[1:]} {shape}"
+            return f"{self.shape} {self.dtype}"
+        return f"{getattr(self.dtype, 'str', self.dtype)[1:]} {self.shape}"
 
     def axis_name(self, name: str, dim: int) -> str:
         """One of its axes, in words."""

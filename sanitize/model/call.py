@@ -1,35 +1,22 @@
-"""A model and the arguments of one call, flat, so that they can be changed one by one."""
+"""A model and the arguments of one call, flat, so that they can be changed one by one: values and lengths."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import jax
 import numpy as np
-from numpyro.distributions import Distribution
-from numpyro.infer import Predictive
-from numpyro.infer.autoguide import AutoGuide
-from numpyro.primitives import Messenger
 
-from ..errors import OPTIONS, ModelArgumentsError, OptionError, meant
-from . import argument
-from .argument import Shape, abstract, is_array, is_integer, is_key, is_value_list
+from ..errors import ModelArgumentsError
+from . import advice, argument
+from .argument import Shape, abstract, is_array, is_integer, is_value_list
 
-__all__ = ["Shape", "abstract", "is_array", "is_integer", "is_key", "is_value_list"]  # moved to `argument`
-
-Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
-
-
-def refuse_other_than_key(key: Any, what: str, as_in: str) -> None:
-    """Refuse all but one key of JAX's random numbers."""
-    if not is_key(key) or (not isinstance(key.dtype, np.dtype) and key.shape != ()):
-        seen = repr(key) if isinstance(key, int) else argument.of(key).description
-        raise OptionError(f"{what} has to be one random key, and is {seen}: {as_in}, with key = jax.random.PRNGKey(0).")
+__all__ = ["Shape", "abstract", "is_array", "is_integer", "is_value_list", "refuse_other_than_key"]  # moved
+refuse_other_than_key = advice.refuse_other_than_key
 
 
 def shape_of(leaf: Any) -> Shape:
@@ -37,15 +24,7 @@ def shape_of(leaf: Any) -> Shape:
     return argument.of(leaf).shape
 
 
-def _own(x: Any) -> Any:
-    """A copy of data that a model could change in place: a run to look leaves the caller's as it is."""
-    if type(x) is np.ndarray:
-        return x.copy()
-    return [_own(v) for v in x] if is_value_list(x) else x
-
-
-def _is_leaf(x: Any) -> bool:
-    return x is None or is_value_list(x)
+Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 
 
 class _InOrder(dict[Any, Any]):
@@ -67,11 +46,22 @@ def _in_order(x: Any) -> Any:
     return x
 
 
+def _is_leaf(x: Any) -> bool:
+    return x is None or is_value_list(x)
+
+
+def _own(x: Any) -> Any:
+    """A copy of data that a model could change in place: a run to look leaves the caller's as it is."""
+    if type(x) is np.ndarray:
+        return x.copy()
+    return [_own(v) for v in x] if is_value_list(x) else x
+
+
 @dataclass(frozen=True)
 class Call:
     """A model and the arguments of one call. `Call.of` validates the model; what is made from a call does not again."""
 
-    model: Callable[..., Any]
+    model: advice.Model
     leaves: tuple[Any, ...] = ()
     names: tuple[str, ...] = ()  # "X", "data['x']"
     treedef: Any = None
@@ -79,8 +69,8 @@ class Call:
     masked: bool = True  # run as `Predictive` runs it; False: as `log_likelihood` does
 
     @classmethod
-    def of(cls, model: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
-        _refuse_other_than_model(model)
+    def of(cls, model: advice.Model, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+        advice.refuse_other_than_model(model)
         return cls(model).with_arguments(args, kwargs)
 
     def with_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
@@ -88,13 +78,13 @@ class Call:
         tree = _in_order((args, dict(kwargs)))
         flat, treedef = jax.tree_util.tree_flatten_with_path(tree, is_leaf=_is_leaf)
         names, leaves = [], []
-        parameters = self.parameters
-        positional = [p.name for p in parameters or () if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        for path, leaf in flat:
-            key = getattr(path[1], "key", getattr(path[1], "idx", None))
-            if isinstance(key, int):
-                key = positional[key] if key < len(positional) else f"args[{key}]"
-            names.append(f"{key}{jax.tree_util.keystr(path[2:])}")
+        positional = [p.name for p in self.parameters or () if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        for (_, first, *rest), leaf in flat:
+            if isinstance(first, jax.tree_util.DictKey):
+                name = first.key
+            else:
+                name = positional[first.idx] if first.idx < len(positional) else f"args[{first.idx}]"
+            names.append(f"{name}{jax.tree_util.keystr(tuple(rest))}")
             # a tracer of the caller's must not outlive the run
             leaves.append(abstract(leaf) if isinstance(leaf, jax.core.Tracer) else leaf)
         return replace(self, leaves=tuple(leaves), names=tuple(names), treedef=treedef)
@@ -110,14 +100,14 @@ class Call:
         """With shapes in place of arrays, if the model runs with them: it can be kept for long."""
         return self.with_leaves(dict(zip(self.traced, self.shapes))) if self.mode == "abstract" else self
 
+    def is_traced(self, leaf: Any) -> bool:
+        """Whether the model gets shape and dtype of this argument only: any length costs the same."""
+        return isinstance(leaf, jax.ShapeDtypeStruct) or (self.mode == "abstract" and is_array(leaf))
+
     @property
     def traced(self) -> tuple[int, ...]:
         """Which arguments are abstract in a run: arrays, where the model does not need their values."""
-        return tuple(
-            i
-            for i, leaf in enumerate(self.leaves)
-            if isinstance(leaf, jax.ShapeDtypeStruct) or (self.mode == "abstract" and is_array(leaf))
-        )
+        return tuple(i for i, leaf in enumerate(self.leaves) if self.is_traced(leaf))
 
     @property
     def shapes(self) -> list[Any]:
@@ -130,24 +120,25 @@ class Call:
 
     def filled(self, arrays: Sequence[Any]) -> Arguments:
         """``args, kwargs`` for a run: ``arrays`` in place of what is `traced`, all else out of the model's reach."""
-        given = dict(zip(self.traced, arrays))
-        leaves = [given[i] if i in given else _own(leaf) for i, leaf in enumerate(self.leaves)]
+        leaves = [_own(leaf) for leaf in self.with_leaves(dict.fromkeys(self.traced)).leaves]
+        for i, array in zip(self.traced, arrays):
+            leaves[i] = array
         return jax.tree_util.tree_unflatten(self.treedef, leaves)
 
     @functools.cached_property
-    def parameters(self) -> list[inspect.Parameter] | None:
-        return parameters_of(self.model)
+    def parameters(self) -> advice.Parameters | None:
+        return advice.parameters_of(self.model)
 
-    @functools.cached_property
+    @property
     def description(self) -> str:
         """``model(X, y=None)``."""
-        return describe_model(self.model)
+        return advice.described(self.model)
 
     def why_not_bound(self) -> str | None:
         """Why the arguments do not fit the model's signature, in Python's words; None where they do."""
         args, kwargs = self.arguments()
         try:
-            inspect.signature(_undecorated(self.model)).bind(*args, **kwargs)
+            inspect.signature(advice.undecorated(self.model)).bind(*args, **kwargs)
         except ValueError:  # no signature to compare with
             return None
         except TypeError as mismatch:
@@ -155,76 +146,95 @@ class Call:
         return None
 
 
-def parameters_of(model: Callable[..., Any]) -> list[inspect.Parameter] | None:
-    """The model's parameters; None where Python cannot tell them."""
-    try:
-        return list(inspect.signature(_undecorated(model)).parameters.values())
-    except (TypeError, ValueError):
-        return None
-
-
-def _refuse_other_than_model(model: Any) -> None:
-    """What cannot be a model: no callable, or one that runs no sites when it is called."""
-    if isinstance(inner := _undecorated(model), AutoGuide):
-        raise ModelArgumentsError(
-            f"{type(inner).__name__} is a guide, not the model: pass the model that it was made "
-            f"for, and guide.sample_posterior(rng_key, params, sample_shape=(1000,)) as the samples."
-        )
-    if not callable(model) or isinstance(model, (Distribution, Predictive)):
-        raise ModelArgumentsError(
-            f"The model has to be a function (or a callable object) of NumPyro primitives, not "
-            f"{type(model).__name__}: pass the model first, without calling it, then the samples."
-        )
-    function = _undecorated(model)
-    while isinstance(function, functools.partial):
-        function = function.func
-    if not inspect.isroutine(function):
-        function = getattr(function, "__call__", function)  # noqa: B004 - the method, not whether there is one
-    if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
-        kind = "generator (it yields)" if inspect.isgeneratorfunction(function) else "coroutine (it is async)"
-        raise ModelArgumentsError(
-            f"{describe_model(model)} is a {kind}: calling it runs none of its sites. Make it a plain function.",
-            signature=describe_model(model),
-        )
-
-
-def _undecorated(model: Callable[..., Any]) -> Callable[..., Any]:
-    """The function under a handler that was used as a decorator: such a handler hides its signature."""
-    while isinstance(model, Messenger) and getattr(model, "__wrapped__", None) is None and model.fn is not None:
-        model = model.fn
-    return model
-
-
-def describe_model(model: Callable[..., Any]) -> str:
-    """``model(X, y=None)``."""
-    model = _undecorated(model)
-    while isinstance(model, functools.partial):
-        model = model.func
-    name = getattr(model, "__name__", type(model).__name__)
-    try:
-        return f"{name}{inspect.signature(model)}"
-    except (TypeError, ValueError):
-        return f"{name}(...)"
-
-
 def arguments_error(call: Call, what: str) -> ModelArgumentsError:
     """The signature, and the call to make."""
-    kinds = inspect.Parameter
-    forms: dict[Any, str] = {kinds.KEYWORD_ONLY: "{0}={0}", kinds.VAR_POSITIONAL: "*{0}", kinds.VAR_KEYWORD: "**{0}"}
-    names = [p.name for p in call.parameters or ()]
     args, kwargs = call.arguments() if call.treedef is not None else ((), {})
-    hints = [
-        f" Instead of {n!r}, {like}= may be meant."
-        for n in kwargs
-        if n not in names and (like := meant(n, [*names, *OPTIONS]))
-    ]
-    if (args or kwargs) and not hints and (absent := re.search(r"missing a required argument: '(\w+)'", what)):
-        hints = [f" If {absent[1]!r} is what is predicted, give it the default None in the model ({absent[1]}=None)."]
-    needed = ", ".join(forms.get(p.kind, "{0}").format(p.name) for p in call.parameters or () if p.default is p.empty)
-    example = f"model, {needed}" if needed else "model"
-    example = f"strip_deterministic({example.replace('model', 'model, samples', 1)}), or inspect_sites({example})"
-    return ModelArgumentsError(
-        f"{call.description} cannot be run with the arguments at hand: {what}. Pass the arguments that you predict "
-        f"with: {example}.{''.join(hints)}",
-        signature=call.description,
-    )
+    return advice.missing_arguments(call.model, args, kwargs, what)
+
+
+def with_defaults(call: Call) -> Call:
+    """The call with integers that were left to their defaults: they may be the number of something."""
+    args, kwargs = call.arguments()
+    for i, p in enumerate(call.parameters or ()):
+        is_passed = p.name in kwargs or (i < len(args) and p.kind is not p.KEYWORD_ONLY)
+        has_name = p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        if has_name and not is_passed and is_integer(p.default) and p.default > 1:
+            call = call.with_keyword(p.name, p.default)
+    return call
+
+
+# ------------------------------------------------------------------------------------------------------- lengths
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Something that has a length: an axis of an argument, an integer, or the different values of a column.
+
+    Attributes
+    ----------
+    leaf : int
+        Which argument of the call.
+    dim : int, str, or None
+        The dimension of an array; the column whose levels these are, None where the argument is the column.
+    length : int
+        How long it is, how large, how many.
+    name : str
+        In words: ``"X[0]"``, ``"J"``, ``"levels of g"``, ``"len(labels)"``.
+    kind : str
+        ``"leading"``, ``"later"``, ``"integer"`` or ``"levels"``.
+    """
+
+    leaf: int
+    dim: Any
+    length: int
+    name: str
+    kind: str
+
+    @property
+    def is_of_array(self) -> bool:
+        return self.kind in ("leading", "later")
+
+
+def lengths_of(call: Call) -> Iterator[Axis]:
+    """The axes of the arguments, and the integers."""
+    for i, (leaf, name) in enumerate(zip(call.leaves, call.names)):
+        if is_integer(leaf) and leaf >= 0:
+            yield Axis(i, None, int(leaf), name, "integer")
+        known = argument.of(leaf)
+        for dim, length in enumerate(known.shape):
+            if length > 0 or call.is_traced(leaf):
+                yield Axis(i, dim, length, known.axis_name(name, dim), "later" if dim else "leading")
+
+
+def levels_of(call: Call) -> Iterator[Axis]:
+    """How many different values the columns of text and of integers have, where the model sees values."""
+    for i, (leaf, name) in enumerate(zip(call.leaves, call.names)):
+        if call.is_traced(leaf):
+            continue
+        for column, values in argument.of(leaf).columns.items():
+            levels = values.levels
+            if levels:
+                yield Axis(i, column, levels, f"levels of {argument.column_name(name, column)}", "levels")
+
+
+def resized(call: Call, lengths: Iterable[tuple[Axis, int]]) -> Call | None:
+    """The call with these lengths; None where a column has too few values for so many levels."""
+    changes: dict[int, Any] = {}
+    for axis, length in sorted(lengths, key=lambda pair: pair[0].kind == "levels"):  # new levels among the new rows
+        leaf = changes.get(axis.leaf, call.leaves[axis.leaf])
+        known = argument.of(leaf)
+        if axis.kind == "integer":
+            new = type(leaf)(length)
+        elif axis.kind == "levels":
+            values = known.columns[axis.dim].with_levels(length)
+            if values is None:
+                return None
+            new = known.with_columns({axis.dim: values})
+        elif call.is_traced(leaf):
+            shape = (*known.shape[: axis.dim], length, *known.shape[axis.dim + 1 :])
+            new = jax.ShapeDtypeStruct(shape, abstract(leaf).dtype)
+        else:
+            # the same values in the same order, so that an index stays valid and times stay sorted
+            new = known.taken(axis.dim, np.arange(length) * axis.length // max(length, 1))
+        changes[axis.leaf] = new
+    return call.with_leaves(changes)

@@ -11,14 +11,13 @@ import numpy as np
 
 from .axes import Axis, resized, with_defaults
 from .call import Call, shape_of
-from .given import given_and_parents
-from .jaxpr import NOTHING, ROW_BY_ROW, Labels, ancestors, drawn_from, reversed_series, rows_may_meet, uses
+from .jaxpr import NOTHING, ROW_BY_ROW, Labels, ancestors, drawn_from, parents, reversed_series, rows_may_meet, uses
 from .ranges import OutOfRange, out_of_range
 from .replay import Programs
 from .rows import Statistic, find_statistic
 from .sizes import Size, Sizes, cut, find_sizes, numbered
 from .targets import Observation, observable_sites, observations, targets_of, with_its_data
-from .trace import Dim, Run, Site, run, try_run
+from .trace import Dim, Run, Site, run, try_run, with_params_as_variables
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,30 +49,34 @@ class Inspection:
         """Latents that a sample site is drawn from."""
         return drawn_from(self.run)
 
-    @functools.cached_property
-    def _given_and_parents(self) -> tuple[Labels, Mapping[str, Labels]]:
-        return given_and_parents(self.call, self.run)
-
     @property
     def given(self) -> Labels:
         """Latents and params that the model's own handlers give a value: no entry is missed."""
-        return self._given_and_parents[0]
+        return self.run.given
+
+    @functools.cached_property
+    def _parents(self) -> Mapping[str, Labels]:
+        """The latents and params that each site is computed or drawn from."""
+        marked = None
+        if self.run.named("param"):
+            marked = try_run(replace(self.call, model=with_params_as_variables(self.call.model)))
+        return parents(marked or self.run, ("latent", "param"))
 
     def used(self, kept: Collection[str], returned: Collection[str] | None = None) -> list[str]:
         """Latents and params that have a part in the sites that are returned (None: all), where ``kept`` ones are put
         in: what those were drawn from is used no more."""
-        parents, sites = self._given_and_parents[1], self.run.sites
+        sites = self.run.sites
         todo = [name for name in (sites if returned is None else returned) if name in sites and name not in kept]
         found: set[str] = set()
         while todo:
-            above = parents.get(todo.pop(), frozenset()) - found - {*kept}
+            above = self._parents.get(todo.pop(), frozenset()) - found - {*kept}
             found |= above
             todo += above
         return [name for name in sites if name in found]
 
     def is_new_with_this_call(self, name: str) -> bool:
         """Whether a latent is observed when an argument is given that is not, or gone with all that is made of it."""
-        made = [site for site, above in self._given_and_parents[1].items() if name in above]
+        made = [site for site, above in self._parents.items() if name in above]
         return any(
             name in seen.latents
             and (name in seen.run.sites or all(site in seen.latents or site not in seen.run.sites for site in made))

@@ -15,14 +15,15 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers
+from numpyro.distributions import Delta
 from numpyro.infer import init_to_uniform
 from numpyro.primitives import Messenger
 
-from ..errors import add_note, listing
-from . import argument, dists
-from .argument import Shape, is_array, is_key, is_number_list
+from . import advice, argument, dists
+from .argument import Shape, is_array, is_value_list
 from .call import Call, arguments_error
 from .dists import joint_dims, unmasked
 
@@ -34,6 +35,7 @@ parameters = dists.arrays
 ONE_RUN_AT_A_TIME = threading.RLock()
 
 _REACHED = "_sanitize_reached"  # attribute of an error: the last site before it
+_IS_GIVEN = "_sanitize_is_given"  # key of a message: whether handlers give it a value
 
 # What JAX raises where Python code asks a tracer for its value (`int(x)`, `if z:`, `x[mask]`, `np.unique(x)`).
 NEEDS_VALUES = (jax.errors.JAXTypeError, jax.errors.JAXIndexError)
@@ -119,6 +121,7 @@ class Run:
     owners: tuple[str, ...]  # of the jaxpr's first outputs: which site each is a value of
     drawn_with: tuple[str, ...] = ()  # of the outputs after them: of which site each is a parameter
     consts: tuple[Any, ...] = ()  # values of the jaxpr's `constvars`
+    given: frozenset[str] = frozenset()  # sites that handlers of the model's own, or a `Delta`, give a value
 
     def named(self, kind: str) -> list[str]:
         """The sites of a kind, in the order of the run."""
@@ -138,8 +141,9 @@ def run(call: Call) -> tuple[Run, Call]:
             continue  # it would be the abstract run again
         if mode == "eager" and (has_none or not isinstance(failure, NEEDS_VALUES)):
             break
+        chosen = replace(call, mode=mode)
         try:
-            return run_in_mode(chosen := replace(call, mode=mode)), chosen
+            return run_in_mode(chosen), chosen
         except Exception as error:  # whatever a model does with an array that is none, values may cure it
             failure = error
     assert failure is not None
@@ -164,22 +168,22 @@ def run_in_mode(call: Call) -> Run:
     def record(arrays: Sequence[Any]) -> list[Any]:
         args, kwargs = call.filled(arrays)
         trace = trace_model(call.model, call.masked, args, kwargs)
-        values = [
-            (name, value)
-            for name, message in trace.items()
-            if message["type"] in ("sample", "deterministic", "param")
-            for value in jax.tree_util.tree_leaves(message["value"])
-            if isinstance(value, jax.Array)
-        ]
+        outputs: list[Any] = []
+        owners: list[str] = []
+        for name, message in trace.items():
+            if message["type"] in ("sample", "deterministic", "param"):
+                values = [x for x in jax.tree_util.tree_leaves(message["value"]) if isinstance(x, jax.Array)]
+                outputs += values
+                owners += [name] * len(values)
         # a value that is only a parameter of what is observed goes into no equation
-        drawn_with = [
-            (name, value)
-            for name, message in trace.items()
-            if message["type"] == "sample"
-            for value in parameters(message["fn"])
-        ]
-        found.update(_plain(trace), owners=_names(values), drawn_with=_names(drawn_with))
-        return [value for _, value in values + drawn_with]
+        drawn_with: list[str] = []
+        for name, message in trace.items():
+            if message["type"] == "sample":
+                parameters = dists.arrays(message["fn"])
+                outputs += parameters
+                drawn_with += [name] * len(parameters)
+        found.update(_plain(trace), owners=tuple(owners), drawn_with=tuple(drawn_with))
+        return outputs
 
     with ONE_RUN_AT_A_TIME:
         if call.mode == "eager":
@@ -187,10 +191,6 @@ def run_in_mode(call: Call) -> Run:
             return Run(jaxpr=None, **found)
         closed = jax.make_jaxpr(record)(call.shapes)
         return Run(jaxpr=closed.jaxpr, consts=tuple(closed.consts), **found)
-
-
-def _names(pairs: Sequence[tuple[str, Any]]) -> tuple[str, ...]:
-    return tuple(name for name, _ in pairs)
 
 
 def is_factor(site: Site) -> bool:
@@ -234,9 +234,25 @@ def _handlers_as_they_were(model: Callable[..., Any]) -> Iterator[None]:
 
 def _value_where_none_can_be_drawn(message: dict[str, Any]) -> Any:
     """A value of the right shape for distributions without a sampler (``ImproperUniform``)."""
-    if message["type"] != "sample" or message["value"] is not None or message["is_observed"]:
+    is_given = message["value"] is not None or message.get("is_observed")
+    message[_IS_GIVEN] = is_given or isinstance(message["fn"], Delta)
+    if message["type"] != "sample" or is_given or dists.has_sampler(message["fn"]):
         return None
-    return None if dists.has_sampler(message["fn"]) else init_to_uniform(message)
+    return init_to_uniform(message)
+
+
+def with_params_as_variables(model: advice.Model) -> advice.Model:
+    """The model with new variables for the initial values of params: a jaxpr does not tell constants apart."""
+    return handlers.substitute(model, substitute_fn=_as_variable)
+
+
+def _as_variable(message: dict[str, Any]) -> Any:
+    if message["type"] != "param" or message["value"] is not None:
+        return None
+    value = message["fn"](*message["args"], **message["kwargs"])
+    if isinstance(value, dict) and any(isinstance(x, jax.core.Tracer) for x in jax.tree_util.tree_leaves(value)):
+        return value  # the same tree: `flax_module` goes on with its own, `random_flax_module` takes leaves out of it
+    return jax.tree_util.tree_map(lambda x: jnp.squeeze(jnp.expand_dims(x, 0), 0), value)
 
 
 def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
@@ -245,6 +261,7 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
     dist_shapes: dict[str, Shape] = {}
     joint: dict[str, int] = {}
     scanned: list[str] = []
+    given: list[str] = []
     for name, message in trace.items():
         kind = message["type"]
         event_dim = 0
@@ -253,62 +270,38 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
             fn = message["fn"]
             event_dim = int(fn.event_dim)
             dist_shapes[name] = tuple(int(n) for n in fn.shape())
-            joint[name] = joint_dims(fn)
+            joint[name] = dists.joint_dims(fn)
             if "_scan_current_index" in message["infer"]:  # which `scan` leaves at each of its sites
                 scanned.append(name)
+        if message.get(_IS_GIVEN) and kind in ("latent", "param"):
+            given.append(name)
         shape, dtype = _shape_and_dtype(message["value"])
-        plates = tuple(
-            Plate(frame.name, int(frame.dim), int(frame.size)) for frame in message.get("cond_indep_stack") or ()
-        )
-        sites[name] = Site(name, kind, shape, dtype, event_dim, plates)
-    return {"sites": sites, "dist_shapes": dist_shapes, "joint": joint, "scanned": frozenset(scanned)}
+        plates = [Plate(frame.name, int(frame.dim), int(frame.size)) for frame in message.get("cond_indep_stack") or ()]
+        sites[name] = Site(name, kind, shape, dtype, event_dim, tuple(plates))
+    return {
+        "sites": sites,
+        "dist_shapes": dist_shapes,
+        "joint": joint,
+        "scanned": frozenset(scanned),
+        "given": frozenset(given),
+    }
 
 
 def _shape_and_dtype(value: Any) -> tuple[Shape | None, Any]:
-    if not (hasattr(value, "shape") and hasattr(value, "dtype")):
-        if not (isinstance(value, (bool, int, float, complex)) or is_number_list(value)):
-            return None, None
+    if isinstance(value, (bool, int, float, complex)) or is_value_list(value):
         value = np.asarray(value)
-    dtype = value.dtype
+    known = argument.of(value)
+    dtype = known.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "biufc":
         dtype = np.dtype(jax.dtypes.canonicalize_dtype(dtype))
-    return tuple(int(n) for n in value.shape), dtype
+    return (None if dtype is None else known.shape), dtype
 
 
 def _explained(call: Call, error: Exception) -> Exception:
     """The user's own exception with a note; ours where arguments are missing."""
-    if isinstance(error, TypeError) and (mismatch := call.why_not_bound()):
+    mismatch = call.why_not_bound() if isinstance(error, TypeError) else None
+    if mismatch:
         return arguments_error(call, mismatch)
     reached = vars(error).pop(_REACHED, None)
-    where = f"after its site {reached!r}" if reached else "before its first site"
-    given = ", ".join(f"{name}: {argument.of(leaf).description}" for name, leaf in zip(call.names, call.leaves))
-    hint = "".join(f" {hint}" for hint in _hints(call, error))
-    add_note(
-        error,
-        f"This was raised by {call.description} itself, {where}, run by sanitize to see its sites with "
-        f"{given or 'no arguments'}.{hint}",
-    )
+    advice.say_where(error, call.model, dict(zip(call.names, call.leaves)), reached)
     return error
-
-
-def _hints(call: Call, error: Exception) -> Iterator[str]:
-    """What is wrong with the arguments, as far as it can be seen from here."""
-    for name, leaf in zip(call.names, call.leaves):
-        kind, shape = argument.of(leaf).kind, argument.of(leaf).shape
-        if is_key(leaf):
-            yield (
-                f"{name} is a random key: strip_deterministic and inspect_sites take none; Predictive takes it before "
-                f"the model's arguments, as in Predictive(model, samples)(key, ...)."
-            )
-        elif isinstance(leaf, list):
-            yield f"{name} is a list: pass np.asarray({name})."
-        elif leaf is not None and kind in "OSU":
-            yield f"{name} holds no numbers."
-        elif 0 in shape:
-            yield f"{name} has shape {shape}: there are no rows."
-        elif len(shape) == 1 and isinstance(error, IndexError):
-            tables = [n for n, other in zip(call.names, call.leaves) if len(argument.of(other).shape) == 2]
-            swapped = f", and {listing(tables)} has two: they may be swapped. If not," if tables else " only:"
-            yield (
-                f"{name} has one dimension{swapped} one row is passed as {name}[None], one column as {name}[:, None]."
-            )

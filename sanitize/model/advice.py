@@ -1,0 +1,158 @@
+"""What is said of a model that is none, of arguments that are missing, and of what a model raised."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpyro.distributions import Distribution
+from numpyro.infer import Predictive
+from numpyro.infer.autoguide import AutoGuide
+from numpyro.primitives import Messenger
+
+from ..errors import OPTIONS, ModelArgumentsError, OptionError, add_note, listing, meant
+from . import argument
+
+Model = Callable[..., Any]
+Parameters = list[inspect.Parameter]
+
+_FORMS: Mapping[Any, str] = {
+    inspect.Parameter.KEYWORD_ONLY: "{0}={0}",
+    inspect.Parameter.VAR_POSITIONAL: "*{0}",
+    inspect.Parameter.VAR_KEYWORD: "**{0}",
+}
+
+
+def undecorated(model: Model) -> Model:
+    """The function under a handler that was used as a decorator: such a handler hides its signature."""
+    while isinstance(model, Messenger) and getattr(model, "__wrapped__", None) is None and model.fn is not None:
+        model = model.fn
+    return model
+
+
+def _function(model: Model) -> Model:
+    model = undecorated(model)
+    while isinstance(model, functools.partial):
+        model = model.func
+    return model
+
+
+def parameters_of(model: Model) -> Parameters | None:
+    """The model's parameters; None where Python cannot tell them."""
+    signature = _signature(undecorated(model))
+    return None if signature is None else list(signature.parameters.values())
+
+
+def _signature(function: Model) -> inspect.Signature | None:
+    try:
+        return inspect.signature(function)
+    except ValueError:  # what is written in C need not have one
+        return None
+
+
+def described(model: Model) -> str:
+    """``model(X, y=None)``."""
+    function = _function(model)
+    name = getattr(function, "__name__", type(function).__name__)
+    return f"{name}{_signature(function) or '(...)'}"
+
+
+def refuse_other_than_model(model: Any) -> None:
+    """What cannot be a model: no callable, or one that runs no sites when it is called."""
+    inner = undecorated(model)
+    if isinstance(inner, AutoGuide):
+        raise ModelArgumentsError(
+            f"{type(inner).__name__} is a guide, not the model: pass the model that it was made "
+            f"for, and guide.sample_posterior(rng_key, params, sample_shape=(1000,)) as the samples."
+        )
+    if not callable(model) or isinstance(model, (Distribution, Predictive)):
+        raise ModelArgumentsError(
+            f"The model has to be a function (or a callable object) of NumPyro primitives, not "
+            f"{type(model).__name__}: pass the model first, without calling it, then the samples."
+        )
+    function = _function(model)
+    if not inspect.isroutine(function):
+        function = getattr(function, "__call__", function)  # noqa: B004 - the method, not whether there is one
+    if inspect.isgeneratorfunction(function):
+        kind = "generator (it yields)"
+    elif inspect.iscoroutinefunction(function):
+        kind = "coroutine (it is async)"
+    else:
+        return
+    raise ModelArgumentsError(
+        f"{described(model)} is a {kind}: calling it runs none of its sites. Make it a plain function.",
+        signature=described(model),
+    )
+
+
+def refuse_other_than_key(key: Any, what: str, as_in: str) -> None:
+    """Refuse all but one key of JAX's random numbers."""
+    is_raw = argument.is_key(key) and isinstance(key.dtype, np.dtype)
+    if is_raw or (argument.is_key(key) and key.shape == ()):
+        return
+    seen = argument.of(key).description
+    raise OptionError(f"{what} has to be one random key, and is {seen}: {as_in}, with key = jax.random.PRNGKey(0).")
+
+
+def missing_arguments(model: Model, args: tuple[Any, ...], kwargs: Mapping[str, Any], what: str) -> ModelArgumentsError:
+    """The signature, and the call to make."""
+    parameters = parameters_of(model) or []
+    names = [p.name for p in parameters]
+    hint = "".join(_misspelt(kwargs, names))
+    absent = re.search(r"missing a required argument: '(\w+)'", what)
+    if absent and not hint and (args or kwargs):
+        name = absent[1]
+        hint = f" If {name!r} is what is predicted, give it the default None in the model ({name}=None)."
+    needed = [_FORMS.get(p.kind, "{0}").format(p.name) for p in parameters if p.default is p.empty]
+    strip, look = ", ".join(["model", "samples", *needed]), ", ".join(["model", *needed])
+    return ModelArgumentsError(
+        f"{described(model)} cannot be run with the arguments at hand: {what}. Pass the arguments that you predict "
+        f"with: strip_deterministic({strip}), or inspect_sites({look}).{hint}",
+        signature=described(model),
+    )
+
+
+def _misspelt(kwargs: Mapping[str, Any], names: list[str]) -> Iterator[str]:
+    for name in kwargs:
+        like = meant(name, [*names, *OPTIONS])
+        if like and name not in names:
+            yield f" Instead of {name!r}, {like}= may be meant."
+
+
+def say_where(error: Exception, model: Model, leaves: Mapping[str, Any], reached: str | None) -> None:
+    """A note on the model's own exception: where it was raised, and what of the arguments may be wrong."""
+    where = f"after its site {reached!r}" if reached else "before its first site"
+    passed = ", ".join(f"{name}: {argument.of(leaf).description}" for name, leaf in leaves.items())
+    hint = "".join(f" {hint}" for hint in _hints(leaves, error))
+    add_note(
+        error,
+        f"This was raised by {described(model)} itself, {where}, run by sanitize to see its sites with "
+        f"{passed or 'no arguments'}.{hint}",
+    )
+
+
+def _hints(leaves: Mapping[str, Any], error: Exception) -> Iterator[str]:
+    """What is wrong with the arguments, as far as it can be seen from here."""
+    tables = [name for name, leaf in leaves.items() if len(argument.of(leaf).shape) == 2]
+    for name, leaf in leaves.items():
+        known = argument.of(leaf)
+        if argument.is_key(leaf):
+            yield (
+                f"{name} is a random key: strip_deterministic and inspect_sites take none; Predictive takes it before "
+                f"the model's arguments, as in Predictive(model, samples)(key, ...)."
+            )
+        elif isinstance(leaf, list):
+            yield f"{name} is a list: pass np.asarray({name})."
+        elif known.kind in "OSU":
+            yield f"{name} holds no numbers."
+        elif 0 in known.shape:
+            yield f"{name} has shape {known.shape}: there are no rows."
+        elif len(known.shape) == 1 and isinstance(error, IndexError):
+            swapped = f", and {listing(tables)} has two: they may be swapped. If not," if tables else " only:"
+            yield (
+                f"{name} has one dimension{swapped} one row is passed as {name}[None], one column as {name}[:, None]."
+            )
