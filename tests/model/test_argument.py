@@ -31,7 +31,7 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("value, shape", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize(("value", "shape"), KINDS.values(), ids=KINDS)
 def test_shape(value, shape):
     assert argument.of(value).shape == shape
 
@@ -64,11 +64,12 @@ def test_other_values_in_a_column_leave_the_table_as_it_was(value):
 def test_other_values_of_what_is_its_own_column():
     assert argument.of(["a", "b"]).with_columns({None: np.array(["c", "d"])}) == ["c", "d"]
     series = argument.of(TABLE["g"]).with_columns({None: np.array(["c", "d", "c"])})
-    assert series.dtype == "category" and list(series.index) == ["p", "q", "r"]
+    assert series.dtype == "category"
+    assert list(series.index) == ["p", "q", "r"]
 
 
 @pytest.mark.parametrize(
-    "value, levels",
+    ("value", "levels"),
     [
         (["a", "b", "a"], 2),
         (np.array([3, 3, 3]), 1),
@@ -115,7 +116,7 @@ def test_names_and_labels_along_dimensions():
 
 
 @pytest.mark.parametrize(
-    "value, what, names, other",
+    ("value", "what", "names", "other"),
     [
         ({"a": 1, "b": 2}, "keys", ["a", "b"], {"b": 2, "a": 1}),
         (TABLE, "columns", ["x", "g"], TABLE[["g", "x"]]),
@@ -136,7 +137,7 @@ def test_categories_have_an_order_and_no_places():
 
 
 @pytest.mark.parametrize(
-    "value, words",
+    ("value", "words"),
     [
         (np.zeros((2, 3)), "(2, 3) float64"),
         (np.array(["a", "b"]), "U1 (2,)"),

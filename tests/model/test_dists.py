@@ -26,7 +26,7 @@ def test_parameters_have_the_names_of_the_distribution():
 
 
 @pytest.mark.parametrize(
-    "fn, dims",
+    ("fn", "dims"),
     [
         (WRAPPED, 0),
         (dist.LogNormal(jnp.zeros(3), 1.0).to_event(1), 0),
@@ -41,5 +41,6 @@ def test_dimensions_that_are_drawn_jointly(fn, dims):
 
 def test_what_has_no_sampler():
     improper = dist.ImproperUniform(dist.constraints.real, (), event_shape=(3,))
-    assert not dists.has_sampler(improper) and not dists.has_sampler(improper.mask(False))
+    assert not dists.has_sampler(improper)
+    assert not dists.has_sampler(improper.mask(False))
     assert dists.has_sampler(WRAPPED)
