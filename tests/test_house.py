@@ -11,7 +11,7 @@ import pytest
 
 import sanitize
 from sanitize import containers, strip_deterministic
-from sanitize.model import call
+from sanitize.model import advice
 
 ROOT = pathlib.Path(sanitize.__file__).parent
 SAMPLES = {"alpha": np.zeros(4), "beta": np.zeros((4, 3)), "sigma": np.ones(4), "eta": np.zeros((4, 9))}
@@ -33,7 +33,7 @@ def counted(monkeypatch):
 @pytest.mark.parametrize("arguments", [(X,), ()])
 @pytest.mark.filterwarnings("ignore::sanitize.AssumedArgumentsWarning")
 def test_a_call_opens_the_samples_once_and_validates_the_model_once(counted, arguments):
-    opened, validated = counted(containers, "open"), counted(call, "_refuse_other_than_model")
+    opened, validated = counted(containers, "open"), counted(advice, "refuse_other_than_model")
     assert list(strip_deterministic(models.regression, SAMPLES, *arguments)) == ["alpha", "beta", "sigma"]
     assert (len(opened), len(validated)) == (1, 1)
 

@@ -19,6 +19,7 @@ Labels = list[Any]
 
 _MAY_BE_LABELS = "iuOSU"  # kinds of dtypes: integers, objects, text
 _TEXT = "OSUT"
+_SCALARS = (bool, int, float, complex, str)
 
 
 def of(value: Any) -> Argument:
@@ -81,9 +82,10 @@ class Argument:
         if self.dtype is None:
             is_number = isinstance(self.value, (bool, int, float))
             return repr(self.value) if self.value is None or is_number else type(self.value).__name__
+        shape = np.shape(self.value)
         if self.kind not in _TEXT:
-            return f"{self.shape} {self.dtype}"
-        return f"{getattr(self.dtype, 'str', self.dtype)[1:]} {self.shape}"
+            return f"{shape} {self.dtype}"
+        return f"{getattr(self.dtype, 'str', self.dtype)[1:]} {shape}"
 
     def axis_name(self, name: str, dim: int) -> str:
         """One of its axes, in words."""
@@ -118,11 +120,11 @@ class Argument:
     @property
     def codes(self) -> np.ndarray:
         """What a model picks by: the codes of categories, else the values."""
-        return self.array
+        return np.asarray(self.value.cat.codes) if self.categories else self.array
 
     @property
     def categories(self) -> Labels:
-        return []
+        return list(getattr(self.dtype, "categories", ()))
 
     @property
     def text(self) -> list[str]:
@@ -226,23 +228,15 @@ class Keys(Argument):
     """A dict: a container of arguments, whose keys have an order."""
 
     def orders(self) -> Iterator[Order]:
-        yield Order("", "keys", list(self.value), self._reordered, self._renamed)
-
-    def _reordered(self, keys: Labels) -> Any:
-        return {key: self.value[key] for key in keys}
-
-    def _renamed(self, keys: Labels) -> Any:
-        return dict(zip(keys, self.value.values()))
+        items = self.value
+        reordered = lambda keys: {key: items[key] for key in keys}  # noqa: E731
+        yield Order("", "keys", list(items), reordered, lambda keys: dict(zip(keys, items.values())))
 
 
-class Series(Argument):
+class Series(Array):
     """One column of pandas."""
 
     is_labelled = True
-
-    @property
-    def shape(self) -> Shape:
-        return tuple(self.value.shape)
 
     def taken(self, dim: int, index: Any) -> Any:
         rows = self.value.iloc[index]
@@ -251,32 +245,17 @@ class Series(Argument):
 
     def like(self, values: np.ndarray) -> Any:
         new = type(self.value)(values, index=self.value.index, name=self.value.name)
-        return new.astype("category") if self._is_categorical else new
-
-    @property
-    def _is_categorical(self) -> bool:
-        return hasattr(self.value.dtype, "categories")
-
-    @property
-    def codes(self) -> np.ndarray:
-        return np.asarray(self.value.cat.codes) if self._is_categorical else self.array
-
-    @property
-    def categories(self) -> Labels:
-        return list(self.value.dtype.categories) if self._is_categorical else []
+        return new.astype("category") if self.categories else new
 
     def dim_name(self, dim: int) -> Any:
-        return self._index(dim).name
+        return self.value.axes[dim].name
 
     def labels(self, dim: int) -> np.ndarray | None:
-        index = self._index(dim)
+        index = self.value.axes[dim]
         return None if index.nlevels > 1 else index.to_numpy()
 
-    def _index(self, dim: int) -> Any:
-        return self.value.index
-
     def orders(self) -> Iterator[Order]:
-        if self._is_categorical:
+        if self.categories:
             yield Order("", "categories", self.categories, self.value.cat.set_categories, None)
 
 
@@ -299,20 +278,13 @@ class Frame(Series):
         columns.columns = names
         return columns
 
-    def _index(self, dim: int) -> Any:
-        return self.value.columns if dim else self.value.index
-
     def orders(self) -> Iterator[Order]:
-        yield Order("", "columns", list(self.value.columns), self._reordered, self._renamed)
+        table = self.value
+        renamed = functools.partial(table.set_axis, axis=1)
+        yield Order("", "columns", list(table.columns), table.__getitem__, renamed)
         for name, column in self.columns.items():
             for _, what, names, reordered, _ in column.orders():
                 yield Order(f"[{name!r}]", what, names, functools.partial(self._with_column, name, reordered), None)
-
-    def _reordered(self, names: Labels) -> Any:
-        return self.value[names]
-
-    def _renamed(self, names: Labels) -> Any:
-        return self.value.set_axis(names, axis=1)
 
     def _with_column(self, name: Any, make: Callable[[Labels], Any], names: Labels) -> Any:
         table = self.value.copy()
@@ -422,14 +394,6 @@ def is_integer(x: Any) -> bool:
 
 def is_value_list(x: Any) -> bool:
     """A list of numbers or text, also nested, is data (one argument), not a container of arguments."""
-    return _is_list_of(x, (bool, int, float, complex, str))
-
-
-def is_number_list(x: Any) -> bool:
-    return _is_list_of(x, (bool, int, float, complex))
-
-
-def _is_list_of(x: Any, kinds: tuple[type, ...]) -> bool:
     if not isinstance(x, list) or not x:
         return False
-    return all(isinstance(value, kinds) or _is_list_of(value, kinds) for value in x)
+    return all(isinstance(value, _SCALARS) or is_value_list(value) for value in x)
