@@ -282,21 +282,21 @@ class Groups(Labelled):
             )
         self.constant_data = self._variables("constant_data")
         self.observed_data = self._variables("observed_data")
-        super().__init__(self.group(group))
+        super().__init__(self._group(samples, group))
 
     def names(self) -> list[str]:
         """Of the groups."""
         return list(self.samples)
 
-    def group(self, name: str) -> Any:
-        """A group as a Dataset."""
-        return self.samples[name]
+    def _group(self, samples: Any, name: str, inherit: bool = True) -> Any:
+        """A group as a Dataset, with the coordinates of groups above it."""
+        return samples[name]
 
     def _variables(self, group: str) -> dict[str, Any]:
         """The variables of a group, not loaded; none where there is no such group."""
         if group not in self.names():
             return {}
-        dataset = self.group(group)
+        dataset = self._group(self.samples, group)
         return {name: dataset.variables[name] for name in dataset.data_vars}
 
     def keep(self, names: Collection[str], drawn: Drawn = NOTHING) -> Any:
@@ -308,7 +308,7 @@ class Groups(Labelled):
             if group == POSTERIOR and (drawn.arrays or self.is_taken):
                 self._put(result, group, super().keep(names, drawn))
             else:  # what only the warm-up has stays, and as it was
-                self._put(result, group, _without(self._own(result, group), gone))
+                self._put(result, group, _without(self._group(result, group, inherit=False), gone))
         return result
 
     def _copied(self) -> Any:
@@ -317,9 +317,6 @@ class Groups(Labelled):
         for name, value in vars(self.samples).items():
             vars(idata)[name] = copy.copy(value)
         return idata
-
-    def _own(self, result: Any, group: str) -> Any:
-        return result[group]
 
     def _put(self, result: Any, group: str, dataset: Any) -> None:
         setattr(result, group, dataset)
@@ -335,17 +332,14 @@ class Tree(Groups):
     def names(self) -> list[str]:
         return [POSTERIOR] if self.is_group else list(self.samples.children)
 
-    def group(self, name: str) -> Any:
-        return self._node(self.samples, name).to_dataset()
+    def _group(self, samples: Any, name: str, inherit: bool = True) -> Any:
+        return self._node(samples, name).to_dataset(inherit=inherit)
 
     def _node(self, tree: Any, group: str) -> Any:
         return tree if self.is_group else tree.children[group]
 
     def _copied(self) -> Any:
         return self.samples.copy()
-
-    def _own(self, result: Any, group: str) -> Any:
-        return self._node(result, group).to_dataset(inherit=False)
 
     def _put(self, result: Any, group: str, dataset: Any) -> None:
         self._node(result, group).dataset = dataset

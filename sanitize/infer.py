@@ -16,7 +16,7 @@ from numpyro import infer as stock
 
 from . import containers
 from .continuation import carried_on, key_of_extend
-from .errors import OPTIONS, BatchShapeError, MissingLatentError, OptionError, listing, meant
+from .errors import BatchShapeError, MissingLatentError, OptionError, listing, meant
 from .kinds import Samples
 from .model.call import Call, arguments_error, is_array, refuse_other_than_key
 from .model.inspection import Inspection
@@ -27,6 +27,8 @@ from .review import Review
 # From import time: whoever replaces NumPyro's names by ours must not make us call ourselves.
 StockPredictive = stock.Predictive
 stock_log_likelihood = stock.log_likelihood
+
+_OPTIONS = ("new_rows", "keep", "redraw", "extend", "levels")  # of this package, beside NumPyro's
 
 _MOST_REVIEWS = 32  # that one instance remembers: shapes that a server sees are few
 
@@ -93,7 +95,7 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
     ):
         theirs = inspect.signature(StockPredictive.__init__).parameters
         for name in options.keys() - theirs:
-            if like := meant(name, [*theirs, *OPTIONS, "extend", "levels"]):
+            if like := meant(name, [*theirs, *_OPTIONS]):
                 raise OptionError(f"Predictive has no option {name!r}: {like}= may be meant.")
         batch_ndims = options.get("batch_ndims")
         # what is no dict may tell of the fit
@@ -165,7 +167,7 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
 def _signature() -> inspect.Signature:
     own = inspect.signature(Predictive.__init__).parameters
     theirs = inspect.signature(StockPredictive.__init__).parameters
-    added = [own[name] for name in ("new_rows", "keep", "redraw", "extend", "levels")]
+    added = [own[name] for name in _OPTIONS]
     return inspect.Signature([p for name, p in theirs.items() if name != "self"] + added)
 
 
@@ -243,31 +245,26 @@ def log_likelihood(
     arrays = samples.arrays(batch_ndims)
     _refuse_one_draw(arrays, batch_ndims)
     inspection = inspect_call(call, masked=False)
-    stripped, missing = frozenset[str](), tuple(inspection.run.named("latent"))
-    drawn: dict[str, Any] = {}
+    clean, missing = arrays, inspection.run.named("latent")
     if arrays:
-        ndims = len(np.shape(next(iter(arrays.values())))[:batch_ndims])
+        batch = np.shape(next(iter(arrays.values())))[:batch_ndims]
         options = Options.of(
             new_rows=new_rows,
             keep=keep,
             redraw=redraw,
             extend=extend,
             levels=levels,
-            batch_ndims=ndims,
+            batch_ndims=len(batch),
             use=Use(at_once=True, draws=False),
         )
         case, review = prepare(inspection, containers.beside(samples, arrays), options)
-        arrays = case.samples.arrays(ndims)
-        if review.judgement.extended:
-            refuse_other_than_key(rng_key, "With extend=, rng_key", "log_likelihood(..., extend=..., rng_key=key)")
-            drawn = dict(carried_on(case, review, key_of_extend(rng_key)).arrays)
-        stripped = review.stripped
-        missing = tuple(name for name in not_given(review, inspection) if name not in drawn)
-    clean = {name: value for name, value in arrays.items() if name not in stripped} | drawn
-    if arrays and not clean:  # an entry that is not a site carries the number of draws
-        clean["_draws"] = np.zeros(np.shape(next(iter(arrays.values())))[:batch_ndims])
+        clean = what_stays(case, review, rng_key)
+        missing = [name for name in not_given(review, inspection) if name not in clean]
+        if not clean:  # an entry that is not a site carries the number of draws
+            clean["_draws"] = np.zeros(batch)
     if spare := spare_values(inspection, clean, missing):
-        model, missing = handlers.substitute(model, spare), tuple(name for name in missing if name not in spare)
+        model = handlers.substitute(model, spare)
+        missing = [name for name in missing if name not in spare]
     try:
         return stock_log_likelihood(model, clean, *args, parallel=parallel, batch_ndims=batch_ndims, **kwargs)
     except Exception as error:
@@ -276,24 +273,36 @@ def log_likelihood(
         raise cannot_score(inspection, missing) from error
 
 
-def spare_values(inspection: Inspection, given: Collection[str], missing: Sequence[str]) -> dict[str, Any]:
+def what_stays(case: Case, review: Review, rng_key: Any) -> dict[str, Any]:
+    """The entries that are not stripped; those that are carried on with their new values."""
+    arrays = case.samples.arrays(len(review.batch_shape))
+    kept = {name: value for name, value in arrays.items() if name not in review.stripped}
+    if review.judgement.extended:
+        refuse_other_than_key(rng_key, "With extend=, rng_key", "log_likelihood(..., extend=..., rng_key=key)")
+        kept.update(carried_on(case, review, key_of_extend(rng_key)).arrays)
+    return kept
+
+
+def spare_values(inspection: Inspection, given: Collection[str], missing: Collection[str]) -> dict[str, Any]:
     """Values for latents without an entry on which nothing that is scored depends: they change no score."""
-    if not missing or not (scored := inspection.run.named("observed")):
-        return {}
     sites = inspection.run.sites
-    needed = inspection.used([name for name in given if name in sites and sites[name].kind == "latent"], scored)
-    return {n: np.zeros(sites[n].shape or (), sites[n].dtype) for n in missing if n not in needed}
+    scored = inspection.run.named("observed")
+    if not missing or not scored:
+        return {}
+    latents = [name for name in given if name in sites and sites[name].kind == "latent"]
+    needed = inspection.used(latents, scored)
+    return {name: np.zeros(sites[name].shape or (), sites[name].dtype) for name in missing if name not in needed}
 
 
-def cannot_score(inspection: Inspection, missing: Sequence[str]) -> MissingLatentError:
+def cannot_score(inspection: Inspection, missing: Collection[str]) -> MissingLatentError:
     """What to do about them."""
     given = {name: inspection.observable[name] for name in missing if name in inspection.observable}
     others = [name for name in missing if name not in given]
     params = [name for name in inspection.run.named("param") if name not in inspection.given]
     ways = []
     if given:
-        arguments = dict.fromkeys(given.values())
-        ways.append(f"pass {' and '.join(arguments)}, the data of {listing(given)}, which log_likelihood is to score")
+        arguments = " and ".join(dict.fromkeys(given.values()))
+        ways.append(f"pass {arguments}, the data of {listing(given)}, which log_likelihood is to score")
     if others:
         ways.append("add their entries, for the rows that are scored, or marginalize them in the model")
     if params:
@@ -305,18 +314,18 @@ def cannot_score(inspection: Inspection, missing: Sequence[str]) -> MissingLaten
     )
 
 
-def not_given(review: Review, inspection: Inspection) -> tuple[str, ...]:
+def not_given(review: Review, inspection: Inspection) -> list[str]:
     """Latents of which a likelihood has no values, since they are stripped or have no entry."""
-    latents = inspection.run.named("latent")
-    return review.missing + tuple(name for name in review if name in review.stripped and name in latents)
+    return [*review.missing, *(name for name in inspection.run.named("latent") if name in review.stripped)]
 
 
 def _refuse_one_draw(arrays: Mapping[str, Any] | None, batch_ndims: int | None) -> None:
-    shapes = {
-        name: np.shape(value) for name, value in (arrays or {}).items() if not isinstance(value, (Mapping, tuple))
-    }
-    if batch_ndims != 0 and () in shapes.values() and any(shapes.values()):
-        names = [name for name, shape in shapes.items() if not shape]
+    shapes = {}
+    for name, value in (arrays or {}).items():
+        if not isinstance(value, (Mapping, tuple)):
+            shapes[name] = np.shape(value)
+    names = [name for name, shape in shapes.items() if not shape]
+    if batch_ndims != 0 and names and any(shapes.values()):
         raise BatchShapeError(
             f"Entry {listing(names)} has no dimension of draws. If the samples are one draw, give them one: "
             f"{{k: v[None] for k, v in samples.items()}}.",

@@ -34,13 +34,13 @@ class SiteTable(Mapping[str, Site]):
 
     def __getitem__(self, name: str) -> Site:
         inspection = self.inspection
-        if name not in inspection.run.sites:
-            raise KeyError(f"no site {name!r} in this model: it has {listing(inspection.run.sites)}")
-        site = inspection.run.sites[name]
-        computed = site.kind in ("deterministic", "observed")
+        sites = inspection.run.sites
+        if name not in sites:
+            raise KeyError(f"no site {name!r} in this model: it has {listing(sites)}")
+        is_computed = sites[name].kind in ("deterministic", "observed")
         return replace(
-            site,
-            parents=inspection.parents(name) if computed else (),
+            sites[name],
+            parents=inspection.parents(name) if is_computed else (),
             dims=inspection.dims(name),
             row_dims=inspection.row_dims.get(name, ()),
             observable=inspection.observable.get(name),
@@ -118,39 +118,34 @@ class SiteTable(Mapping[str, Site]):
         {'slope': 'latent', 'mu': 'deterministic'}
         """
         columns = ("site", "kind", "shape", "dtype", "row_dims", "plates", "parents", "observable")
-        rows = [
-            (s.name, s.kind, s.shape, s.dtype, s.row_dims, tuple(p.name for p in s.plates), s.parents, s.observable)
-            for s in self.values()
-        ]
+        rows = []
+        for site in self.values():
+            plates = tuple(plate.name for plate in site.plates)
+            rows.append(
+                (site.name, site.kind, site.shape, site.dtype, site.row_dims, plates, site.parents, site.observable)
+            )
         return dataframe(columns, rows)
 
-    def _rows(self) -> list[tuple[str, ...]]:
-        rows: list[tuple[str, ...]] = []
-        for site in self.values():
-            notes = []
-            if site.kind == "deterministic" and site.parents:
-                notes.append("from " + ", ".join(site.parents))
-            rows.append(
-                (
-                    site.name,
-                    f"observed if {site.observable} is given" if site.observable else site.kind,
-                    "tree" if site.shape is None else str(site.shape),
-                    "" if site.dtype is None else str(site.dtype),
-                    ", ".join(str(dim) for dim in site.row_dims),
-                    ", ".join(f"{p.name}[{p.size}]" for p in site.plates),
-                    "; ".join(notes),
-                )
-            )
-        return rows
-
     def __repr__(self) -> str:
-        return text_table(_COLUMNS, self._rows())
+        return text_table(_COLUMNS, [*map(_row, self.values())])
 
     def _repr_html_(self) -> str:
-        return html_table(_COLUMNS, self._rows())
+        return html_table(_COLUMNS, [*map(_row, self.values())])
 
 
 _COLUMNS = ("site", "kind", "shape", "dtype", "row dims", "plates", "note")
+
+
+def _row(site: Site) -> tuple[str, ...]:
+    kind = f"observed if {site.observable} is given" if site.observable else site.kind
+    shape = "tree" if site.shape is None else str(site.shape)
+    dtype = "" if site.dtype is None else str(site.dtype)
+    dims = ", ".join(map(str, site.row_dims))
+    plates = ", ".join(f"{plate.name}[{plate.size}]" for plate in site.plates)
+    note = ""
+    if site.kind == "deterministic" and site.parents:
+        note = "from " + ", ".join(site.parents)
+    return site.name, kind, shape, dtype, dims, plates, note
 
 
 def inspect_sites(model: Callable[..., Any], /, *args: Any, **kwargs: Any) -> SiteTable:
