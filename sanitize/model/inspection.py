@@ -5,19 +5,21 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
-from .axes import Axis, resized, with_defaults
+from .axes import resized, with_defaults
 from .call import Call, shape_of
 from .jaxpr import NOTHING, ROW_BY_ROW, Labels, ancestors, drawn_from, parents, reversed_series, rows_may_meet, uses
 from .ranges import OutOfRange, out_of_range
-from .replay import Programs
+from .replay import Draw, Programs, attempt
 from .rows import Statistic, find_statistic
 from .sizes import Size, Sizes, cut, find_sizes, numbered
 from .targets import Observation, observable_sites, observations, targets_of, with_its_data
 from .trace import Dim, Run, Site, run, try_run, with_params_as_variables
+
+Names = Collection[str]
+Dims = tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,26 +64,22 @@ class Inspection:
             marked = try_run(replace(self.call, model=with_params_as_variables(self.call.model)))
         return parents(marked or self.run, ("latent", "param"))
 
-    def used(self, kept: Collection[str], returned: Collection[str] | None = None) -> list[str]:
+    def used(self, kept: Names, returned: Names | None = None) -> list[str]:
         """Latents and params that have a part in the sites that are returned (None: all), where ``kept`` ones are put
         in: what those were drawn from is used no more."""
         sites = self.run.sites
-        todo = [name for name in (sites if returned is None else returned) if name in sites and name not in kept]
+        todo = set(sites if returned is None else returned).difference(kept)
         found: set[str] = set()
         while todo:
-            above = self._parents.get(todo.pop(), frozenset()) - found - {*kept}
-            found |= above
-            todo += above
+            above = self._parents.get(todo.pop(), NOTHING) - found
+            found |= above.difference(kept)
+            todo |= above.difference(kept)
         return [name for name in sites if name in found]
 
     def is_new_with_this_call(self, name: str) -> bool:
         """Whether a latent is observed when an argument is given that is not, or gone with all that is made of it."""
         made = [site for site, above in self._parents.items() if name in above]
-        return any(
-            name in seen.latents
-            and (name in seen.run.sites or all(site in seen.latents or site not in seen.run.sites for site in made))
-            for seen in self.observations
-        )
+        return any(seen.explains(name, made) for seen in self.observations)
 
     @functools.cached_property
     def indices_out_of_range(self) -> tuple[OutOfRange, ...]:
@@ -91,34 +89,45 @@ class Inspection:
     @functools.cached_property
     def rows_may_meet(self) -> bool:
         """Whether the jaxpr leaves it open that what is drawn at one row depends on the arguments at others."""
-        call, sites = self.call, self.run.sites
-        lengths = {n for end in self.ends for n in sites[end].shape or ()}
-        axes = [(i, dim) for i, x in enumerate(call.shapes) for dim, n in enumerate(x.shape) if n in lengths]
-        outside = [leaf for i, leaf in enumerate(call.leaves) if i not in call.traced]
-        if self.run.jaxpr is None or any(lengths.intersection(shape_of(leaf)) for leaf in outside):
+        call, lengths = self.call, set[int]()
+        for end in self.ends:
+            lengths.update(self.run.sites[end].shape or ())
+        for i, leaf in enumerate(call.leaves):  # what is no array stands in the jaxpr as constants
+            if i not in call.traced and not lengths.isdisjoint(shape_of(leaf)):
+                return True
+        if self.run.jaxpr is None:
             return bool(lengths)
+        axes = []
+        for number, array in enumerate(call.shapes):
+            axes += [(number, dim) for dim, length in enumerate(array.shape) if length in lengths]
         return bool(axes) and rows_may_meet(self.run, axes, self.ends)
 
-    def statistic(
-        self, draw: Mapping[str, Any], kept: Collection[str], sizes: Collection[Size] | None = None
-    ) -> Statistic | None:
+    def statistic(self, draw: Draw, kept: Names, sizes: Collection[Size] | None = None) -> Statistic | None:
         """How what is drawn at one row depends on the arguments at others, given a draw; None: it does not."""
-        of, joint, run = self.sizes.of, self.run.joint, self.run
-        rows: dict[tuple[Axis, ...], list[str]] = {}
+        run, rows = self.run, {}
         for size in self.rows if sizes is None else sizes:
-            dims = {n: [i for i, f in enumerate(of[n]) if size in f] for n in self.targets if n not in run.scanned}
-            # one event is drawn at once: a Gaussian process that is observed
-            single = [n for n, d in dims.items() if d and max(d) < len(run.sites[n].shape or ()) - joint.get(n, 0)]
-            if single and any(axis.is_of_array for axis in size.axes):
-                rows[size.axes] = single
+            targets = [name for name in self.targets if self._has_one_a_row(name, size)]
+            if targets and not size.is_lone:
+                rows[size.axes] = targets
+        if not rows:
+            return None
+        offered = []
+        for name in run.named("deterministic"):
+            fits = name in draw and run.sites[name].shape == np.shape(draw[name])
+            if fits and name not in kept and name not in self.row_dims:
+                offered.append(name)
+        draw = {name: value for name, value in draw.items() if name not in run.scanned}  # few rows are fewer steps
+        for name in run.named("latent"):
+            if name in self.row_dims:  # through one, as of a Gaussian process, rows are to act on each other
+                draw[name] = np.zeros(run.sites[name].shape or (), run.sites[name].dtype)
         others = [size.axes for size in self.rows]
-        recorded = [n for n in run.named("deterministic") if n in draw and run.sites[n].shape == np.shape(draw[n])]
-        offered = [n for n in recorded if n not in kept and not any({*self.rows} & f for f in of[n])]
-        # through latents with values for rows, as of a Gaussian process, rows are to act on each other
-        row_level = [n for n in run.named("latent") if any({*self.rows} & f for f in of[n])]
-        draw = {n: value for n, value in draw.items() if n not in run.scanned}  # few rows are fewer steps
-        draw.update({n: np.zeros(run.sites[n].shape or (), run.sites[n].dtype) for n in row_level})
-        return find_statistic(self.call, rows, others, draw, kept, offered, self.programs) if rows else None
+        return find_statistic(self.call, rows, others, draw, kept, offered, self.programs)
+
+    def _has_one_a_row(self, target: str, size: Size) -> bool:
+        """Whether a target is drawn row by row: one event is drawn at once, as a Gaussian process that is observed."""
+        dims = [i for i, follows in enumerate(self.sizes.of[target]) if size in follows]
+        batch = len(self.run.sites[target].shape or ()) - self.run.joint.get(target, 0)
+        return bool(dims) and max(dims) < batch and target not in self.run.scanned
 
     @functools.cached_property
     def programs(self) -> Programs:
@@ -173,24 +182,27 @@ class Inspection:
         return tuple(size for size in self.sizes.sizes if words.intersection(size.words))
 
     @functools.cached_property
-    def row_dims(self) -> Mapping[str, tuple[int, ...]]:
+    def row_dims(self) -> Mapping[str, Dims]:
         """The dimensions that follow the data rows, of each site that has any."""
-        rows = frozenset(self.rows)
-        found = {
-            name: tuple(i for i, follows in enumerate(dims) if rows & follows) for name, dims in self.sizes.of.items()
-        }
-        return {name: dims for name, dims in found.items() if dims}
+        found = {}
+        for name, dims in self.sizes.of.items():
+            following = tuple(i for i, follows in enumerate(dims) if not follows.isdisjoint(self.rows))
+            if following:
+                found[name] = following
+        return found
 
     def dims(self, name: str) -> tuple[Dim, ...]:
         """Each dimension of a site, with what it follows in words."""
-        site = self.run.sites[name]
-        batch = len(site.shape or ()) - site.event_dim
-        plates = {batch + plate.dim: plate.name for plate in site.plates}
-        untold = self.untold(name)
+        site, untold = self.run.sites[name], self.untold(name)
+        shape = site.shape or ()
+        plates = {len(shape) - site.event_dim + plate.dim: plate.name for plate in site.plates}
         found = []
-        for i, (n, follows) in enumerate(zip(site.shape or (), self.sizes.of[name])):
-            words = dict.fromkeys(word for size in self.sizes.sizes if size in follows for word in size.words)
-            found.append(Dim(n, tuple(words), plates.get(i), known=i not in untold))
+        for i, follows in enumerate(self.sizes.of[name]):
+            words: dict[str, None] = {}  # in this order, each once
+            for size in self.sizes.sizes:
+                if size in follows:
+                    words.update(dict.fromkeys(size.words))
+            found.append(Dim(shape[i], tuple(words), plates.get(i), known=i not in untold))
         return tuple(found)
 
     def loop_of(self, name: str) -> list[str]:
@@ -199,14 +211,13 @@ class Inspection:
 
     def is_chained(self, name: str) -> bool:
         """Whether the latents that a loop names with this one (``level_0``, ...) are drawn from each other."""
-        run, sizes = self.run, self.sizes.loops.get(name, ())
-        loop = _loop_of(run, name)
-        if len(loop) == 1 and sizes:  # a loop of one step: see three
-            call = with_defaults(self.call)
-            longer = resized(call, [(axis, 3 * axis.length) for size in sizes for axis in size.axes])
-            run = (longer and try_run(longer)) or run
-            loop = _loop_of(run, name)
-        above = self.ancestors if run is self.run else ancestors(run)
+        seen = self.run
+        axes = [axis for size in self.sizes.loops.get(name, ()) for axis in size.axes]
+        if axes and len(_loop_of(seen, name)) == 1:  # a loop of one step: see three
+            longer = resized(with_defaults(self.call), [(axis, 3 * axis.length) for axis in axes])
+            seen = (longer and try_run(longer)) or seen
+        loop = _loop_of(seen, name)
+        above = self.ancestors if seen is self.run else ancestors(seen)
         return any(not above.get(one, NOTHING).isdisjoint(loop) for one in loop)
 
     @functools.cached_property
@@ -225,10 +236,8 @@ class Inspection:
     @functools.cached_property
     def unmasked(self) -> Mapping[str, Site]:
         """The sites of the run that ``log_likelihood`` makes: also those behind ``numpyro.get_mask()``."""
-        try:
-            return run(replace(self.call, masked=False))[0].sites
-        except Exception:  # code that only a likelihood reaches need not run here
-            return {}
+        seen = attempt(run, replace(self.call, masked=False))  # code that only a likelihood reaches need not run here
+        return seen[0].sites if seen else {}
 
     def site(self, name: str) -> Site | None:
         """The site of this name; failing that, one that only runs without a mask (``log_likelihood``) have."""
@@ -236,4 +245,7 @@ class Inspection:
 
 
 def _loop_of(run: Run, name: str) -> list[str]:
-    return next((names for names in numbered(run.named("latent")).values() if name in names), [])
+    for names in numbered(run.named("latent")).values():
+        if name in names:
+            return names
+    return []

@@ -184,7 +184,7 @@ def _patterns(run: Run) -> set[str]:
 
 
 @dataclass(frozen=True)
-class _Moved:
+class _Growth:
     """What a changed run tells: by how much each dimension of a site grew, and which loops name another number."""
 
     dims: Mapping[str, Sequence[int]]
@@ -206,7 +206,7 @@ class _Search:
         self.sizes: list[Size] = []  # that could change
         self.stuck: list[Size] = []  # that could not
         self.shrinking: set[Size] = set()  # a target is the shorter, the longer these are
-        self.told: dict[frozenset[tuple[Size, int]], _Moved | None] = {}
+        self.told: dict[frozenset[tuple[Size, int]], _Growth | None] = {}
 
     @property
     def runs(self) -> int:
@@ -298,7 +298,7 @@ class _Search:
                     self.note(moved, part)
                 todo += [part for part in parts if self.would_be_rows(part)]
 
-    def parts_that_move_alone(self, size: Size) -> dict[Size, _Moved]:
+    def parts_that_move_alone(self, size: Size) -> dict[Size, _Growth]:
         for parts in _partitions(size):
             found = {}
             for part in parts:
@@ -326,7 +326,7 @@ class _Search:
 
     # ---------------------------------------------------------------------------------------- one changed run
 
-    def run(self, change: Mapping[Size, int]) -> _Moved | None:
+    def run(self, change: Mapping[Size, int]) -> _Growth | None:
         """What moves under a change; None where the model does not run like that, or becomes another model."""
         key = frozenset(change.items())
         if key not in self.told:
@@ -336,7 +336,7 @@ class _Search:
             self.told[key] = self.compared(try_run(changed))
         return self.told[key]
 
-    def compared(self, after: Run | None) -> _Moved | None:
+    def compared(self, after: Run | None) -> _Growth | None:
         before = self.base
         if after is None or _patterns(after) != _patterns(before) or not before.sites.keys() <= after.sites.keys():
             return None
@@ -350,9 +350,9 @@ class _Search:
                 return None
             dims[name] = [now - was for was, now in zip(shape, new_shape)]
         now = numbered(after.sites.keys() - {*after.named("plate")})
-        return _Moved(dims, [p for p, names in self.numbered.items() if len(now.get(p, ())) != len(names)])
+        return _Growth(dims, [p for p, names in self.numbered.items() if len(now.get(p, ())) != len(names)])
 
-    def note(self, moved: _Moved, size: Size, beside: Size | None = None) -> None:
+    def note(self, moved: _Growth, size: Size, beside: Size | None = None) -> None:
         """Write down what moved with a size, or with a size that changed ``beside`` it."""
         self.sizes.append(size)
         # what grows by less than the number of levels is made of their values

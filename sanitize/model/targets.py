@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,8 +10,10 @@ import jax
 import numpy as np
 
 from .axes import lengths_of
-from .call import Call, Shape
+from .call import Call
 from .trace import Run, try_run
+
+Path = tuple[Any, ...]  # to a value among the arguments: its key at each step
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,13 @@ class Observation:
     call: Call
     run: Run
     latents: tuple[str, ...]
+    is_flag: bool  # it is flipped; all else is given
+
+    def explains(self, name: str, made: Iterable[str]) -> bool:
+        """Whether a latent is observed in this call, or gone with all that is ``made`` of it."""
+        if name not in self.latents:
+            return False
+        return name in self.run.sites or all(site in self.latents or site not in self.run.sites for site in made)
 
 
 def observations(call: Call, base: Run) -> tuple[Observation, ...]:
@@ -30,20 +39,19 @@ def observations(call: Call, base: Run) -> tuple[Observation, ...]:
     The array given has the shape of a latent (those that the model draws last come first), or one value a row or a
     step. The first that the model runs with tells: NumPyro lets a site be observed with a value of any shape.
     """
-    found = []
-    shapes = _shapes(call, base)
-    arrays = [_made_up(shape, dtype, call.mode) for shape, dtype in shapes]
-    for words, given in _arguments_to_give(call).items():
-        runs = ((changed, try_run(changed)) for changed in map(given, arrays))
-        found.append((words, next((pair for pair in runs if pair[1] is not None), None)))
-    for words, flipped in _flags(call):
-        found.append((words, (flipped, try_run(flipped))))
-    result = []
-    for words, pair in found:
-        if pair and (after := pair[1]) is not None:
+    found = [_first_seen(words, calls, base) for words, calls in _with_more_given(call, base)]
+    found += [_first_seen(words, [flipped], base, is_flag=True) for words, flipped in _flipped(call)]
+    return tuple(seen for seen in found if seen)
+
+
+def _first_seen(words: str, calls: Iterable[Call], base: Run, is_flag: bool = False) -> Observation | None:
+    """Of the first call that the model runs with."""
+    for call in calls:
+        after = try_run(call)
+        if after is not None:
             lost = tuple(name for name in base.named("latent") if _is_taken(after, name))
-            result.append(Observation(words, pair[0], after, lost))
-    return tuple(result)
+            return Observation(words, call, after, lost, is_flag)
+    return None
 
 
 def observable_sites(found: Iterable[Observation]) -> dict[str, str]:
@@ -57,13 +65,13 @@ def observable_sites(found: Iterable[Observation]) -> dict[str, str]:
 
 def targets_of(base: Run, observable: Collection[str], drawn_from: Collection[str]) -> frozenset[str]:
     """Observed sites, and what could be observed, if nothing is drawn from it: else it is data of other sites."""
-    return frozenset(base.named("observed")) | {name for name in observable if name not in drawn_from}
+    return frozenset(base.named("observed")) | frozenset(observable).difference(drawn_from)
 
 
 def with_its_data(found: Iterable[Observation], base: Run) -> Observation | None:
     """The call with data given, of a model that has its observed sites only then (``if y is not None: ...``)."""
     for observation in found:
-        if set(observation.run.named("observed")) - base.sites.keys() and not observation.words.endswith(_FLIPPED):
+        if not observation.is_flag and not base.sites.keys() >= set(observation.run.named("observed")):
             return observation
     return None
 
@@ -73,46 +81,39 @@ def _is_taken(after: Run, name: str) -> bool:
     return name not in after.sites or after.sites[name].kind in ("observed", "deterministic")
 
 
-def _shapes(call: Call, base: Run) -> list[tuple[Shape, Any]]:
-    latents = [base.sites[name] for name in reversed(base.named("latent"))]
-    shapes = [(site.shape, site.dtype) for site in latents if site.shape is not None]
-    axes = [a for a in lengths_of(call) if a.length > 0]
-    rows = [a.length for kind in ("leading", "integer") for a in axes if a.kind == kind]  # a row, or a step
-    return list(dict.fromkeys([*shapes, *(((n,), np.dtype(jax.dtypes.canonicalize_dtype(float))) for n in rows)]))
-
-
-def _made_up(shape: Shape, dtype: Any, mode: str) -> Any:
-    return jax.ShapeDtypeStruct(shape, dtype) if mode == "abstract" else np.zeros(shape, dtype)
-
-
 # ------------------------------------------------------------------------------------- what could be given
 
 
-Give = Callable[[Any], Call]
+def _with_more_given(call: Call, base: Run) -> Iterator[tuple[str, Iterable[Call]]]:
+    """What is given in words, and the calls to try: arguments that are None, or left to that default; absent keys."""
+    arrays = _made_up_arrays(call, base)
+    for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
+        if leaf is None:
+            yield name, [call.with_leaves({i: array}) for array in arrays]
+    arguments = call.arguments()
+    absent: list[Path] = [(1, name) for name, default in _defaults(call) if default is None]
+    for path in (*absent, *_absent_keys(call)):
+        given = (with_value(arguments, path, array) for array in arrays)
+        yield path_in_words(call, path), (call.with_arguments(*each) for each in given)
 
 
-def _arguments_to_give(call: Call) -> dict[str, Give]:
-    """Name -> the call with that argument given: those that are None, parameters that default to it, absent keys."""
-
-    def by_leaf(i: int) -> Give:
-        return lambda value: call.with_leaves({i: value})
-
-    def by_keyword(name: str) -> Give:
-        return lambda value: call.with_keyword(name, value)
-
-    def by_key(path: Path, key: Any) -> Give:
-        return lambda value: call.with_arguments(*with_value(call.arguments(), (*path, key), value))
-
-    found = {name: by_leaf(i) for i, (name, leaf) in enumerate(zip(call.names, call.leaves)) if leaf is None}
-    found.update({name: by_keyword(name) for name, default in _defaults(call) if default is None})
-    found.update({f"{name}[{key!r}]": by_key(path, key) for name, path, key in _absent_keys(call)})
-    return found
+def _made_up_arrays(call: Call, base: Run) -> list[Any]:
+    types: dict[Any, None] = {}  # in this order, each once
+    for name in reversed(base.named("latent")):
+        site = base.sites[name]
+        if site.shape is not None:
+            types[site.shape, site.dtype] = None
+    number = np.dtype(jax.dtypes.canonicalize_dtype(float))
+    for kind in ("leading", "integer"):  # a row, or a step
+        for axis in lengths_of(call):
+            if axis.kind == kind and axis.length > 0:
+                types[(axis.length,), number] = None
+    make = jax.ShapeDtypeStruct if call.mode == "abstract" else np.zeros
+    return [make(shape, dtype) for shape, dtype in types]
 
 
-_FLIPPED = ("=True", "=False")
-
-
-def _flags(call: Call) -> Iterator[tuple[str, Call]]:
+def _flipped(call: Call) -> Iterator[tuple[str, Call]]:
+    """The flags among the arguments: in words what they become, and the call with one of them flipped."""
     for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
         if isinstance(leaf, bool):
             yield f"{name}={not leaf}", call.with_leaves({i: not leaf})
@@ -124,14 +125,13 @@ def _flags(call: Call) -> Iterator[tuple[str, Call]]:
 def _defaults(call: Call) -> Iterator[tuple[str, Any]]:
     """Parameters that were not passed, and their defaults."""
     args, kwargs = call.arguments()
-    for i, p in enumerate(call.parameters or ()):
-        if p.name not in kwargs and not (i < len(args) and p.kind is not p.KEYWORD_ONLY):
-            yield p.name, p.default
+    for i, parameter in enumerate(call.parameters or ()):
+        by_position = i < len(args) and parameter.kind is not parameter.KEYWORD_ONLY
+        if not by_position and parameter.name not in kwargs:
+            yield parameter.name, parameter.default
 
 
 # ------------------------------------------------------------------------------------------ keys of a dict
-
-Path = tuple[Any, ...]  # to a value among the arguments: its key at each step
 
 
 class Asking(dict[Any, Any]):
@@ -166,32 +166,35 @@ def _asking(tree: Any, path: Path, asked: dict[Path, bool]) -> Any:
     return tree
 
 
-def _absent_keys(call: Call) -> list[tuple[str, Path, Any]]:
-    """Of each dict among the arguments: its name, the way to it, and each key that the model asks it for in vain."""
+def _absent_keys(call: Call) -> Iterable[Path]:
+    """The keys that the model asks dicts among the arguments for in vain."""
     args, kwargs = call.arguments()
-    if not any(type(value) is dict for value in (*args, *kwargs.values())):
-        return []
     asked: dict[Path, bool] = {}
 
     def model(*args: Any, **kwargs: Any) -> Any:
-        kwargs = {name: _asking(value, (1, name), asked) for name, value in kwargs.items()}
-        return call.model(*_asking(args, (0,), asked), **kwargs)
+        return call.model(*_asking(args, (0,), asked), **_asking(kwargs, (1,), asked))
 
-    try_run(replace(call, model=model))
-    return [(path_in_words(call, (*path,)), (*path,), key) for *path, key in asked]
+    if any(type(value) is dict for value in (*args, *kwargs.values())):
+        try_run(replace(call, model=model))
+    return asked
 
 
 def path_in_words(call: Call, path: Path) -> str:
     """``data['x']``: a value among the arguments, as one would write it."""
-    names = [p.name for p in call.parameters or ()]
-    first = path[1] if path[0] else names[path[1]] if path[1] < len(names) else f"args[{path[1]}]"
-    return str(first) + "".join(f"[{step!r}]" for step in path[2:])
+    is_keyword, first, *steps = path
+    names = [parameter.name for parameter in call.parameters or ()]
+    if not is_keyword:
+        first = names[first] if first < len(names) else f"args[{first}]"
+    return f"{first}{''.join(f'[{step!r}]' for step in steps)}"
 
 
 def with_value(tree: Any, path: Path, value: Any) -> Any:
     """The same arguments, with another value at the end of the path, which may be a key that a dict has not yet."""
     if not path:
         return value
+    key, *rest = path
     if isinstance(tree, Mapping):
-        return {**tree, path[0]: with_value(tree.get(path[0]), path[1:], value)}
-    return type(tree)(with_value(v, path[1:], value) if i == path[0] else v for i, v in enumerate(tree))
+        return {**tree, key: with_value(tree.get(key), tuple(rest), value)}
+    changed = list(tree)
+    changed[key] = with_value(changed[key], tuple(rest), value)
+    return type(tree)(changed)
