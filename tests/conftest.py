@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from numpyro.infer import Predictive
+from without_words import ask_for_no_words, empty_messages
 
 settings.register_profile("default", deadline=None, max_examples=16, derandomize=True)
 settings.register_profile("brief", deadline=None, max_examples=8, derandomize=True)  # for the sessions of one version
@@ -24,12 +25,26 @@ settings.register_profile("thorough", deadline=None, max_examples=300)
 settings.load_profile("default")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--without-words", action="store_true", help="empty messages, and no test on words")
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """A doctest has no mark of its own, and this one measures all hazards."""
     for item in items:
         if item.name == "sanitize.behavior.numpyro_behavior":
             item.add_marker(pytest.mark.slow)
+        if config.getoption("--without-words") and item.get_closest_marker("words"):
+            item.add_marker(pytest.mark.skip(reason="about words"))
+
+
+@pytest.fixture(autouse=True)
+def words_may_be_left_out(request, monkeypatch):
+    """With ``--without-words`` all that verdicts say is empty: no decision, and no other test, may rest on it."""
+    if request.config.getoption("--without-words"):
+        empty_messages(monkeypatch)
+        ask_for_no_words(monkeypatch)
 
 
 _tests = itertools.count(1)

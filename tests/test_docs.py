@@ -42,6 +42,7 @@ def marked(path):
     return pytest.param(path, id=path.stem, marks=marks)
 
 
+@pytest.mark.words
 @pytest.mark.parametrize("path", [marked(path) for path in PAGES])
 def test_blocks_run_and_print_what_the_page_says(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -206,6 +206,7 @@ def lacking(text, words):
     return [word for word in words.split(" | ") if word not in text]
 
 
+@pytest.mark.words
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_told_with_the_way_out(name):
     mistake, words = MISTAKES[name]

@@ -165,6 +165,7 @@ def test_a_review_of_stripped_samples_shows_them_all_kept(row_effects):
     assert set(review(models.row_effects, clean, x).to_dataframe()["verdict"]) == {"kept"}
 
 
+@pytest.mark.words
 def test_texts_say_nothing_of_what_there_is_not():
     """No latent without an entry, no latent that a value is computed from: the sentence ends there."""
 

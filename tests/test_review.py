@@ -23,6 +23,7 @@ from sanitize import (
     inspect_sites,
     strip_deterministic,
 )
+from sanitize.verdicts import Cause
 
 KEY = jax.random.PRNGKey(0)
 SIGMA = np.ones(8, np.float32)
@@ -39,22 +40,34 @@ def row_effects(rows=6):
 # ------------------------------------------------------------------------------------------------- evidence
 
 
-def test_rows_that_do_not_fit_are_new_for_all():
-    """Two row-level latents, one of which would fit by chance: both go."""
+def two_effects(x, J, y=None):
+    with numpyro.plate("data", x.shape[0]):
+        a = numpyro.sample("a", dist.Normal())
+        b = numpyro.sample("b", dist.Normal())
+    last = numpyro.sample("last", dist.Normal().expand([x.shape[0] // 2]))
+    numpyro.sample("obs", dist.Normal(a + b + last.sum()), obs=y)
 
-    def model(x, J, y=None):
-        with numpyro.plate("data", x.shape[0]):
-            a = numpyro.sample("a", dist.Normal())
-            b = numpyro.sample("b", dist.Normal())
-        last = numpyro.sample("last", dist.Normal().expand([x.shape[0] // 2]))
-        numpyro.sample("obs", dist.Normal(a + b + last.sum()), obs=y)
 
+def review_of_two_effects():
     entries = {"a": np.zeros((5, 7)), "b": np.zeros((5, 7)), "last": np.zeros((5, 3))}
     with pytest.warns(RedrawnSiteWarning) as caught:
-        review = inspect_sites(model, x(6), 1).review(entries)
-    assert {verdict.action for verdict in review.values()} == {"stripped"}
-    assert "'a' was recorded for 7, here it has 6" in review["last"].reason
+        review = inspect_sites(two_effects, x(6), 1).review(entries)
     (message,) = [str(warning.message) for warning in caught]
+    return review, message
+
+
+def test_rows_that_do_not_fit_are_new_for_all():
+    """Two row-level latents, one of which would fit by chance: both go."""
+    review, _ = review_of_two_effects()
+    assert {verdict.action for verdict in review.values()} == {"stripped"}
+    causes = {"a": Cause.ROWS_MISFIT, "b": Cause.ROWS_MISFIT, "last": Cause.OTHER_ROWS}
+    assert {name: verdict.cause for name, verdict in review.items()} == causes
+
+
+@pytest.mark.words
+def test_rows_that_do_not_fit_are_said_to_be_others():
+    review, message = review_of_two_effects()
+    assert "'a' was recorded for 7, here it has 6" in review["last"].reason
     assert "rows do not fit" in message
     assert "new_rows=False" not in message  # it would keep `last` only
 
@@ -99,14 +112,22 @@ def test_model_that_takes_no_arguments_is_its_own_data():
     assert set(strip_deterministic(model, entries)) == {"a", "z"}
 
 
-def test_known_observed_sites_are_stripped():
-    """A site that was observed in the fit is a target, though nothing in this call shows it."""
+def review_of_an_observed_site():
     entries = {"a": np.zeros(5), "z": np.zeros((5, 6)), "obs": np.zeros((5, 6))}
     posterior = {name: (("draw", "row")[: value.ndim], value) for name, value in entries.items()}
     samples = with_groups(posterior=xr.Dataset(posterior), observed_data=xr.Dataset({"obs": ("row", np.zeros(6))}))
-    review = inspect_sites(lambda: models.closed_over()).review(samples, new_rows=False)
-    assert review["obs"].action == "stripped"
-    assert "observed in the fit" in review["obs"].reason
+    return inspect_sites(lambda: models.closed_over()).review(samples, new_rows=False)
+
+
+def test_known_observed_sites_are_stripped():
+    """A site that was observed in the fit is a target, though nothing in this call shows it."""
+    verdict = review_of_an_observed_site()["obs"]
+    assert (verdict.action, verdict.cause) == ("stripped", Cause.TARGET)
+
+
+@pytest.mark.words
+def test_known_observed_sites_are_said_to_be_observed():
+    assert "observed in the fit" in review_of_an_observed_site()["obs"].reason
 
 
 def test_scalar_target_is_stripped():

@@ -26,6 +26,7 @@ from sanitize import (
     inspect_sites,
     strip_deterministic,
 )
+from sanitize.verdicts import Cause
 
 KEY = jax.random.PRNGKey(0)
 
@@ -156,8 +157,8 @@ def test_param_mutable_and_unused_entries_are_kept():
     }
     review = inspect_sites(models.with_params, np.zeros(3)).review(samples)
     assert set(actions(review).values()) == {"kept"}
-    assert "unused" in review["no_site"].reason
-    assert [review[name].reason.partition(":")[0] for name in ("scale", "count")] == ["param", "mutable"]
+    assert review["no_site"].cause is Cause.NO_SITE
+    assert {review[name].cause for name in ("scale", "lazy", "count")} == {Cause.PARAM}
     assert review["no_site"].model_shape is None
     assert review.apply(samples)["count"] is samples["count"]
 
@@ -197,6 +198,7 @@ def test_the_verdict_belongs_to_the_model_that_was_passed():
     assert actions(other) == {"mu": "kept", "tau": "kept", "theta": "stripped", "theta_decentered": "kept"}
 
 
+@pytest.mark.words
 def test_review_prints_one_line_an_entry(fitted):
     review = inspect_sites(models.regression, data(5)[0]).review(dict(fitted.get_samples()))
     lines = repr(review).splitlines()
@@ -210,6 +212,7 @@ def test_review_prints_one_line_an_entry(fitted):
     assert "stripped" in review._repr_html_()
 
 
+@pytest.mark.words
 def test_review_prints_a_dash_where_there_is_no_shape():
     """And no blank line where no latent lacks an entry."""
     samples = {"intercept": np.zeros(5), "slope": np.zeros(5), "obs": np.zeros((5, 3)), "other": np.zeros((5, 2))}
@@ -221,6 +224,7 @@ def test_review_prints_a_dash_where_there_is_no_shape():
     assert text == text.strip()
 
 
+@pytest.mark.words
 def test_what_is_computed_from_no_latent_is_told_so():
     def model(x):
         numpyro.sample("a", dist.Normal(0.0, 1.0))
