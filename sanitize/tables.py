@@ -12,10 +12,19 @@ if TYPE_CHECKING:
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Aligned columns; a column that is empty throughout is left out."""
+    lines = _used(header, rows)
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    aligned = []
+    for line in lines:
+        cells = map(str.ljust, line, widths)
+        aligned.append("  ".join(cells).rstrip())
+    return "\n".join(aligned)
+
+
+def _used(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The header and the rows, without the columns that are empty throughout."""
     used = [i for i in range(len(header)) if any(row[i] for row in rows)]
-    lines = [[row[i] for i in used] for row in (header, *rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(used))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
+    return [[row[i] for i in used] for row in (header, *rows)]
 
 
 # Colour says it at a glance; the word beside it says it without colour. Mid tones read on light and dark.
@@ -28,21 +37,27 @@ _COLOURS = {
 }
 
 
+_CELL = 'style="text-align:left;padding:0.15em 0.8em"'
+
+
 def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> str:
     """An HTML table in the notebook's own colours, kinds and verdicts marked."""
-    used = [i for i in range(len(header)) if any(row[i] for row in rows)]
-    cell = 'style="text-align:left;padding:0.15em 0.8em"'
-
-    def td(text: str) -> str:
-        colour = _COLOURS.get(text.split(" ")[0] if text.startswith("observed if") else text)
-        mark = f'<span style="color:{colour};margin-left:0.4em">&#9632;</span>' if colour else ""
-        return f"<td {cell}>{html.escape(text)}{mark}</td>"
-
-    head = "".join(f"<th {cell}>{html.escape(header[i])}</th>" for i in used)
-    body = "".join("<tr>" + "".join(td(row[i]) for i in used) + "</tr>" for row in rows)
+    names, *lines = _used(header, rows)
+    head = body = ""
+    for name in names:
+        head += f"<th {_CELL}>{html.escape(name)}</th>"
+    for line in lines:
+        body += f"<tr>{''.join(map(_cell, line))}</tr>"
     title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     table = f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div style="overflow-x:auto">{table}</div>'  # in a narrow window it scrolls
+
+
+def _cell(text: str) -> str:
+    kind = "observed" if text.startswith("observed if") else text
+    colour = _COLOURS.get(kind)
+    mark = f'<span style="color:{colour};margin-left:0.4em">&#9632;</span>' if colour else ""
+    return f"<td {_CELL}>{html.escape(text)}{mark}</td>"
 
 
 def dataframe(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
@@ -52,5 +67,7 @@ def dataframe(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFr
     except ImportError as error:
         raise ImportError("to_dataframe() makes a pandas table: pip install pandas") from error
 
-    columns = {name: pd.Series([row[i] for row in rows], dtype=object) for i, name in enumerate(header)}
+    columns = {}
+    for i, name in enumerate(header):
+        columns[name] = pd.Series([row[i] for row in rows], dtype=object)
     return pd.DataFrame(columns).set_index(header[0])

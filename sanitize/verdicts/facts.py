@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -199,11 +199,8 @@ class Entry:
     @functools.cached_property
     def lost(self) -> Names:
         """Latents without an entry that a recorded value is computed from: its fitted values would be lost."""
-        facts, inspection = self.facts, self.facts.inspection
-        if not facts.has_open_params and all(parent in facts.entries for parent in inspection.parents(self.name)):
-            return ()
-        used = inspection.used([name for name in facts.entries if name != self.name], (self.name,))
-        return tuple(name for name in used if facts.is_missing(name) and not facts.is_new(name))
+        others = [name for name in self.facts.entries if name != self.name]
+        return tuple(self.facts.missed(others, (self.name,)))
 
 
 class Facts:
@@ -222,21 +219,14 @@ class Facts:
 
     # ------------------------------------------------------------------------------------------------- targets
 
-    @functools.cached_property
-    def _may_hold_predictions(self) -> bool:
-        """Nothing is drawn from a prediction target. A posterior of coefficients alone takes no further run."""
-        latents = self.inspection.run.named("latent")
-        return any(name in self.entries and name not in self.inspection.drawn_from for name in latents)
-
     def target(self, name: str) -> str | None:
         """How we know that a latent of this call is what is predicted; None: it is not."""
-        if name in self.inspection.drawn_from:
+        if name in self.inspection.drawn_from:  # known without a further run
             return None
         if name in self.samples.observed_data:
             return "in the fit"
-        if not self._may_hold_predictions or name not in self.inspection.observable:
-            return None
-        return f"when {self.inspection.observable[name]} is given"
+        argument = self.inspection.observable.get(name)
+        return f"when {argument} is given" if argument else None
 
     # ---------------------------------------------------------------------------------------------------- rows
 
@@ -328,10 +318,8 @@ class Facts:
         named = [name for name, verb in self.verbs.items() if verb == "extend" and not self.target(name)]
         unfitting = [name for name in named if name in self.entries and self.entries[name].mismatch]
         absent = [name for name in named if name not in self.entries]
-        return (*unfitting, *(name for name in absent if self._is_looped(name)))
-
-    def _is_looped(self, name: str) -> bool:
-        return any(one in self.entries for one in self.inspection.loop_of(name))
+        looped = [name for name in absent if not self.entries.keys().isdisjoint(self.inspection.loop_of(name))]
+        return (*unfitting, *looped)
 
     def is_beyond(self, name: str) -> bool:
         """One of many that a loop over a size names, after those that were recorded."""
@@ -341,12 +329,12 @@ class Facts:
 
     # -------------------------------------------------------------------------------------- without an entry
 
-    @property
-    def has_open_params(self) -> bool:
-        """Whether a param has no entry, and would have its initial value."""
-        return self.use.at_once and any(name not in self.entries for name in self.inspection.run.named("param"))
+    def missed(self, kept: Sequence[str], returned: Names | None) -> list[str]:
+        """Latents and params without an entry that have a part in what is returned, and belong to the fit."""
+        used = self.inspection.used(kept, returned)
+        return [name for name in used if self._is_missing(name) and not self._is_new(name)]
 
-    def is_missing(self, name: str) -> bool:
+    def _is_missing(self, name: str) -> bool:
         """Whether what stands in for an entry, if the site is used, is nothing that a fit has told."""
         site = self.inspection.run.sites[name]
         if name in self.entries or name in self.verbs or name in self.inspection.given:
@@ -357,7 +345,7 @@ class Facts:
             return False
         return name not in self.samples.observed_data and name not in self.inspection.targets
 
-    def is_new(self, name: str) -> bool:
+    def _is_new(self, name: str) -> bool:
         """Whether a latent without an entry belongs to other rows than the fit's, or only to this call."""
         if any(self.evidence(size) for size in self.rows_of(name)):
             return True
@@ -371,18 +359,11 @@ class Facts:
 
     def missing(self, kept: Sequence[str]) -> dict[str, Names]:
         """Latents, or params, without an entry that are used all the same -> the entries that they may be."""
-        inspection = self.inspection
-        above = inspection.drawn_from.union(*inspection.ancestors.values()) if self.use.draws else ()
-        if not self.has_open_params and all(name in self.entries for name in above):
-            return {}  # a target without an entry is what is predicted
-        if not kept and not self.use.at_once:
-            return {}  # which is an error of its own
         found = {}
-        for name in inspection.used(kept, self.use.returned):
-            if self.is_missing(name) and not self.is_new(name):
-                entries = self._entries_for(name)
-                if entries or not self._may_be_left_out(name):
-                    found[name] = entries
+        for name in self.missed(kept, self.use.returned) if kept or self.use.at_once else ():  # else it is an error
+            entries = self._entries_for(name)
+            if entries or not self._may_be_left_out(name):
+                found[name] = entries
         return found
 
     @functools.cached_property
@@ -392,9 +373,11 @@ class Facts:
 
     def _entries_for(self, name: str) -> Names:
         """The entries that no site claims, which a latent may be under another name."""
-        shape = self.inspection.run.sites[name].shape
-        fitting = (e for e, was in self.unclaimed.items() if is_of_guide(name, e) or (was == shape and _alike(name, e)))
-        return tuple(fitting)
+        found, shape = [], self.inspection.run.sites[name].shape
+        for entry, recorded in self.unclaimed.items():
+            if is_of_guide(name, entry) or (recorded == shape and _alike(name, entry)):
+                found.append(entry)
+        return tuple(found)
 
     # ----------------------------------------------------------------------------------------------- arguments
 
@@ -411,18 +394,18 @@ class Facts:
 
     def data_for_predictions(self) -> list[tuple[str, list[str]]]:
         """Arguments that observe sites which are asked for, where nothing is left to predict."""
-        inspection, asked = self.inspection, self.use.returned
-        observed = [name for name in inspection.run.named("observed") if asked is None or name in asked]
-        if not observed or not inspection.targets.isdisjoint(inspection.run.named("latent")):
+        run, call, found = self.inspection.run, self.inspection.call, []
+        observed = run.named("observed")
+        if self.use.returned is not None:
+            observed = [name for name in observed if name in self.use.returned]
+        if not observed or not self.inspection.targets.isdisjoint(run.named("latent")):
             return []
-        call, found = inspection.call, []
         for parameter in call.parameters or ():
             if parameter.default is None and parameter.name in call.names:
                 without = try_run(call.with_leaves({call.names.index(parameter.name): None}))
-                free = [] if without is None else without.named("latent")
-                sites = [name for name in observed if name in free]
-                if sites:
-                    found.append((parameter.name, sites))
+                predicted = [] if without is None else [name for name in observed if name in without.named("latent")]
+                if predicted:
+                    found.append((parameter.name, predicted))
         return found
 
     @functools.cached_property
@@ -432,11 +415,11 @@ class Facts:
         if self.new_rows is False or not self.use.recomputes or inspection.assumed:
             return None
         arrays = [entry for entry in self.entries.values() if entry.recorded is not None]
-        names = [entry.name for entry in arrays if entry.name in inspection.run.sites]
-        if not any(self.entries[name].is_latent for name in names) or not inspection.rows_may_meet:
+        computed = [entry.name for entry in arrays if entry.kind == "deterministic"]
+        latents = [entry.name for entry in arrays if entry.is_latent]
+        if not latents or not inspection.rows_may_meet:
             return None
-        names = [name for name in names if self.entries[name].kind in ("latent", "deterministic")]
-        draw = {name: values[0] for name, values in fit.samples.some_draws(names, fit.ndims, 1).items()}
+        draw = {name: values[0] for name, values in fit.samples.some_draws([*latents, *computed], fit.ndims, 1).items()}
         kept = [name for name, verb in self.verbs.items() if verb == "keep"]
         found = inspection.statistic(draw, kept)
         if found is None:
@@ -444,6 +427,10 @@ class Facts:
         # only now, since values are compared for it
         rows = [size for size in inspection.rows if fit.same(size) is not True]
         return found if len(rows) == len(inspection.rows) else inspection.statistic(draw, kept, rows)
+
+
+def names_of(entries: Iterable[Entry]) -> Names:
+    return tuple(entry.name for entry in entries)
 
 
 def _is_numbered(name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -30,12 +30,13 @@ from ..model.checksums import contradiction
 from ..model.inspection import Inspection
 from ..options import Options
 from . import messages
-from .facts import Entry, Facts, Names, Verbs
-from .table import KEPT, REDRAWN, REFUSED, Cause, verdict_on
+from .facts import Entry, Facts, Names, Verbs, names_of
+from .table import KEPT, REDRAWN, Cause, verdict_on
 
 Shapes = Mapping[str, Shape | None]
 
 _REDRAWN_UNASKED = (Cause.ROWS_MISFIT, Cause.OTHER_ROWS)
+_MISFITS = (Cause.OBSTACLE, Cause.REVERSED, Cause.MISFIT, Cause.KEEP_MISFIT, Cause.JOINT_MISFIT)
 _UNTOLD = (Cause.UNTOLD_ROWS, Cause.UNTOLD_DIMENSION)
 
 
@@ -96,7 +97,7 @@ def judge(fit: Fit, verbs: Verbs, options: Options) -> Judgement:
     for name, entry in facts.entries.items():
         action, cause = verdict_on(entry)
         verdicts[name] = Verdict(action, cause, messages.reason(cause, entry), entry.recorded, entry.shape)
-    redrawn = [entry for name, entry in facts.entries.items() if verdicts[name].cause in REDRAWN]
+    redrawn = _caused(facts, verdicts, REDRAWN)
     refusals = tuple(_refusals(facts, verdicts))
     return Judgement(
         verdicts,
@@ -126,30 +127,37 @@ def settled(inspection: Inspection, samples: Container, options: Options) -> Ver
 
 
 def _named(inspection: Inspection, samples: Container, verb: str, name: str) -> list[str]:
-    latents, site = inspection.run.named("latent"), inspection.site(name)
-    loop = (name, *inspection.loop_of(name)) if verb == "extend" and name in latents else ()
-    if loop and not any(one in samples.shapes for one in loop):
+    site = inspection.site(name)
+    kind = "" if site is None else site.kind
+    one_of = [name, *inspection.loop_of(name)]
+    if verb == "extend" and kind == "latent" and samples.shapes.keys().isdisjoint(one_of):
         raise OptionError(messages.nothing_to_carry_on(name))
-    if site is not None and (site.kind == "latent" or (site.kind == "deterministic" and verb == "keep")):
+    if kind == "latent" or (kind == "deterministic" and verb == "keep"):
         return [name]
-    in_plate = [one for one in latents if any(plate.name == name for plate in inspection.run.sites[one].plates)]
-    labelled = [one for one in latents if name in samples.dims.get(one, ())]
+    in_plate, labelled = [], []
+    for latent in inspection.run.named("latent"):
+        if name in [plate.name for plate in inspection.run.sites[latent].plates]:
+            in_plate.append(latent)
+        elif name in samples.dims.get(latent, ()):
+            labelled.append(latent)
     if not in_plate and not labelled:
         raise OptionError(messages.no_name_for(verb, name, inspection))
-    return list(dict.fromkeys([*in_plate, *labelled]))
+    return in_plate + labelled
 
 
 def _refuse_new_rows(facts: Facts) -> None:
     """What `new_rows` says has to be possible, and to tell which rows are meant."""
-    new_rows, changed = facts.new_rows, facts.changed_rows if facts.new_rows is not None else ()
-    if new_rows is False and changed:
+    if facts.new_rows is None:
+        return
+    if facts.new_rows is False:
         grown = {size for entry in facts.latents if entry.is_continued for size in entry.rows}
-        if others := [size for size in changed if size not in grown]:
-            raise OptionError(messages.rows_have_changed(facts, others[0]))
-    if new_rows and not changed:
+        for size in facts.changed_rows:
+            if size not in grown:
+                raise OptionError(messages.rows_have_changed(facts, size))
+    elif not facts.changed_rows:
         free = [entry for entry in facts.latents if entry.verb is None]
-        untold = tuple(entry.name for entry in free if entry.may_have_rows)
-        several = tuple(entry.name for entry in free if entry.rows) if len(facts.inspection.rows) > 1 else ()
+        several = [entry for entry in free if entry.rows] if len(facts.inspection.rows) > 1 else []
+        untold = [entry for entry in free if entry.may_have_rows]
         if several or untold:
             raise OptionError(messages.which_rows(facts, several, untold))
 
@@ -169,19 +177,25 @@ def batch_shape(shapes: Shapes, inspection: Inspection, ndims: int | None) -> Sh
     arrays = {name: shape for name, shape in shapes.items() if shape is not None}
     if ndims is None:
         ndims = _likely_ndims(arrays, inspection)
-    short = {name: shape for name, shape in arrays.items() if len(shape) < ndims}
-    if short:
-        raise BatchShapeError(messages.too_few_dimensions(short, ndims), shapes=arrays)
-    empty = {name: shape for name, shape in arrays.items() if 0 in shape[:ndims]}
-    if empty:
-        raise BatchShapeError(messages.no_draws(empty), shapes=arrays)
-    batches: dict[Shape, str] = {}
+    few: dict[str, Shape] = {}
+    empty: dict[str, Shape] = {}
+    firsts: dict[Shape, str] = {}
     for name, shape in arrays.items():
-        batches.setdefault(shape[:ndims], name)
-    if len(batches) > 1:
-        odd = {name: arrays[name] for name in batches.values()}
-        raise BatchShapeError(messages.different_batches(odd, ndims), shapes=arrays)
-    return next(iter(batches), ())
+        firsts.setdefault(shape[:ndims], name)
+        if len(shape) < ndims:
+            few[name] = shape
+        if 0 in shape[:ndims]:
+            empty[name] = shape
+    said = ""
+    if few:
+        said = messages.too_few_dimensions(few, ndims)
+    elif empty:
+        said = messages.no_draws(empty)
+    elif len(firsts) > 1:
+        said = messages.different_batches({name: arrays[name] for name in firsts.values()}, ndims)
+    if few or empty or len(firsts) > 1:
+        raise BatchShapeError(said, shapes=arrays)
+    return next(iter(firsts), ())
 
 
 def _likely_ndims(arrays: Mapping[str, Shape], inspection: Inspection) -> int:
@@ -215,21 +229,20 @@ def explains(inspection: Inspection, samples: Container) -> bool:
 
 def _refusals(facts: Facts, verdicts: Mapping[str, Verdict]) -> Iterator[Said]:
     """What was refused, by its cause."""
-    refused = [entry for name, entry in facts.entries.items() if verdicts[name].action == REFUSED]
-    lost = [entry for entry in refused if verdicts[entry.name].cause is Cause.LOST_LATENT]
-    unfitting = sorted((entry for entry in refused if entry not in lost), key=lambda entry: not entry.is_latent)
+    unfitting = _caused(facts, verdicts, _MISFITS)
     for entry in unfitting:
-        if entry.is_latent and (entry.recorded is None or entry.shape is None):
+        if entry.recorded is None or entry.shape is None:
             yield Said(SamplesTypeError, messages.not_what_the_model_draws(entry))
             return
+    unfitting += _caused(facts, verdicts, [Cause.FIXED_MISFIT])
     if unfitting:
-        causes = {name: verdict.cause for name, verdict in verdicts.items()}
+        joint = _caused(facts, verdicts, [Cause.JOINT_MISFIT])
         recorded = {entry.name: entry.recorded for entry in unfitting}
         model = {entry.name: entry.shape for entry in unfitting}
-        said = messages.does_not_fit(facts, unfitting, causes)
+        said = messages.does_not_fit(facts, unfitting, joint)
         yield Said(ShapeMismatchError, said, {"recorded": recorded, "model": model})
-    if lost:
-        missing = {entry.name: entry.lost for entry in lost}
+    missing = {entry.name: entry.lost for entry in _caused(facts, verdicts, [Cause.LOST_LATENT])}
+    if missing:
         yield Said(MissingLatentError, messages.would_be_lost(facts.inspection, missing), {"missing": missing})
 
 
@@ -244,8 +257,8 @@ def _notices(facts: Facts, verdicts: Mapping[str, Verdict]) -> Iterator[Said]:
         yield Said(SanitizeWarning, messages.data_come_back(data))
     if missing := facts.missing([name for name, verdict in verdicts.items() if verdict.action == KEPT]):
         yield Said(MissingLatentWarning, messages.missing_latents(facts, missing), {"missing": missing})
-    unasked = [entry.name for entry in facts.latents if entry.verb is None]
-    kept = tuple(name for name in unasked if verdicts[name].action == KEPT)
+    free = names_of(entry for entry in facts.latents if entry.verb is None)
+    kept = tuple(name for name in free if verdicts[name].action == KEPT)
     if differences := other_arguments(inspection, facts.samples, facts.fit, kept):
         said = messages.other_arguments(differences, kept)
         yield Said(OtherArgumentsWarning, said, {"differences": differences})
@@ -258,22 +271,17 @@ def _notices(facts: Facts, verdicts: Mapping[str, Verdict]) -> Iterator[Said]:
 def _row_notices(facts: Facts, verdicts: Mapping[str, Verdict]) -> Iterator[Said]:
     if facts.new_rows is True:
         return
-    causes = {name: verdict.cause for name, verdict in verdicts.items()}
-    redrawn = _caused(facts, causes, _REDRAWN_UNASKED)
+    redrawn = _caused(facts, verdicts, _REDRAWN_UNASKED)
     if redrawn:
-        yield Said(RedrawnSiteWarning, messages.redrawn(redrawn), _sites(redrawn))
-    untold = _caused(facts, causes, _UNTOLD)
+        yield Said(RedrawnSiteWarning, messages.redrawn(redrawn), {"sites": names_of(redrawn)})
+    untold = _caused(facts, verdicts, _UNTOLD)
     if untold:
-        said = messages.kept_untold(untold, causes[untold[0].name])
-        yield Said(RowLevelSiteWarning, said, _sites(untold))
+        said = messages.kept_untold(untold, verdicts[untold[0].name].cause)
+        yield Said(RowLevelSiteWarning, said, {"sites": names_of(untold)})
 
 
-def _caused(facts: Facts, causes: Mapping[str, Cause], by: Collection[Cause]) -> list[Entry]:
-    return [entry for name, entry in facts.entries.items() if causes[name] in by]
-
-
-def _sites(entries: Sequence[Entry]) -> dict[str, Names]:
-    return {"sites": tuple(entry.name for entry in entries)}
+def _caused(facts: Facts, verdicts: Mapping[str, Verdict], causes: Collection[Cause]) -> list[Entry]:
+    return [entry for name, entry in facts.entries.items() if verdicts[name].cause in causes]
 
 
 def _remarks(facts: Facts) -> Iterator[str]:

@@ -13,7 +13,7 @@ from ..model.inspection import Inspection
 from ..model.ranges import OutOfRange
 from ..model.rows import Statistic
 from ..model.sizes import Size
-from .facts import Entry, Evidence, Facts, Names, Obstacle, is_of_guide
+from .facts import Entry, Evidence, Facts, Names, Obstacle, is_of_guide, names_of
 from .table import Cause
 
 Shapes = Mapping[str, Shape]
@@ -141,12 +141,13 @@ def rows_have_changed(facts: Facts, size: Size) -> str:
     )
 
 
-def which_rows(facts: Facts, several: Names, untold: Names) -> str:
+def which_rows(facts: Facts, several: Entries, untold: Entries) -> str:
     rows = " and ".join(" = ".join(size.words) for size in facts.inspection.rows)
     which = f"the targets follow {rows}" if several else "it could not be told what the rows are"
+    redraw = names_of(several or untold)
     return (
         f"new_rows=True does not tell which rows are others: {which}. Name the latents whose rows are others, as in "
-        f"redraw={several or untold!r}, in place of new_rows."
+        f"redraw={redraw!r}, in place of new_rows."
     )
 
 
@@ -218,9 +219,9 @@ def _kind_of_value(shape: Shape | None) -> str:
     return "a mapping or tuple" if shape is None else f"an array of shape {shape} per draw"
 
 
-def does_not_fit(facts: Facts, entries: Entries, causes: Mapping[str, Cause]) -> str:
+def does_not_fit(facts: Facts, entries: Entries, joint: Entries) -> str:
     text = "; ".join(map(_mismatch, entries))
-    return f"{text[0].upper()}{text[1:]}. {_way_out(facts, entries, causes)}"
+    return f"{text[0].upper()}{text[1:]}. {_way_out(facts, entries, joint)}"
 
 
 def _mismatch(entry: Entry) -> str:
@@ -242,9 +243,9 @@ def _source(name: str, leaf: Any, was: int, now: int) -> str:
     return f"argument {name!r} has shape {shape}{turned}"
 
 
-def _way_out(facts: Facts, entries: Entries, causes: Mapping[str, Cause]) -> str:
-    redraw = tuple(entry.name for entry in entries)
-    if backwards := tuple(entry.name for entry in entries if entry.is_reversed):
+def _way_out(facts: Facts, entries: Entries, joint: Entries) -> str:
+    backwards = names_of(entry for entry in entries if entry.is_reversed)
+    if backwards:
         return (
             f"The scan of {listing(backwards)} runs in reverse, and NumPyro puts recorded values back in the order in "
             f"which it runs. For the steps of the fit, turn them round along their first axis and pass "
@@ -256,15 +257,17 @@ def _way_out(facts: Facts, entries: Entries, causes: Mapping[str, Cause]) -> str
             "Every entry has one leading dimension too many: if the draws are grouped by chain, pass batch_ndims=2 to "
             "Predictive or log_likelihood."
         )
-    if stuck := [entry for entry in entries if entry.verb == "extend"]:
+    stuck = [entry for entry in entries if entry.verb == "extend"]
+    if stuck:
         obstacles = "; ".join(dict.fromkeys(map(_obstacle, stuck)))
-        return f"{listing(entry.name for entry in stuck)} cannot be carried on: {obstacles}."
-    extend = offer_of_extend(entries)
-    ways = f"{f'{extend}, or ' if extend else ''}redraw={redraw!r} to draw from the prior."
-    if joint := [name for name in redraw if causes[name] is Cause.JOINT_MISFIT]:
+        return f"{listing(names_of(stuck))} cannot be carried on: {obstacles}."
+    ways = f"redraw={names_of(entries)!r} to draw from the prior."
+    if extend := offer_of_extend(entries):
+        ways = f"{extend}, or {ways}"
+    if joint:
         return (
-            f"The values of {listing(joint)} depend on each other along the rows (a walk, a Gaussian process): drawn "
-            f"anew, all that was fitted is lost. Pass the rows of the fit, or {ways}"
+            f"The values of {listing(names_of(joint))} depend on each other along the rows (a walk, a Gaussian "
+            f"process): drawn anew, all that was fitted is lost. Pass the rows of the fit, or {ways}"
         )
     return (
         f"A fitted coefficient is never replaced by its prior unasked: pass arguments of the size that was fitted, or "
@@ -280,7 +283,7 @@ def offer_of_extend(entries: Iterable[Entry]) -> str:
     samples = grown[0].facts.samples
     labelled = [dim for entry in grown for dim in per_draw_dims(samples, entry.name) if dim in samples.labels]
     levels = f", and levels={{{labelled[0]!r}: [...]}} to say which is which" if labelled else ""
-    names = tuple(entry.name for entry in grown)
+    names = names_of(grown)
     return f"extend={names!r} (of the drop-ins; sites= of sanitize.extend) to draw the others given them{levels}"
 
 
@@ -300,7 +303,7 @@ def would_be_lost(inspection: Inspection, missing: Mapping[str, Names]) -> str:
 
 
 def redrawn(entries: Entries) -> str:
-    names = tuple(entry.name for entry in entries)
+    names = names_of(entries)
     settle = f"Pass new_rows=True or redraw={names!r} if this is meant"
     if all(entry.fits for entry in entries):
         settle += ", or new_rows=False to keep them"
@@ -313,7 +316,7 @@ def redrawn(entries: Entries) -> str:
 
 
 def kept_untold(entries: Entries, cause: Cause) -> str:
-    names = tuple(entry.name for entry in entries)
+    names = names_of(entries)
     return (
         f"Kept the row-level latents {_with_shapes(entries)}: they fit, but {_UNTOLD[cause]}. Pass new_rows=False if "
         f"the rows are the same, new_rows=True if not; or name entries in keep={names!r} or redraw={names!r}."
