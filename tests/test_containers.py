@@ -22,6 +22,7 @@ from numpyro.infer import HMC, MCMC, SVI, Predictive, Trace_ELBO, log_likelihood
 from numpyro.infer.autoguide import AutoMultivariateNormal
 from numpyro.infer.reparam import TransformReparam
 from warned import warned
+from without_words import says
 
 from sanitize import (
     AssumedArgumentsWarning,
@@ -38,6 +39,7 @@ from sanitize import (
     posterior_samples,
     strip_deterministic,
 )
+from sanitize.verdicts import Cause
 
 az = pytest.importorskip("arviz")
 xr = pytest.importorskip("xarray")
@@ -493,10 +495,8 @@ def test_observed_data_names_the_observed_sites(container):
     posterior = dataset(entries)
     known = container({"posterior": posterior, "observed_data": plain({"obs": np.zeros(3)})})
     review = inspect_sites(switched, np.zeros(3)).review(known)
-    assert (review["obs"].action, review["obs"].reason) == (
-        "stripped",
-        "observed in the fit: predicted anew, or scored from the data passed",
-    )
+    assert (review["obs"].action, review["obs"].cause) == ("stripped", Cause.TARGET)
+    assert says(review["obs"].reason, "observed in the fit: predicted anew, or scored from the data passed")
     assert names(strip_deterministic(switched, known, np.zeros(3))) == ["a"]
     unknown = inspect_sites(switched, np.zeros(3)).review(container({"posterior": posterior}), new_rows=False)
     assert unknown["obs"].action == "stripped"
@@ -870,7 +870,7 @@ def test_draws_of_predictive_with_a_guide(guided):
     samples = Predictive(guide, params=params, num_samples=7)(KEY, x)
     assert "_auto_latent" in samples
     review = inspect_sites(models.line, x[:5]).review(samples)
-    assert review["_auto_latent"].reason.startswith("unused")
+    assert review["_auto_latent"].cause is Cause.NO_SITE
     clean = review.apply({**samples})
     alone = {name: samples[name] for name in ("slope", "intercept")}
     assert equal(Predictive(models.line, clean)(KEY, x[:5]), Predictive(models.line, alone)(KEY, x[:5]))

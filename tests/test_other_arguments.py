@@ -6,6 +6,7 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 from fits import KEY, Fitted, draws, heard
+from without_words import says
 
 import sanitize
 from sanitize import OtherArgumentsWarning, strip_deterministic
@@ -393,7 +394,9 @@ SILENT = {
 
 
 def said(run):
-    return str(heard(run, OtherArgumentsWarning) or "")
+    """What the warning carries, in words; empty: there is none."""
+    found = heard(run, OtherArgumentsWarning)
+    return "" if found is None else "; ".join(f"{argument}: {words}" for argument, words in found.differences.items())
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -416,7 +419,8 @@ def test_the_warning_carries_what_was_seen():
         call(linked, fit(linked, X, G > 0, link="cauchit"), X[:5])()
     warning = next(w.message for w in caught if isinstance(w.message, OtherArgumentsWarning))
     assert list(warning.differences) == ["link"]
-    assert "'cauchit'" in str(warning)
+    assert "'cauchit'" in warning.differences["link"]
+    assert says(str(warning), "'cauchit'")
 
 
 def test_keep_says_that_it_is_meant():

@@ -16,6 +16,11 @@ def empty_messages(monkeypatch):
             monkeypatch.setattr(messages, name, "")
 
 
+def says(text, words):
+    """Whether a message has these words, where messages have any."""
+    return words in text or messages.no_draws({}) == ""
+
+
 def ask_for_no_words(monkeypatch):
     """``pytest.raises`` and ``pytest.warns`` ask for the class alone."""
     for name in ("raises", "warns"):
