@@ -138,7 +138,6 @@ class _Search:
             was = self.fit.leaf(self.call.names[axis.leaf])
             if was is None or not (is_array(was) and was.dtype.kind in "iu"):
                 continue
-            self.fit.by_values = True
             old, are = np.unique(was), np.unique(self.call.leaves[axis.leaf])
             if len(old) == len(are) and (new := sorted({*are.tolist()} - {*old.tolist()})):
                 yield Difference(self.call.names[axis.leaf], _unknown(new))
@@ -156,7 +155,6 @@ class _Search:
         for i, name, was, now in self.pairs if rows and grouped else ():
             if i not in grouped or not is_array(now) or np.shape(was) != np.shape(now):
                 continue
-            self.fit.by_values = True
             if equal(was, now) is False and self.changed(i, np.asarray(was, now.dtype)):
                 groups = [
                     latent

@@ -13,6 +13,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from .errors import OptionError
+from .memory import Memory
 from .model.call import Shape, abstract
 from .model.trace import ONE_RUN_AT_A_TIME
 
@@ -100,11 +101,6 @@ class Compiled:
         return _loaded, (self.exported, self.x64)
 
 
-@functools.lru_cache(maxsize=64)
-def _loaded(data: bytes, x64: bool) -> Loaded:
-    return Loaded(data, x64)
-
-
 class Loaded:
     """What a `Compiled` is in another process."""
 
@@ -124,6 +120,13 @@ class Loaded:
 
     def __reduce__(self) -> Any:
         return _loaded, (self.data, self.x64)
+
+
+_LOADED = Memory[Loaded]()
+
+
+def _loaded(data: bytes, x64: bool) -> Loaded:
+    return _LOADED.get((data, x64)) or _LOADED.keep((data, x64), Loaded(data, x64))
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,11 @@ import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
 from .containers import Container
 from .model.axes import with_defaults
-from .model.call import Arguments, Call, Shape, is_array, shape_of
+from .model.call import Arguments, Call, Shape, has_values, is_array, shape_of
 from .model.checksums import recomputed
 from .model.inspection import Inspection
 from .model.sizes import Size, numbered
@@ -48,7 +47,6 @@ class Fit:
         for name, shape in samples.shapes.items():
             self.recorded[name] = None if shape is None else shape[self.ndims :]
         self.call = with_defaults(inspection.call)  # to which the axes of sizes belong
-        self.by_values = False  # whether values were compared, so that other values may end otherwise
 
     @functools.cached_property
     def changed(self) -> Mapping[Size, str]:
@@ -95,7 +93,6 @@ class Fit:
             if axis.is_of_array and is_array(now) and was is not None and np.ndim(was) == np.ndim(now):
                 steps = np.shape(was)[axis.dim]
                 if steps < axis.length and equal(now[(slice(None),) * axis.dim + (slice(steps),)], was) is False:
-                    self.by_values = True
                     return True
         return False
 
@@ -139,12 +136,10 @@ class Fit:
         value = self.call.leaves[leaf]
         if hasattr(value, "columns") and self.samples.arguments is None:
             columns = [equal(value[name], self._leaves[name]) for name in value.columns if name in self._leaves]
-            self.by_values |= bool(columns)
             return None if not columns or len({*columns}) > 1 else columns[0]
         was = self._fits_leaf(leaf)
         if was is None or value is None:
             return None
-        self.by_values = True
         if np.shape(was) != np.shape(value) and size is not None:
             return None  # the lengths tell, see `changed`
         return equal(value, was)
@@ -166,7 +161,6 @@ class Fit:
         entries = [n for n, shape in self.recorded.items() if n in run.sites and run.sites[n].shape == shape]
         if not any(run.sites[name].kind == "deterministic" for name in entries):
             return frozenset()
-        self.by_values = True
         draws = functools.partial(self.samples.some_draws, ndims=self.ndims)
         proofs = recomputed(self.inspection.call, run, draws, entries)
         return frozenset(size for name in proofs for follows in of[name] for size in follows)
@@ -176,7 +170,7 @@ def equal(a: Any, b: Any) -> bool | None:
     """Whether a value is that of the fit as JAX sees them, NaN equal to NaN; None where that cannot be told."""
     if a is b:
         return True
-    if isinstance(a, jax.ShapeDtypeStruct) or isinstance(b, jax.ShapeDtypeStruct):
+    if not (has_values(a) and has_values(b)):
         return None
     try:
         a, b = np.asarray(a), np.asarray(b)

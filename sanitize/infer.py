@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,9 @@ from . import containers
 from .continuation import carried_on, key_of_extend
 from .errors import BatchShapeError, MissingLatentError, OptionError, listing, meant
 from .kinds import Samples
-from .model.call import Call, arguments_error, is_array, refuse_other_than_key
+from .memory import Memory, key_of
+from .model.argument import ValuesAsked
+from .model.call import Call, arguments_error, refuse_other_than_key
 from .model.inspection import Inspection
 from .options import Options, Use, refuse_collisions, refuse_taken
 from .prepare import Case, prepare
@@ -29,8 +31,6 @@ StockPredictive = stock.Predictive
 stock_log_likelihood = stock.log_likelihood
 
 _OPTIONS = ("new_rows", "keep", "redraw", "extend", "levels")  # of this package, beside NumPyro's
-
-_MOST_REVIEWS = 32  # that one instance remembers: shapes that a server sees are few
 
 
 class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
@@ -104,10 +104,7 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         _refuse_one_draw(arrays, batch_ndims)
         super().__init__(model, arrays, **options)
         self.new_rows, self.keep, self.redraw, self.extend, self.levels = new_rows, keep, redraw, extend, levels
-        self._reviews: dict[Hashable, tuple[Any, Review]] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_reviews": {}}  # made anew; its keys need not survive pickling
+        self._reviews = Memory[tuple[Any, Review]]()
 
     def __call__(self, rng_key: Any, *args: Any, **kwargs: Any) -> dict[str, jax.Array]:
         """Predict. See NumPyro's ``Predictive.__call__``."""
@@ -141,24 +138,27 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
                 returned=None if self.return_sites is None else tuple(self.return_sites),
             ),
         )
-        case = Case.of(inspection, containers.beside(self._samples, self.posterior_samples), options)
+        samples = containers.beside(self._samples, self.posterior_samples)
+        unseen = inspection.without_values()
+        case = Case.of(unseen, samples, options)
         # the model is run anew at each call, since what it reads may have changed; what that run tells is remembered
-        key = _key(inspection, options, *case.verbs.items(), *case.samples.shapes.items())
-        if inspection.indices_out_of_range:  # values of arguments, of which the key holds none
-            key = None
-        if key is not None and (known := self._reviews.get(key)) and known[0] == _told(inspection):
+        call = inspection.call
+        key = (key_of(call, call.traced), options, *case.verbs.items(), *case.samples.shapes.items())
+        if (known := self._reviews.get(key)) and known[0] == _told(inspection):
             review = known[1]
-            review.warn()
         else:
-            review = case.review()
-            if key is not None and not review.judgement.by_values:
-                if len(self._reviews) >= _MOST_REVIEWS:
-                    self._reviews = {}
-                self._reviews[key] = _told(inspection), review
+            try:
+                review = case.judged()
+                self._reviews.keep(key, (_told(inspection), review))
+            except ValuesAsked:
+                review = Case.of(unseen.with_call(call), samples, options).judged()
+        review = review.with_indices(inspection)
+        review.warn()
         review.refuse()
         arrays = case.samples.arrays(len(self._batch_shape))
         kept = {name: value for name, value in arrays.items() if name not in review.stripped}
         if review.judgement.extended:
+            case = Case.of(unseen.with_call(call), samples, options)
             kept |= carried_on(case, review, key_of_extend(rng_key)).arrays
         sites = inspection.run.sites
         return kept, [name for name in kept if name in sites and sites[name].kind == "deterministic"]
@@ -363,22 +363,6 @@ def _substitutes_deterministic() -> bool:
     model = handlers.substitute(lambda: numpyro.deterministic("x", 0.0), data={"x": 1.0})
     with handlers.block():
         return bool(handlers.trace(model).get_trace()["x"]["value"])
-
-
-def _key(inspection: Inspection, *more: Hashable) -> Hashable | None:
-    """What a review depends on: shapes and dtypes of arrays, all else by value; None where that cannot be told."""
-    call = inspection.call
-    if call.mode != "abstract":
-        return None
-    leaves = tuple(
-        (leaf.shape, leaf.dtype) if is_array(leaf) else (type(leaf), leaf) for leaf in call.without_data().leaves
-    )
-    key = (call.treedef, leaves, jax.config.jax_enable_x64, *more)  # type: ignore[attr-defined]
-    try:
-        hash(key)
-    except TypeError:
-        return None
-    return key
 
 
 def _told(inspection: Inspection) -> Any:

@@ -6,7 +6,7 @@ import functools
 import os
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -29,21 +29,21 @@ from .infer import (
     stock_log_likelihood,
 )
 from .labels import Labels
+from .memory import Memory, key_of
+from .model.argument import ValuesAsked
 from .model.call import Call, refuse_other_than_key
 from .model.inspection import Inspection
 from .model.sizes import numbered
 from .model.trace import ONE_RUN_AT_A_TIME, is_factor
 from .options import Options, Use
-from .prepare import prepare
+from .prepare import Case
 from .review import Review
-from .signature import calculates_with, lossy, shapes_key, takeable, taking, value_key
+from .signature import as_arrays, calculates_with, lossy, may_be_taken, takeable, taking
 
 if TYPE_CHECKING:
     import xarray as xr
 
 _SINCE = (0, 15)  # of NumPyro; before, recorded values could not be told from drawn ones, and keys were others
-
-_MOST = 32  # signatures that one instance remembers: shapes that a server sees are few
 
 _MEAN = " (mean)"  # after the name of a site: what it is called until it is handed out
 
@@ -170,12 +170,8 @@ class Predictor:
         self.dims, self.coords = dict(dims or {}), dict(coords or {})
         self._samples = containers.open(samples)
 
-        self._takes: dict[Hashable, _Takes] = {}
-        self._plans: dict[Hashable, _Plan] = {}
-        self._batches: dict[Hashable, Batch] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_takes": {}, "_plans": {}, "_batches": {}}  # made anew
+        self._first, self._inspections = Memory[_Seen](), Memory[Inspection]()
+        self._plans, self._batches = Memory[_Plan](), Memory[Batch]()
 
     def __call__(self, rng_key: Any, *args: Any, **kwargs: Any) -> xr.Dataset:
         """Predict.
@@ -226,36 +222,50 @@ class Predictor:
         model = handlers.substitute(self.model, data=self.params) if self.params else self.model
         call = Call.of(model, args, kwargs)
         with ONE_RUN_AT_A_TIME:  # threads of a server share what is compiled
-            plan = self._plan(kind, rng_key, call)
+            plan, inputs = self._plan(kind, rng_key, call)
         draws = plan.draws
         keys = jax.random.split(rng_key, draws.total) if draws.total > 1 else rng_key[None]
-        run = (np.asarray(jax.random.key_data(keys)), draws, ([call.leaves[i] for i in plan.which], self.params))
+        run = (np.asarray(jax.random.key_data(keys)), draws, (inputs, self.params))
         if self.lazy:
             return plan.dataset(plan.batch.later(*run))
         return plan.dataset(plan.batch.now(*run, self.progress_bar and "CI" not in os.environ))
 
-    def _plan(self, kind: str, rng_key: jax.Array, call: Call) -> _Plan:
-        """What this call runs: remembered, unless values of the arguments or the key decided what it is."""
-        shapes, inspection = (kind, shapes_key(call)), None
-        if (takes := self._takes.get(shapes)) is None:
-            inspection = inspect_call(call, masked=kind != "log_likelihood")
-            takes = _remember(self._takes, shapes, _Takes(takeable(inspection)))
-        which = takes.of(call)
-        key = (shapes, which, tuple(value_key(leaf) for i, leaf in enumerate(call.leaves) if i not in which))
-        if (plan := self._plans.get(key)) is not None:
-            plan.review.warn()
-            return plan
-        inspection = inspection or inspect_call(call, masked=kind != "log_likelihood")
+    def _plan(self, kind: str, rng_key: jax.Array, call: Call) -> tuple[_Plan, list[Any]]:
+        """What this call runs, and on which arrays. What is wrong with the call is said."""
+        seen = self._seen(kind, call)
+        which = seen.taken(call)
+        call = as_arrays(call, which)
+        inputs = [call.leaves[i] for i in which]
+        shapes = (kind, key_of(call, which))
+        if (unseen := self._inspections.get(shapes)) is None:
+            unseen = self._inspections.keep(shapes, seen.inspection(call, which))
+        inspection = unseen.with_call(call)
+        plan, key = self._plans.get(shapes), shapes
+        if plan is None:
+            key = (kind, key_of(call, ()))
+            plan = self._plans.get(key)
+        if plan is not None:
+            plan.review.with_indices(inspection).warn()
+            return plan, inputs
         returned = None if self.return_sites is None else tuple(self.return_sites)
         use = Use(at_once=True, draws=kind != "log_likelihood", returned=returned)
-        case, review = prepare(inspection, self._samples, replace(self.options, use=use))
-        samples = case.samples
+        options = replace(self.options, use=use)
+        try:
+            case = Case.of(inspection if options.carries_on else unseen, self._samples, options)
+            review = case.judged()
+            key = shapes
+        except ValuesAsked:
+            inspection = unseen.with_call(call)  # with what shapes have told by now
+            case = Case.of(inspection, self._samples, options)
+            review = case.judged()
+        review.with_indices(inspection).warn()
+        review.refuse()
         self._refuse_no_site(inspection)
-        arrays, leading = samples.by_draw(len(review.batch_shape))
+        arrays, leading = case.samples.by_draw(len(review.batch_shape))
         sites = inspection.run.sites
         batch_shape = np.shape(next(iter(arrays.values())))[: len(leading)]
         drawn = containers.NOTHING
-        if self.options.carries_on:
+        if options.carries_on:
             drawn = carried_on(case, review, key_of_extend(rng_key))
             ndims = len(review.batch_shape)
             arrays = {**arrays, **{n: x.reshape(*batch_shape, *x.shape[ndims:]) for n, x in drawn.arrays.items()}}
@@ -263,21 +273,32 @@ class Predictor:
         if trees := [name for name in kept if review.shapes.get(name, ()) is None]:
             raise SamplesTypeError(f"Entry {listing(trees)} is a tree of arrays: pass it in params=, not as draws.")
         draws = Draws({name: arrays[name] for name in kept}, batch_shape)
-        compiled_for = (key, *kept, review.redrawn)
+        compiled_for = (shapes, *kept, review.redrawn)
         if (batch := self._batches.get(compiled_for)) is None:
-            batch = _remember(self._batches, compiled_for, self._compile(kind, inspection, which, review, draws))
-        labels = Labels(case.fit, self.dims, self.coords, drawn.coords)
+            batch = self._batches.keep(compiled_for, self._compile(kind, inspection, which, review, draws))
         site_of = {name: _site_of(name, sites) for name in batch.outputs}
         in_order = sorted(site_of, key=lambda name: [*sites].index(site_of[name]))
         outputs = {name: (site_of[name], batch.outputs[name].shape) for name in in_order}
-        dims, coords = labels.of(outputs, dict(zip(leading, draws.shape)))
-        coords_of_draws = self._samples.of_draws()
+        sizes = dict(zip(leading, draws.shape))
+        try:
+            dims, coords = Labels(case.fit, self.dims, self.coords, drawn.coords).of(outputs, sizes)
+        except ValuesAsked:
+            case = Case.of(inspection, self._samples, options)
+            dims, coords = Labels(case.fit, self.dims, self.coords, drawn.coords).of(outputs, sizes)
+            key = (kind, key_of(call, ()))
         plan = _Plan(
-            review, which, draws, batch, tuple(leading), dims, coords, coords_of_draws, self._attrs(kind, review)
+            review, draws, batch, tuple(leading), dims, coords, self._samples.of_draws(), self._attrs(kind, review)
         )
-        if not (self.options.carries_on or review.judgement.by_values or labels.fit.by_values):
-            _remember(self._plans, key, plan)
-        return plan
+        if not options.carries_on:  # then the key decides as well
+            self._plans.keep(key, plan)
+        return plan, inputs
+
+    def _seen(self, kind: str, call: Call) -> _Seen:
+        """What the first call of such shapes has told."""
+        key = (kind, key_of(call, may_be_taken(call)))
+        if (seen := self._first.get(key)) is None:
+            seen = self._first.keep(key, _Seen.of(inspect_call(call, masked=kind != "log_likelihood")))
+        return seen
 
     def _refuse_no_site(self, inspection: Inspection) -> None:
         if unknown := [name for name in self.return_sites or () if inspection.site(name) is None]:
@@ -352,18 +373,31 @@ class Predictor:
 
 
 @dataclass(frozen=True)
-class _Takes:
-    """Which arguments a compiled function takes, of calls with the same shapes."""
+class _Seen:
+    """What the first call of some shapes has told: which arguments a compiled function may take."""
 
+    first: Inspection
     which: tuple[int, ...]
     calculated: dict[int, bool] = field(default_factory=dict)  # whether the model itself calculates with an argument
 
-    def of(self, call: Call) -> tuple[int, ...]:
+    @classmethod
+    def of(cls, inspection: Inspection) -> _Seen:
+        return cls(inspection.without_values(), takeable(inspection))
+
+    def taken(self, call: Call) -> tuple[int, ...]:
+        """Those of which the cast loses nothing that the model calculates with."""
         lost = [*lossy(call, self.which)]
         for i in lost:
             if i not in self.calculated:
                 self.calculated[i] = calculates_with(call, self.which, i)
         return tuple(i for i in self.which if not (i in lost and self.calculated[i]))
+
+    def inspection(self, call: Call, which: Sequence[int]) -> Inspection:
+        """Of such calls, without the values of what is taken."""
+        call = replace(call.withheld(which), masked=self.first.call.masked)
+        if self.first.call.mode == "abstract" and self.first.call.traced == call.traced:
+            return self.first.with_call(call)
+        return Inspection.of(call)
 
 
 @dataclass(frozen=True)
@@ -371,7 +405,6 @@ class _Plan:
     """What calls with one signature run, and how their answers are labelled."""
 
     review: Review
-    which: tuple[int, ...]
     draws: Draws
     batch: Batch
     leading: tuple[Hashable, ...]  # what the dimensions of the draws are called
@@ -427,17 +460,6 @@ def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
 def _site_of(output: str, sites: Collection[str]) -> str:
     """The site that an output is, or is a part of."""
     return output if output in sites else next((name for name in sites if output.startswith(f"{name}[")), output)
-
-
-_Value = TypeVar("_Value")
-
-
-def _remember(memory: dict[Hashable, _Value], key: Hashable, value: _Value) -> _Value:
-    """The oldest is forgotten where there are many: what is compiled for values would pile up."""
-    if len(memory) >= _MOST:
-        del memory[next(iter(memory))]
-    memory[key] = value
-    return value
 
 
 def _refuse_old_numpyro() -> None:

@@ -47,12 +47,17 @@ class Case:
 
     def review(self) -> Review:
         """Give a verdict on every entry, and say what is redrawn."""
+        review = self.judged().with_indices(self.inspection)
+        review.warn()
+        return review
+
+    def judged(self) -> Review:
+        """The review before the values of indices are looked at, and before anything is said: a memory may keep it."""
         inspection = self.inspection
         judgement = judge(self.fit, self.verbs, self.options)
         shapes = dict(self.fit.samples.shapes)
-        review = Review(judgement, shapes, inspection.assumed, inspection.call.without_data())
-        review.warn()
-        return review
+        call = inspection.call.without_data()
+        return Review(judgement, shapes, assumed=inspection.assumed, call=call)
 
 
 def prepare(inspection: Inspection, samples: Container, options: Options) -> tuple[Case, Review]:

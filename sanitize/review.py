@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, overload
 
@@ -13,12 +13,14 @@ import numpy as np
 
 from . import containers
 from .containers import Container
-from .errors import NothingLeftError, OptionError, SamplesTypeError, listing, warn
+from .errors import IndexRangeWarning, NothingLeftError, OptionError, SamplesTypeError, listing, warn
 from .kinds import Converted, Same
 from .model.call import Call, Shape
+from .model.inspection import Inspection
+from .model.ranges import OutOfRange
 from .render import render
 from .tables import dataframe, html_table, text_table
-from .verdicts import KEPT, REFUSED, STRIPPED, Judgement, Verdict, shape_text
+from .verdicts import KEPT, REFUSED, STRIPPED, Judgement, Verdict, indices_out_of_range, on_index, shape_text
 
 if TYPE_CHECKING:
     import graphviz
@@ -46,6 +48,7 @@ class Review(Mapping[str, Verdict]):
 
     judgement: Judgement = field(repr=False)
     shapes: Mapping[str, Shape | None] = field(repr=False)  # as recorded, batch dimensions included
+    indices: tuple[OutOfRange, ...] = field(default=(), repr=False)  # of this call that do not exist
     assumed: tuple[str, ...] = ()
     call: Call | None = field(default=None, repr=False)  # without data, where the model does not need them
 
@@ -94,10 +97,16 @@ class Review(Mapping[str, Verdict]):
     def _with_action(self, action: str) -> frozenset[str]:
         return frozenset(name for name, verdict in self.verdicts.items() if verdict.action == action)
 
+    def with_indices(self, inspection: Inspection) -> Review:
+        """With the indices among the arguments that do not exist."""
+        return self if self.judgement.refusals else replace(self, indices=inspection.indices_out_of_range)
+
     def warn(self) -> None:
         """Say again what was said when the samples were reviewed, at the line that asks."""
         for category, message, seen in self.judgement.notices:
             warn(message, category, **seen)
+        if self.indices:
+            warn(indices_out_of_range(self.indices), IndexRangeWarning, indices=self.indices)
 
     @overload
     def apply(self, samples: Same) -> Same: ...
@@ -188,9 +197,13 @@ class Review(Mapping[str, Verdict]):
     def _assumed_line(self) -> str:
         return f"arguments worked out from the samples: {', '.join(self.assumed)}" if self.assumed else ""
 
+    @property
+    def _remarks(self) -> tuple[str, ...]:
+        return (*map(on_index, self.indices), *self.judgement.remarks)
+
     def __repr__(self) -> str:
         lines = [self._summary(), text_table(_COLUMNS, self._rows()), self._missing_line(), self._assumed_line()]
-        lines += self.judgement.remarks
+        lines += self._remarks
         return "\n".join(line for line in lines if line)
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -260,7 +273,7 @@ class Review(Mapping[str, Verdict]):
         return {**self.__dict__, "call": None}  # models are often closures, which do not pickle
 
     def _repr_html_(self) -> str:
-        lines = (self._summary(), self._missing_line(), self._assumed_line(), *self.judgement.remarks)
+        lines = (self._summary(), self._missing_line(), self._assumed_line(), *self._remarks)
         caption = ". ".join(line for line in lines if line)
         return html_table(_COLUMNS, self._rows(), caption)
 

@@ -7,13 +7,10 @@ them, where the cast would lose them (seconds since 1970, minus the first of the
 
 from __future__ import annotations
 
-import hashlib
-import pickle
-from collections.abc import Collection, Hashable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import jax
 import numpy as np
 
 from .model.call import Call, abstract, is_array
@@ -26,26 +23,14 @@ _LARGE_FLOAT = 1e6  # a Python float has no spread: beyond this, a difference to
 _LARGE_INTEGER = 2**15  # the product of two of these is an int32
 
 
-def shapes_key(call: Call) -> Hashable:
-    """What may be taken by shape and dtype, all else by value."""
-    leaves = tuple(
-        (tuple(leaf.shape), str(leaf.dtype)) if is_array(leaf) else type(leaf) if is_float(leaf) else value_key(leaf)
-        for leaf in call.leaves
-    )
-    return call.treedef, leaves, jax.config.jax_enable_x64  # type: ignore[attr-defined]
+def may_be_taken(call: Call) -> list[int]:
+    """Arrays and floats: a compiled function may take them, so that others of the same shapes do as well."""
+    return [i for i, leaf in enumerate(call.leaves) if is_array(leaf) or is_float(leaf)]
 
 
-def value_key(leaf: Any) -> Hashable:
-    """The value of an argument, to look it up; one of which it cannot be told is like no other."""
-    if leaf is None or isinstance(leaf, (bool, int, float, complex, str, bytes)):
-        return type(leaf), repr(leaf)  # where 0.0 is not -0.0, and NaN is NaN
-    if callable(leaf):
-        return type(leaf), leaf if isinstance(leaf, Hashable) else object()
-    try:
-        # an object by what is in it: that may have changed since the last call
-        return type(leaf), hashlib.sha256(pickle.dumps(np.asarray(leaf) if is_array(leaf) else leaf)).digest()
-    except Exception:
-        return type(leaf), object()
+def as_arrays(call: Call, which: Collection[int]) -> Call:
+    """The call with arrays in place of floats."""
+    return call.with_leaves({i: np.asarray(call.leaves[i]) for i in which if is_float(call.leaves[i])})
 
 
 def is_float(leaf: Any) -> bool:

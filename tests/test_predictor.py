@@ -112,7 +112,7 @@ def test_pieces_change_nothing(monkeypatch):
     samples = draws((10,))
     predict = Predictor(models.regression, samples)
     assert_equal(predict(KEY, X), stock.Predictive(models.regression, latents(samples))(KEY, X))
-    assert [batch.piece for batch in predict._batches.values()] == [3]
+    assert [batch.piece for batch in predict._batches] == [3]
 
 
 @pytest.mark.slow
@@ -403,9 +403,9 @@ def test_threads_share_what_is_compiled():
 
 @pytest.mark.slow
 def test_old_signatures_are_forgotten(monkeypatch):
-    from sanitize import predictor
+    from sanitize import memory
 
-    monkeypatch.setattr(predictor, "_MOST", 2)
+    monkeypatch.setattr(memory, "_MOST", 2)
     predict = Predictor(models.line, {"slope": np.ones(3), "intercept": np.ones(3)})
     for n in (1, 2, 3, 4):
         predict(KEY, np.ones(n, np.float32))
@@ -763,7 +763,7 @@ def test_what_was_compiled_pickles_without_the_model():
     assert export
     predict = Predictor(models.regression, draws())
     answer = predict(KEY, X)
-    (plan,) = predict._plans.values()
+    (plan,) = predict._plans
     batch = pickle.loads(pickle.dumps(plan.batch))
     keys = np.asarray(jax.random.key_data(jax.random.split(KEY, 6)))
     again = batch(keys, plan.draws.slice(0, 6), ([X], {}), 6)
@@ -870,7 +870,7 @@ def test_a_key_that_is_none(key, compilations):
     predict = Predictor(models.regression, draws())
     with pytest.raises(OptionError, match=r"has to be one random key.*key = jax.random.PRNGKey\(0\)"):
         predict(key, X)
-    assert predict._batches == {}
+    assert len(predict._batches) == 0
 
 
 def test_no_such_site_and_other_draws(compilations):
@@ -880,7 +880,7 @@ def test_no_such_site_and_other_draws(compilations):
     predict = Predictor(models.regression, {**latents(draws()), "alpha": np.zeros(5)})
     with pytest.raises(BatchShapeError, match="disagree"):
         predict(KEY, X)
-    assert predict._batches == {}
+    assert len(predict._batches) == 0
 
 
 @pytest.mark.slow

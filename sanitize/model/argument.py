@@ -348,7 +348,7 @@ def equal(a: Any, b: Any) -> bool | None:
     """Whether two values are the same as JAX sees them, NaN equal to NaN; None where that cannot be told."""
     if a is b:
         return True
-    if isinstance(a, jax.ShapeDtypeStruct) or isinstance(b, jax.ShapeDtypeStruct):
+    if not (has_values(a) and has_values(b)):
         return None
     try:
         a, b = np.asarray(a), np.asarray(b)
@@ -379,6 +379,33 @@ def abstract(x: Any) -> Any:
     if isinstance(dtype, np.dtype):  # the dtype of a typed PRNG key is none, and canonicalize_dtype rejects it
         dtype = jax.dtypes.canonicalize_dtype(dtype)
     return jax.ShapeDtypeStruct(tuple(x.shape), dtype)
+
+
+class ValuesAsked(BaseException):
+    """The values of an argument were looked at that a memory does not know, see `Withheld`.
+
+    It is no ``Exception``: where one of those means "could not be told", this one is not meant.
+    """
+
+
+class Withheld(jax.ShapeDtypeStruct):
+    """An argument of which a memory knows shape and dtype alone: other calls will have other values.
+
+    An answer that is given with such arguments holds for all of those calls. If it takes the values, they are asked
+    for by an exception, and the answer holds for this call alone.
+    """
+
+    def _ask(self, *args: Any, **kwargs: Any) -> Any:
+        raise ValuesAsked
+
+    __array__ = __jax_array__ = __getitem__ = _ask
+
+
+def has_values(leaf: Any) -> bool:
+    """Whether the values of an argument are known. Who is about to look at them asks this first."""
+    if isinstance(leaf, Withheld):
+        raise ValuesAsked
+    return not isinstance(leaf, jax.ShapeDtypeStruct)
 
 
 def is_key(x: Any) -> bool:

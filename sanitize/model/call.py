@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import ModelArgumentsError
 from . import advice, argument
-from .argument import Shape, abstract, is_array, is_integer, is_value_list
+from .argument import Shape, Withheld, abstract, has_values, is_array, is_integer, is_value_list
 
 __all__ = ["Shape", "abstract", "is_array", "is_integer", "is_value_list", "refuse_other_than_key"]  # moved
 refuse_other_than_key = advice.refuse_other_than_key
@@ -91,6 +91,16 @@ class Call:
 
     def with_leaves(self, changes: Mapping[int, Any]) -> Call:
         return replace(self, leaves=tuple(changes.get(i, leaf) for i, leaf in enumerate(self.leaves)))
+
+    def withheld(self, which: Collection[int]) -> Call:
+        """Without the values of these arrays."""
+        shapes = {i: abstract(self.leaves[i]) for i in which}
+        return self.with_leaves({i: Withheld(x.shape, x.dtype) for i, x in shapes.items()})
+
+    @property
+    def has_values(self) -> bool:
+        """Whether the values of all arguments are known, so that the model can be run with them."""
+        return all(map(has_values, self.leaves))
 
     def with_keyword(self, name: str, value: Any) -> Call:
         args, kwargs = self.arguments()
@@ -232,7 +242,8 @@ def resized(call: Call, lengths: Iterable[tuple[Axis, int]]) -> Call | None:
             new = known.with_columns({axis.dim: values})
         elif call.is_traced(leaf):
             shape = (*known.shape[: axis.dim], length, *known.shape[axis.dim + 1 :])
-            new = jax.ShapeDtypeStruct(shape, abstract(leaf).dtype)
+            kind = Withheld if isinstance(leaf, Withheld) else jax.ShapeDtypeStruct
+            new = kind(shape, abstract(leaf).dtype)
         else:
             # the same values in the same order, so that an index stays valid and times stay sorted
             new = known.taken(axis.dim, np.arange(length) * axis.length // max(length, 1))

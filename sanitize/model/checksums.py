@@ -78,7 +78,7 @@ def recomputed(call: Call, run: Run, recorded: Recorded, entries: Names) -> froz
 def _recomputed(call: Call, run: Run, recorded: Recorded, entries: Names) -> frozenset[str]:
     arrays = [call.leaves[i] for i in call.traced]
     checksums = _Checksums(call, run, entries)
-    if not checksums.computed or any(isinstance(array, jax.ShapeDtypeStruct) for array in arrays):
+    if not checksums.computed or not call.has_values:
         return frozenset()
     sources = checksums.sources()
     argument = _ARGUMENT if call.mode == "abstract" else CLOSED_OVER  # values stand in the jaxpr as constants

@@ -22,6 +22,10 @@ Names = Collection[str]
 Dims = tuple[int, ...]
 
 
+class by_values(functools.cached_property[Any]):
+    """An answer that values of the arguments decide; all others hold for every call of the same shapes."""
+
+
 @dataclass(frozen=True, eq=False)
 class Inspection:
     """A call, its run, and what jaxpr and further runs tell of it."""
@@ -35,6 +39,23 @@ class Inspection:
         """Run the model of a call, in the first mode that works."""
         outcome, call = run(call)
         return cls(call, outcome)
+
+    def with_call(self, call: Call) -> Inspection:
+        """That of a call with other values in arguments of the same shapes: what shapes told is not asked again."""
+        call = replace(call, mode=self.call.mode, masked=self.call.masked)
+        if call.mode != "abstract":  # the run is made with values
+            return replace(Inspection.of(call), assumed=self.assumed)
+        other = replace(self, call=call)
+        for name, answer in vars(self).items():
+            if name not in vars(other) and not isinstance(vars(Inspection)[name], by_values):
+                vars(other)[name] = answer
+        return other
+
+    def without_values(self) -> Inspection:
+        """Without the values that the run made do without: calls of the same shapes have others."""
+        if self.call.mode != "abstract":
+            return self
+        return self.with_call(self.call.withheld(self.call.traced))
 
     @functools.cached_property
     def ancestors(self) -> Mapping[str, Labels]:
@@ -81,7 +102,7 @@ class Inspection:
         made = [site for site, above in self._parents.items() if name in above]
         return any(seen.explains(name, made) for seen in self.observations)
 
-    @functools.cached_property
+    @by_values
     def indices_out_of_range(self) -> tuple[OutOfRange, ...]:
         """Indices that do not exist, as far as the values of the arguments are known."""
         return out_of_range(self.call, self.run)

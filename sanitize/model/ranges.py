@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers
 
-from .call import Call, is_integer, shape_of
+from .call import Call, Withheld, has_values, is_integer, shape_of
 from .jaxpr import Change, Labels, Pick, Value, evaluate, needed, picks, variables_of
 from .trace import ONE_RUN_AT_A_TIME, Run, parameters, trace_model, try_run
 
@@ -96,7 +96,8 @@ def _inputs(call: Call) -> list[Value]:
 
 
 def _has_values(x: Any) -> bool:
-    return not isinstance(x, jax.ShapeDtypeStruct) and isinstance(x.dtype, np.dtype)  # a typed PRNG key's is none
+    known = isinstance(x, Withheld) or has_values(x)  # what is withheld is asked for where an index hangs on it
+    return known and isinstance(x.dtype, np.dtype)  # a typed PRNG key's is none
 
 
 def _suspects(

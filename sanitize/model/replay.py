@@ -88,6 +88,8 @@ def replay(call: Call, draw: Draw, kept: Collection[str] = (), key: Any = None) 
             return None
         return jnp.asarray(draw[name])
 
+    if not call.has_values:
+        raise ValueError("there are shapes in place of arrays")
     model = handlers.substitute(call.model, substitute_fn=put_in)
     arrays = [call.leaves[i] for i in call.traced]
     trace = trace_model(model, call.masked, *call.filled(arrays), key)
@@ -173,7 +175,7 @@ def few_rows(call: Call, sizes: Iterable[Rows]) -> tuple[Call, dict[Rows, int]] 
     free = (n for n in itertools.count(FEW) if n not in used)
     lengths = {axes: next(free) for axes in dict.fromkeys(sizes)}
     few = resized(concrete, [(axis, n) for axes, n in lengths.items() for axis in axes])
-    if few is None or any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in few.leaves):
+    if few is None or not few.has_values:
         return None
     return replace(few, mode=call.mode), lengths
 

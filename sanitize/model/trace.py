@@ -134,10 +134,10 @@ def run(call: Call) -> tuple[Run, Call]:
     Returns the run, and the call with its mode set: what was found out need not be tried again.
     """
     failure: Exception | None = None
-    has_values = any(is_array(leaf) and not isinstance(leaf, jax.ShapeDtypeStruct) for leaf in call.leaves)
+    has_some = any(is_array(leaf) and not isinstance(leaf, jax.ShapeDtypeStruct) for leaf in call.leaves)
     has_none = any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in call.leaves)
     for mode in ("abstract", "concrete", "eager"):
-        if mode == "concrete" and not has_values:
+        if mode == "concrete" and not has_some:
             continue  # it would be the abstract run again
         if mode == "eager" and (has_none or not isinstance(failure, NEEDS_VALUES)):
             break

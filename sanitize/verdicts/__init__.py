@@ -6,7 +6,7 @@ through all entries.
 
 from .facts import Verbs
 from .judgement import Judgement, Verdict, batch_shape, explains, judge, refuse_other_model, settled
-from .messages import shape_text
+from .messages import indices_out_of_range, on_index, shape_text
 from .table import KEPT, REFUSED, STRIPPED, Cause
 
 __all__ = [
@@ -19,7 +19,9 @@ __all__ = [
     "Verdict",
     "batch_shape",
     "explains",
+    "indices_out_of_range",
     "judge",
+    "on_index",
     "refuse_other_model",
     "settled",
     "shape_text",

@@ -12,7 +12,6 @@ from ..containers import Container
 from ..errors import (
     BatchShapeError,
     DataStatisticWarning,
-    IndexRangeWarning,
     MissingLatentError,
     MissingLatentWarning,
     NoSharedSiteError,
@@ -84,7 +83,6 @@ class Judgement(NamedTuple):
     refusals: tuple[Said, ...]
     notices: tuple[Said, ...]
     remarks: tuple[str, ...]  # on the values of the arguments
-    by_values: bool  # whether values of the arguments counted, so that other values may end otherwise
 
 
 def judge(fit: Fit, verbs: Verbs, options: Options) -> Judgement:
@@ -108,7 +106,6 @@ def judge(fit: Fit, verbs: Verbs, options: Options) -> Judgement:
         refusals=refusals,
         notices=() if refusals else tuple(_notices(facts, verdicts)),
         remarks=() if refusals else tuple(_remarks(facts)),
-        by_values=fit.by_values,
     )
 
 
@@ -262,8 +259,6 @@ def _notices(facts: Facts, verdicts: Mapping[str, Verdict]) -> Iterator[Said]:
     if differences := other_arguments(inspection, facts.samples, facts.fit, kept):
         said = messages.other_arguments(differences, kept)
         yield Said(OtherArgumentsWarning, said, {"differences": differences})
-    if indices := inspection.indices_out_of_range:
-        yield Said(IndexRangeWarning, messages.indices_out_of_range(indices), {"indices": indices})
     if found := facts.statistic:
         yield Said(DataStatisticWarning, messages.rows_act_on_each_other(found, facts), {"statistic": found})
 
@@ -287,7 +282,6 @@ def _caused(facts: Facts, verdicts: Mapping[str, Verdict], causes: Collection[Ca
 def _remarks(facts: Facts) -> Iterator[str]:
     """What the review says of the values of the arguments."""
     inspection = facts.inspection
-    yield from map(messages.on_index, inspection.indices_out_of_range)
     if inspection.run.jaxpr is None and inspection.call.leaves:
         yield messages.NOT_TOLD
     if facts.statistic:
