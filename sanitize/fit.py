@@ -1,23 +1,34 @@
-"""What is known of the fit, beside its draws: how its rows and groups compare with those of a call.
+"""What the fit had and this call has not: rows, groups, labels and their order, options.
 
 Three things tell, for each size of the data by itself: how long entries are that follow it, the arguments of the fit
 where the samples hold them, and recorded deterministic values, which are checksums of what they were computed from.
+
+What no row explains is said only where it has a part in what is predicted: the call is run as it is and with the
+difference undone, given the same latents. By names a model is not misled, nor by a column that it does not read.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
-from typing import Any
+import inspect
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .containers import Container
-from .model.axes import with_defaults
-from .model.call import Arguments, Call, Shape, has_values, is_array, shape_of
+from .errors import listing
+from .model import argument
+from .model.argument import Argument, Order, column_name, equal, has_values, is_array, is_value_list
+from .model.axes import Axis, with_defaults
+from .model.call import Arguments, Call, Shape, shape_of
 from .model.checksums import recomputed
 from .model.inspection import Inspection
+from .model.replay import Replayed, attempt, differences, replay, whole
 from .model.sizes import Size, numbered
+from .model.targets import Path, path_in_words, with_value
+
+Names = Collection[str]
 
 
 def recorded_arguments(call: Call, samples: Container) -> Iterator[Arguments]:
@@ -29,11 +40,10 @@ def recorded_arguments(call: Call, samples: Container) -> Iterator[Arguments]:
         yield samples.arguments
         return
     recorded = {**samples.constant_data, **samples.observed_data}
-    named = {
-        p.name: np.asarray(recorded[p.name])
-        for p in call.parameters or ()
-        if p.name in recorded and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-    }
+    named = {}
+    for p in call.parameters or ():
+        if p.name in recorded and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
+            named[p.name] = np.asarray(recorded[p.name])
     for most_dims in (1, 0) if named else ():
         yield (), {name: x.item() if x.size == 1 and x.ndim <= most_dims else x for name, x in named.items()}
 
@@ -52,26 +62,34 @@ class Fit:
     def changed(self) -> Mapping[Size, str]:
         """Sizes of which the fit had another number -> which entry or argument tells."""
         found: dict[Size, str] = {}
+        for changes in (self._by_entries(), self._by_loops(), self._by_arguments()):
+            for size, words in changes:
+                found.setdefault(size, words)
+        return found
+
+    def _by_entries(self) -> Iterator[tuple[Size, str]]:
         for name, site in self.inspection.run.sites.items():
             shape = self.recorded.get(name)
             if shape is None or site.shape is None or len(shape) != len(site.shape):
                 continue
             for follows, was, now in zip(self.inspection.sizes.of[name], shape, site.shape):
                 if was != now and len(follows) == 1:
-                    found.setdefault(next(iter(follows)), f"{name!r} was recorded for {was}, here it has {now}")
+                    yield next(iter(follows)), f"{name!r} was recorded for {was}, here it has {now}"
+
+    def _by_loops(self) -> Iterator[tuple[Size, str]]:
+        loops = numbered(self.recorded)
         for pattern, names in numbered(self.inspection.run.named("latent")).items():
-            recorded = numbered(self.recorded).get(pattern, names)
-            for size in self.inspection.sizes.loops.get(names[0], ()):
-                if len(names) != len(recorded):
-                    text = f"{len(recorded)} latents like {names[0]!r} were recorded, here it has {len(names)}"
-                    found.setdefault(size, text)
+            was = len(loops.get(pattern, names))
+            if was != len(names):
+                for size in self.inspection.sizes.loops.get(names[0], ()):
+                    yield size, f"{was} latents like {names[0]!r} were recorded, here it has {len(names)}"
+
+    def _by_arguments(self) -> Iterator[tuple[Size, str]]:
         for size in self.inspection.sizes.sizes:
             for axis in size.axes:
-                was = self._fits_leaf(axis.leaf)
-                length = np.shape(was)[axis.dim : axis.dim + 1] if axis.is_of_array and was is not None else ()
-                if length and length[0] != axis.length:
-                    found.setdefault(size, f"{axis.name} was {length[0]} in the fit, here it is {axis.length}")
-        return found
+                was = np.shape(self._fits_leaf(axis.leaf))
+                if axis.is_of_array and axis.dim < len(was) and was[axis.dim] != axis.length:
+                    yield size, f"{axis.name} was {was[axis.dim]} in the fit, here it is {axis.length}"
 
     def same(self, size: Size) -> bool | None:
         """Whether what follows this size is that of the fit: True, False (other rows), or None: nothing tells."""
@@ -79,20 +97,23 @@ class Fit:
             return False
         if self.had_no_arguments:
             return True
-        answers = [self._compared(leaf, size) for leaf in dict.fromkeys(axis.leaf for axis in size.axes)]
+        answers = {self._compared(leaf, size) for leaf in {axis.leaf for axis in size.axes}}
         if False in answers:
             return None if True in answers else False
         if self._other_options:
             return None
-        return True if set(answers) == {True} or size in self._proven else None
+        return True if answers == {True} or size in self._proven else None
 
     def begins_otherwise(self, size: Size) -> bool:
         """Whether the data, which are longer than the fit's, do not begin with them: then it is another series."""
         for axis in size.axes:
             now, was = self.call.leaves[axis.leaf], self._fits_leaf(axis.leaf)
-            if axis.is_of_array and is_array(now) and was is not None and np.ndim(was) == np.ndim(now):
-                steps = np.shape(was)[axis.dim]
-                if steps < axis.length and equal(now[(slice(None),) * axis.dim + (slice(steps),)], was) is False:
+            if not axis.is_of_array or not is_array(now) or was is None or np.ndim(was) != np.ndim(now):
+                continue
+            steps = np.shape(was)[axis.dim]
+            if steps < axis.length and has_values(now):
+                beginning = argument.of(now).taken(axis.dim, slice(steps))
+                if equal(beginning, was) is False:
                     return True
         return False
 
@@ -105,54 +126,54 @@ class Fit:
     # ------------------------------------------------------------------------------------- arguments of the fit
 
     @functools.cached_property
-    def _leaves(self) -> Mapping[str, Any]:
-        """The fit's arguments by the names that the call's have, as far as the samples hold them."""
-        if self.samples.arguments is not None:
-            fit = with_defaults(self.call.with_arguments(*self.samples.arguments))
-            return dict(zip(fit.names, fit.leaves))
-        return {**self.samples.constant_data, **self.samples.observed_data}
+    def fitted(self) -> Call | None:
+        """The call with the arguments of the fit, where the samples hold them all."""
+        arguments = self.samples.arguments
+        return None if arguments is None else with_defaults(self.call.with_arguments(*arguments))
 
-    def leaf(self, name: str) -> Any:
-        """What the fit had for the argument of this name; None: not known."""
-        return self._leaves.get(name)
+    @functools.cached_property
+    def leaves(self) -> Mapping[str, Any]:
+        """The fit's arguments by the names that the call's have, as far as the samples hold them."""
+        if self.fitted is not None:
+            return dict(zip(self.fitted.names, self.fitted.leaves))
+        return {**self.samples.constant_data, **self.samples.observed_data}
 
     def _fits_leaf(self, leaf: int) -> Any:
         """What the fit had for an argument: by its name, or by the key (``data['x']``) that it has in a dict."""
         name, value = self.call.names[leaf], self.call.leaves[leaf]
-        if self.samples.arguments is not None:
-            return self._leaves.get(name)
-        if name in self._leaves:
-            was = self._leaves[name]
+        was = self.leaves.get(name)
+        if self.fitted is not None:
+            return was
+        if was is not None:
             # ArviZ before 1.0 stores a number as an array of one element
             return np.asarray(was).item() if np.size(was) == 1 and np.shape(value) == () else was
         key = name.rpartition("['")[2].removesuffix("']")
-        if key in self._leaves:
-            return self._leaves[key]
+        if key in self.leaves:
+            return self.leaves[key]
         # data often come as an argument of another name than the site that they are observed at
         return next((v for v in self.samples.observed_data.values() if shape_of(value) and equal(value, v)), None)
 
     def _compared(self, leaf: int, size: Size | None = None) -> bool | None:
         """Whether an argument is that of the fit; None: not known, or another axis of it changed in length."""
-        value = self.call.leaves[leaf]
-        if hasattr(value, "columns") and self.samples.arguments is None:
-            columns = [equal(value[name], self._leaves[name]) for name in value.columns if name in self._leaves]
-            return None if not columns or len({*columns}) > 1 else columns[0]
-        was = self._fits_leaf(leaf)
-        if was is None or value is None:
+        now, was = self.call.leaves[leaf], self._fits_leaf(leaf)
+        part = argument.of(now)
+        if part.is_table and self.fitted is None:
+            known = {name: column for name, column in part.columns.items() if name in self.leaves}
+            answers = {equal(column.value, self.leaves[name]) for name, column in known.items()}
+            return answers.pop() if len(answers) == 1 else None
+        if was is None or now is None:
             return None
-        if np.shape(was) != np.shape(value) and size is not None:
+        if np.shape(was) != np.shape(now) and size is not None:
             return None  # the lengths tell, see `changed`
-        return equal(value, was)
+        return equal(now, was)
 
     @functools.cached_property
     def _other_options(self) -> bool:
         """Whether a number, a text or another argument that is no length of any site is not that of the fit."""
         sizes = self.inspection.sizes
-        followed = frozenset[Size]().union(*(f for dims in sizes.of.values() for f in dims), *sizes.loops.values())
+        followed = {size for name in sizes.of for size in sizes.followed_by(name)}
         lengths = {axis.leaf for size in followed for axis in size.axes}
         return any(self._compared(leaf) is False for leaf in range(len(self.call.leaves)) if leaf not in lengths)
-
-    # ---------------------------------------------------------------------------------------------- checksums
 
     @functools.cached_property
     def _proven(self) -> frozenset[Size]:
@@ -166,19 +187,244 @@ class Fit:
         return frozenset(size for name in proofs for follows in of[name] for size in follows)
 
 
-def equal(a: Any, b: Any) -> bool | None:
-    """Whether a value is that of the fit as JAX sees them, NaN equal to NaN; None where that cannot be told."""
-    if a is b:
-        return True
-    if not (has_values(a) and has_values(b)):
-        return None
-    try:
-        a, b = np.asarray(a), np.asarray(b)
-        if a.shape != b.shape:
+# ------------------------------------------------------------------------------------- what no row explains
+
+
+class Difference(NamedTuple):
+    """One argument, what it was in the fit and is here, in words."""
+
+    argument: str
+    words: str
+
+
+def other_arguments(fit: Fit, kept: Names) -> dict[str, str]:
+    """Argument -> in words what the fit had and what this call has. ``kept`` are the latents that are not redrawn."""
+    samples = fit.samples
+    if fit.inspection.assumed or not kept or not (samples.arguments or samples.constant_data or samples.labels):
+        return {}
+    compared = _Comparison(fit, kept)
+    found: dict[str, str] = {}
+    for question in (compared.options, compared.orders, compared.levels, compared.groups, compared.coordinates):
+        for difference in question():
+            found.setdefault(*difference)
+    return found
+
+
+class _Comparison:
+    """The arguments of a call and those of the fit, one question after the other."""
+
+    def __init__(self, fit: Fit, kept: Names):
+        self.fit, self.kept = fit, kept
+        self.inspection, self.samples, self.call = fit.inspection, fit.samples, fit.call
+
+    def matters(self, one: Call, other: Call) -> bool:
+        return computes_alike(one, other, self.kept) is False
+
+    def matters_as(self, leaf: int, value: Any) -> bool:
+        """Whether it matters that this argument is not that value."""
+        return self.matters(self.call, self.call.with_leaves({leaf: value}))
+
+    def pairs(self) -> Iterator[tuple[int, str, Any, Any]]:
+        """The arguments that the fit is known to have had: which one, its name, what it was, and what it is."""
+        for i, (name, now) in enumerate(zip(self.call.names, self.call.leaves)):
+            was = self.fit.leaves.get(name)
+            if was is not None and was is not now:
+                yield i, name, was, now
+
+    # ------------------------------------------------------------------------------------------------ options
+
+    def options(self) -> Iterator[Difference]:
+        """What this call leaves to its default, and the fit did not."""
+        call, fitted = self.inspection.call, self.fit.fitted
+        passed = _bound(call).arguments
+        had = {} if fitted is None else _bound(fitted).arguments
+        for name, value in self.samples.constant_data.items() if fitted is None else ():
+            if np.size(value) == 1:
+                had[name] = np.asarray(value).item()
+        for p in call.parameters or ():
+            if p.name in passed or p.name not in had or p.default is p.empty or equal(had[p.name], p.default):
+                continue
+            was = had[p.name]
+            with_it = fitted or call.with_keyword(p.name, was)
+            bound = _bound(with_it)
+            bound.arguments[p.name] = p.default
+            without = with_it.with_arguments(bound.args, bound.kwargs)
+            if self.matters(with_it, without) and not self._is_outcome(p.name):
+                yield Difference(p.name, f"{_short(was)} in the fit, and left to its default {_short(p.default)} here")
+
+    def _is_outcome(self, name: str) -> bool:
+        """Whether latents are observed when it is given: then it is what is predicted, and left out by right."""
+        return any(seen.words == name and seen.latents for seen in self.inspection.observations)
+
+    # ----------------------------------------------------------------------------------------- order of names
+
+    def orders(self) -> Iterator[Difference]:
+        """Columns, keys, coordinates, categories: in another order, or other ones that are taken by their place."""
+        if self.fit.fitted is None:
+            return
+        before = {where: order.names for where, _, order in _orders(self.fit.fitted)}
+        for where, way, order in _orders(self.call):
+            was, now = before.get(where, order.names), order.names
+            if was and now and was != now and self._is_misled(way, order, was):
+                yield Difference(where[0], _order(order.what, was, now))
+
+    def _is_misled(self, way: Way, order: Order, was: Sequence[Any]) -> bool:
+        """Whether the model takes what has these names by its place."""
+        if order.renamed is None or {*was} == {*order.names}:
+            return self.matters(self.call, _with(self.call, way, order.reordered(list(was))))
+        if len(was) != len(order.names):
             return False
-        if a.dtype.kind == b.dtype.kind == "f":  # one of them may have been through JAX, in single precision
-            dtype = min(a.dtype, b.dtype, key=lambda dtype: dtype.itemsize)
-            a, b = a.astype(dtype, copy=False), b.astype(dtype, copy=False)
-        return bool(((a == b) | ((a != a) & (b != b))).all())
-    except (TypeError, ValueError):  # objects that do not compare
-        return None
+        return computes_alike(self.call, _with(self.call, way, order.renamed(list(was))), ()) is True
+
+    # ------------------------------------------------------------------------------------------------- labels
+
+    def levels(self) -> Iterator[Difference]:
+        """Labels that the fit had not, in as many groups as it had."""
+        for i, name, was, now in self.pairs():
+            before, part = argument.of(was).columns, argument.of(now)
+            for column, values in part.columns.items():
+                labels = {*values.text}
+                new = labels - {*before[column].text} if column in before and before[column].text else set()
+                if new and 1 < len(labels) < len(values.text) and self.matters_as(i, _turned(part, column)):
+                    yield Difference(column_name(name, column), _unknown(new))
+        for axis in self.followed("levels"):
+            name, now = self.call.names[axis.leaf], self.call.leaves[axis.leaf]
+            was = self.fit.leaves.get(name)
+            if is_array(was) and argument.of(was).kind in "iu":
+                old, new = {*np.ravel(was).tolist()}, {*np.ravel(now).tolist()}
+                if len(old) == len(new) and new - old:
+                    yield Difference(name, _unknown(new - old))
+
+    def followed(self, *kinds: str) -> list[Axis]:
+        """Axes of these kinds among those that a dimension of a kept latent follows."""
+        shaped = [name for name in self.kept if self.inspection.run.sites[name].shape]  # sizes take further runs
+        axes = [axis for name in shaped for axis in self.axes_of(name)]
+        return [axis for axis in dict.fromkeys(axes) if axis.kind in kinds]
+
+    def axes_of(self, name: str) -> list[Axis]:
+        return [axis for follows in self.inspection.sizes.of.get(name, ()) for size in follows for axis in size.axes]
+
+    def groups(self) -> Iterator[Difference]:
+        """Arrays with one value a group, of groups that kept latents have values for."""
+        rows = {axis.leaf for size in self.inspection.rows for axis in size.axes}
+        grouped = {axis.leaf for axis in self.followed("leading", "later")} - rows if rows else set()
+        for i, name, was, now in self.pairs() if grouped else ():
+            if i not in grouped or not is_array(now) or np.shape(was) != np.shape(now):
+                continue
+            if equal(was, now) is False and self.matters_as(i, np.asarray(was, now.dtype)):
+                groups = [latent for latent in self.kept if any(axis.leaf == i for axis in self.axes_of(latent))]
+                yield Difference(name, f"other values for the groups of {listing(groups)} than in the fit")
+
+    def coordinates(self) -> Iterator[Difference]:
+        """What labels the entries, against what labels this call's groups and columns."""
+        for entry in self.kept if self.samples.labels else ():
+            shape = self.inspection.run.sites[entry].shape or ()
+            dims = [dim for dim in self.samples.dims.get(entry, ()) if dim not in ("chain", "draw", "sample")]
+            first = len(dims) - len(shape)
+            for i, dim in enumerate(dims[max(first, 0) :] if shape else ()):
+                before = argument.text(self.samples.labels.get(dim))
+                for axis in (axis for size in self.inspection.sizes.of[entry][i] for axis in size.axes):
+                    labels = _labels(argument.of(self.call.leaves[axis.leaf]), axis)
+                    is_same = {*labels} == {*before} if axis.kind == "levels" else labels == before
+                    if before and len(labels) == len(before) and not is_same:
+                        yield Difference(axis.name, _order(f"labels of {dim!r}", before, labels))
+
+
+def computes_alike(one: Call, other: Call, kept: Names) -> bool | None:
+    """Whether two calls of a model end alike, given the same latents; None: they have other shapes, or do not run.
+
+    Compared are deterministic values and what sites are drawn with, but of those in ``kept``, whose draws stand.
+    """
+    return attempt(_computes_alike, one, other, kept)
+
+
+def _computes_alike(one: Call, other: Call, kept: Names) -> bool | None:
+    before = replay(one, {})
+    drawn = {name: site.value for name, site in before.items() if site.kind in ("latent", "observed", "plate")}
+    after = replay(other, drawn)
+    for name, was in before.items():
+        if name not in after or name in kept:
+            continue
+        now = after[name]
+        if was.arrays.keys() != now.arrays.keys():
+            return False
+        if _shapes(was) != _shapes(now):
+            return None
+        if any(differences(before, after, [name], whole)):
+            return False
+    return True
+
+
+def _shapes(site: Replayed) -> list[Shape]:
+    return [site.shape, *map(np.shape, site.arrays.values())]
+
+
+# ------------------------------------------------------------------------------------------- what has names
+
+
+def _bound(call: Call) -> inspect.BoundArguments:
+    args, kwargs = call.arguments()
+    signature = inspect.Signature(call.parameters or ())
+    try:
+        return signature.bind_partial(*args, **kwargs)
+    except TypeError:
+        return signature.bind_partial()
+
+
+Way = int | Path  # to a leaf, by its number, or to a dict, by keys and positions
+
+
+def _orders(call: Call) -> Iterator[tuple[tuple[str, str], Way, Order]]:
+    """What the arguments have in an order, the dicts among them too: where and what it is, and the way to it."""
+    parts: list[tuple[str, Any, Way]] = [(name, leaf, i) for i, (name, leaf) in enumerate(zip(call.names, call.leaves))]
+    parts += [(path_in_words(call, path), value, path) for path, value in _dicts(call.arguments()) if len(path) > 1]
+    for name, value, way in parts:
+        for order in argument.of(value).orders():
+            yield (name + order.where, order.what), way, order
+
+
+def _with(call: Call, way: Way, value: Any) -> Call:
+    if isinstance(way, int):
+        return call.with_leaves({way: value})
+    return call.with_arguments(*with_value(call.arguments(), way, value))
+
+
+def _dicts(tree: Any, path: Path = ()) -> Iterator[tuple[Path, dict[Any, Any]]]:
+    """The dicts among arguments, each with the way to it."""
+    if isinstance(tree, dict):
+        yield path, tree
+        items = list(tree.items())
+    else:
+        items = list(enumerate(tree)) if type(tree) in (list, tuple) and not is_value_list(tree) else []
+    for key, value in items:
+        yield from _dicts(value, (*path, key))
+
+
+def _turned(part: Argument, column: Any) -> Any:
+    """An argument with the labels of a column in the place of each other: it matters where they are told apart."""
+    values = part.columns[column].text
+    levels = sorted({*values})
+    other = dict(zip(levels, [*levels[1:], levels[0]]))
+    return part.with_columns({column: np.array([other[value] for value in values], object)})
+
+
+def _labels(part: Argument, axis: Axis) -> list[Any]:
+    """What stands along an axis of an argument."""
+    if axis.kind == "levels":
+        column = part.columns[axis.dim]
+        return sorted({*column.text}) or column.categories
+    if not axis.is_of_array:
+        return []
+    return argument.text(part.labels(axis.dim)) or (part.text if axis.dim == 0 else [])
+
+
+def _order(what: str, was: Sequence[Any], now: Sequence[Any]) -> str:
+    return f"{what} {listing(map(str, now), 5)} here, {listing(map(str, was), 5)} in the fit"
+
+
+def _unknown(labels: Collection[Any]) -> str:
+    return f"the fit had no label{'s' * (len(labels) > 1)} {listing(map(str, sorted(labels)))}"
+
+
+def _short(value: Any) -> str:
+    return f"an array of shape {np.shape(value)}" if np.ndim(value) else repr(value)

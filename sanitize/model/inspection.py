@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +34,7 @@ class Inspection:
     call: Call
     run: Run
     assumed: tuple[str, ...] = ()  # arguments that were worked out from the samples: "X: float32[1000, 3]"
+    programs: Programs = field(default_factory=dict, repr=False)  # runs on few rows, for other values of these shapes
 
     @classmethod
     def of(cls, call: Call) -> Inspection:
@@ -149,11 +151,6 @@ class Inspection:
         dims = [i for i, follows in enumerate(self.sizes.of[target]) if size in follows]
         batch = len(self.run.sites[target].shape or ()) - self.run.joint.get(target, 0)
         return bool(dims) and max(dims) < batch and target not in self.run.scanned
-
-    @functools.cached_property
-    def programs(self) -> Programs:
-        """Runs on few rows that were traced: for other values of the same shapes the model is not run again."""
-        return {}
 
     @functools.cached_property
     def observations(self) -> tuple[Observation, ...]:

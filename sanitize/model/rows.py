@@ -7,14 +7,14 @@ Rows beside those that changed are not looked at: a lag reaches its neighbours, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
 
-from .axes import like, taken
+from . import argument
 from .call import Call, is_array
 from .replay import (
     NEAR,
@@ -178,7 +178,7 @@ class _Meeting:
 
     def is_table(self, leaf: int) -> bool:
         """Whether an argument that is by accident as long can be longer alone: then rows are looked up in it."""
-        longer = taken(self.few.leaves[leaf], self.dims[leaf], np.arange(self.n + 1) % self.n)
+        longer = argument.of(self.few.leaves[leaf]).taken(self.dims[leaf], np.arange(self.n + 1) % self.n)
         before = self.run(self.few, self.draw)
         draw = {**self.draw, **latents_of(before)}
         after = attempt(self.run, self.few.with_leaves({leaf: longer}), draw)
@@ -237,13 +237,7 @@ def _another(few: Call, name: str, value: Any) -> Any:
 
 
 def _has_integers(leaf: Any) -> bool:
-    columns = [leaf[c] for c in leaf] if hasattr(leaf, "columns") or hasattr(leaf, "data_vars") else [leaf]
-    return any(_kind(column) in "iu" for column in columns)
-
-
-def _kind(values: Any) -> str:
-    dtype = values.dtype if hasattr(values, "dtype") else np.asarray(values).dtype
-    return str(getattr(dtype, "kind", "O"))
+    return any(column.kind in "iu" for column in argument.of(leaf).columns.values())
 
 
 def _with_rows(leaf: Any, dim: int, index: Any, kinds: str, beyond: bool = False) -> Any:
@@ -256,21 +250,18 @@ def _with_rows(leaf: Any, dim: int, index: Any, kinds: str, beyond: bool = False
     def rows(values: Any) -> Any:
         new = values.take(index, dim)
         if values.dtype.kind == "f" and (beyond or np.array_equal(new, values)):
+            high, low = values.max(dim, keepdims=True), values.min(dim, keepdims=True)
             at = (slice(None),) * dim + (np.arange(len(index)) != index,)
-            new[at] = (2 * values.max(dim, keepdims=True) - values.min(dim, keepdims=True) + 0.5).astype(values.dtype)
+            new[at] = (2 * high - low + 0.5).astype(values.dtype)
         return new
 
     return _with_values(leaf, rows, kinds)
 
 
-def _with_values(leaf: Any, function: Any, kinds: str) -> Any:
-    if hasattr(leaf, "columns") or hasattr(leaf, "data_vars"):
-        table = leaf.copy()
-        for column in leaf:
-            if _kind(leaf[column]) in kinds and np.shape(leaf[column]):
-                table[column] = like(leaf[column], function(np.asarray(leaf[column])))
-        return table
-    if _kind(leaf) not in kinds:
-        return leaf
-    new = function(np.asarray(leaf))
-    return new.tolist() if isinstance(leaf, list) else like(leaf, new)
+def _with_values(leaf: Any, function: Callable[[Any], Any], kinds: str) -> Any:
+    part = argument.of(leaf)
+    changes = {}
+    for name, column in part.columns.items():
+        if column.kind in kinds and column.shape:
+            changes[name] = function(column.array)
+    return part.with_columns(changes)

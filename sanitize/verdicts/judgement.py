@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..compare import other_arguments
 from ..containers import Container
 from ..errors import (
     BatchShapeError,
@@ -23,7 +22,7 @@ from ..errors import (
     SanitizeWarning,
     ShapeMismatchError,
 )
-from ..fit import Fit
+from ..fit import Fit, other_arguments
 from ..model.call import Shape
 from ..model.checksums import contradiction
 from ..model.inspection import Inspection
@@ -256,7 +255,7 @@ def _notices(facts: Facts, verdicts: Mapping[str, Verdict]) -> Iterator[Said]:
         yield Said(MissingLatentWarning, messages.missing_latents(facts, missing), {"missing": missing})
     free = names_of(entry for entry in facts.latents if entry.verb is None)
     kept = tuple(name for name in free if verdicts[name].action == KEPT)
-    if differences := other_arguments(inspection, facts.samples, facts.fit, kept):
+    if differences := other_arguments(facts.fit, kept):
         said = messages.other_arguments(differences, kept)
         yield Said(OtherArgumentsWarning, said, {"differences": differences})
     if found := facts.statistic:
