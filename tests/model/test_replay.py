@@ -5,8 +5,12 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
+from fits import Fitted
 from numpyro.contrib.control_flow import scan
+from textbook_models import TEXTBOOK, record_fit
+from warned import warned
 
+from sanitize import strip_deterministic
 from sanitize.model import replay as engine
 from sanitize.model.call import Call
 from sanitize.model.replay import (
@@ -124,3 +128,20 @@ def test_only_attempt_makes_a_silence_of_an_exception(monkeypatch):
     monkeypatch.setattr(engine, "RAISE", True)
     with pytest.raises(KeyError):
         attempt(broken)
+
+
+ROUTINE = ["polynomial", "radon", "gaussian_process", "linear_regression", "varying_intercepts", "patients", "ar2"]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (i > 2)) for i, name in enumerate(ROUTINE)]
+)
+def test_in_routine_models_nothing_is_swallowed(name, monkeypatch):
+    model, args, kwargs = TEXTBOOK[name]
+    samples = record_fit(model, args, kwargs)
+    others = [leaf + 1 if isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f" else leaf for leaf in args]
+    monkeypatch.setattr(engine, "RAISE", True)
+    with warned():
+        strip_deterministic(model, samples, *args, **kwargs)
+        strip_deterministic(model, samples, *others, **kwargs)
+        strip_deterministic(model, Fitted(model, *args, **kwargs), *others, **kwargs)
