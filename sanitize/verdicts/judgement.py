@@ -247,7 +247,7 @@ def _refusals(facts: Facts, verdicts: Mapping[str, Verdict]) -> Iterator[Said]:
 
 def _notices(facts: Facts, verdicts: Mapping[str, Verdict]) -> Iterator[Said]:
     """Nothing is drawn from a prior, or kept on a guess, without a warning that says how to settle it."""
-    inspection, use = facts.inspection, facts.use
+    use = facts.use
     yield from _row_notices(facts, verdicts)
     if use.at_once and use.draws and (data := facts.data_for_predictions()):
         yield Said(SanitizeWarning, messages.data_come_back(data))
