@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .containers import Container
+from .containers import Container, per_draw_dims
 from .errors import listing
 from .model import argument
 from .model.argument import Argument, Order, column_name, equal, has_values, is_array, is_value_list
@@ -74,7 +74,8 @@ class Fit:
                 continue
             for follows, was, now in zip(self.inspection.sizes.of[name], shape, site.shape):
                 if was != now and len(follows) == 1:
-                    yield next(iter(follows)), f"{name!r} was recorded for {was}, here it has {now}"
+                    (size,) = follows
+                    yield size, f"{name!r} was recorded for {was}, here it has {now}"
 
     def _by_loops(self) -> Iterator[tuple[Size, str]]:
         loops = numbered(self.recorded)
@@ -97,7 +98,7 @@ class Fit:
             return False
         if self.had_no_arguments:
             return True
-        answers = {self._compared(leaf, size) for leaf in {axis.leaf for axis in size.axes}}
+        answers = {self._compared(axis.leaf, size) for axis in size.axes}
         if False in answers:
             return None if True in answers else False
         if self._other_options:
@@ -151,15 +152,18 @@ class Fit:
         if key in self.leaves:
             return self.leaves[key]
         # data often come as an argument of another name than the site that they are observed at
-        return next((v for v in self.samples.observed_data.values() if shape_of(value) and equal(value, v)), None)
+        for data in self.samples.observed_data.values() if shape_of(value) else ():
+            if equal(value, data):
+                return data
+        return None
 
     def _compared(self, leaf: int, size: Size | None = None) -> bool | None:
         """Whether an argument is that of the fit; None: not known, or another axis of it changed in length."""
         now, was = self.call.leaves[leaf], self._fits_leaf(leaf)
         part = argument.of(now)
         if part.is_table and self.fitted is None:
-            known = {name: column for name, column in part.columns.items() if name in self.leaves}
-            answers = {equal(column.value, self.leaves[name]) for name, column in known.items()}
+            columns = part.columns
+            answers = {equal(columns[name].value, self.leaves[name]) for name in columns if name in self.leaves}
             return answers.pop() if len(answers) == 1 else None
         if was is None or now is None:
             return None
@@ -171,20 +175,19 @@ class Fit:
     def _other_options(self) -> bool:
         """Whether a number, a text or another argument that is no length of any site is not that of the fit."""
         sizes = self.inspection.sizes
-        followed = {size for name in sizes.of for size in sizes.followed_by(name)}
-        lengths = {axis.leaf for size in followed for axis in size.axes}
-        return any(self._compared(leaf) is False for leaf in range(len(self.call.leaves)) if leaf not in lengths)
+        followed = frozenset[Size]().union(*map(sizes.followed_by, sizes.of))
+        lengths = {axis.leaf for axis in _axes(followed)}
+        others = [leaf for leaf in range(len(self.call.leaves)) if leaf not in lengths]
+        return any(self._compared(leaf) is False for leaf in others)
 
     @functools.cached_property
     def _proven(self) -> frozenset[Size]:
         """Sizes that recorded deterministic values follow which the model computes anew from these arguments."""
-        run, of = self.inspection.run, self.inspection.sizes.of
-        entries = [n for n, shape in self.recorded.items() if n in run.sites and run.sites[n].shape == shape]
-        if not any(run.sites[name].kind == "deterministic" for name in entries):
-            return frozenset()
+        run, sizes = self.inspection.run, self.inspection.sizes
+        entries = [name for name, site in run.sites.items() if self.recorded.get(name, ()) == site.shape]
         draws = functools.partial(self.samples.some_draws, ndims=self.ndims)
-        proofs = recomputed(self.inspection.call, run, draws, entries)
-        return frozenset(size for name in proofs for follows in of[name] for size in follows)
+        proofs = recomputed(self.inspection.call, run, draws, [name for name in entries if name in self.recorded])
+        return frozenset[Size]().union(*(follows for name in proofs for follows in sizes.of[name]))
 
 
 # ------------------------------------------------------------------------------------- what no row explains
@@ -204,8 +207,15 @@ def other_arguments(fit: Fit, kept: Names) -> dict[str, str]:
         return {}
     compared = _Comparison(fit, kept)
     found: dict[str, str] = {}
-    for question in (compared.options, compared.orders, compared.levels, compared.groups, compared.coordinates):
-        for difference in question():
+    for differences_of in (
+        compared.options(),
+        compared.orders(),
+        compared.labels(),
+        compared.codes(),
+        compared.groups(),
+        compared.coordinates(),
+    ):
+        for difference in differences_of:
             found.setdefault(*difference)
     return found
 
@@ -236,21 +246,29 @@ class _Comparison:
     def options(self) -> Iterator[Difference]:
         """What this call leaves to its default, and the fit did not."""
         call, fitted = self.inspection.call, self.fit.fitted
-        passed = _bound(call).arguments
-        had = {} if fitted is None else _bound(fitted).arguments
-        for name, value in self.samples.constant_data.items() if fitted is None else ():
-            if np.size(value) == 1:
-                had[name] = np.asarray(value).item()
+        passed, had = _bound(call).arguments, self._options_of_fit()
         for p in call.parameters or ():
-            if p.name in passed or p.name not in had or p.default is p.empty or equal(had[p.name], p.default):
+            if p.name in passed or p.name not in had or p.default is p.empty:
                 continue
-            was = had[p.name]
-            with_it = fitted or call.with_keyword(p.name, was)
-            bound = _bound(with_it)
-            bound.arguments[p.name] = p.default
-            without = with_it.with_arguments(bound.args, bound.kwargs)
-            if self.matters(with_it, without) and not self._is_outcome(p.name):
-                yield Difference(p.name, f"{_short(was)} in the fit, and left to its default {_short(p.default)} here")
+            was, now = had[p.name], p.default
+            if equal(was, now):
+                continue
+            as_it_was = fitted or call.with_keyword(p.name, was)
+            bound = _bound(as_it_was)
+            bound.arguments[p.name] = now
+            as_it_is = as_it_was.with_arguments(bound.args, bound.kwargs)
+            if self.matters(as_it_was, as_it_is) and not self._is_outcome(p.name):
+                yield Difference(p.name, f"{_short(was)} in the fit, and left to its default {_short(now)} here")
+
+    def _options_of_fit(self) -> Mapping[str, Any]:
+        """The arguments of the fit; of recorded data only what may be a number."""
+        if self.fit.fitted is not None:
+            return _bound(self.fit.fitted).arguments
+        numbers = {}
+        for name, value in self.samples.constant_data.items():
+            if np.size(value) == 1:
+                numbers[name] = np.asarray(value).item()
+        return numbers
 
     def _is_outcome(self, name: str) -> bool:
         """Whether latents are observed when it is given: then it is what is predicted, and left out by right."""
@@ -278,56 +296,66 @@ class _Comparison:
 
     # ------------------------------------------------------------------------------------------------- labels
 
-    def levels(self) -> Iterator[Difference]:
-        """Labels that the fit had not, in as many groups as it had."""
+    def labels(self) -> Iterator[Difference]:
+        """Text that the fit had not, in as many groups as it had."""
         for i, name, was, now in self.pairs():
             before, part = argument.of(was).columns, argument.of(now)
             for column, values in part.columns.items():
-                labels = {*values.text}
-                new = labels - {*before[column].text} if column in before and before[column].text else set()
-                if new and 1 < len(labels) < len(values.text) and self.matters_as(i, _turned(part, column)):
+                old, labels = before[column].text if column in before else [], values.text
+                new = {*labels} - {*old}
+                several = 1 < len({*labels}) < len(labels)  # and not one a row
+                if old and new and several and self.matters_as(i, _turned(part, column)):
                     yield Difference(column_name(name, column), _unknown(new))
+
+    def codes(self) -> Iterator[Difference]:
+        """The same of integers, where the model sees their values."""
         for axis in self.followed("levels"):
             name, now = self.call.names[axis.leaf], self.call.leaves[axis.leaf]
             was = self.fit.leaves.get(name)
-            if is_array(was) and argument.of(was).kind in "iu":
-                old, new = {*np.ravel(was).tolist()}, {*np.ravel(now).tolist()}
-                if len(old) == len(new) and new - old:
-                    yield Difference(name, _unknown(new - old))
+            if not is_array(was) or argument.of(was).kind not in "iu":
+                continue
+            old, new = {*np.ravel(was).tolist()}, {*np.ravel(now).tolist()}
+            if len(old) == len(new) and new != old:
+                yield Difference(name, _unknown(new - old))
 
     def followed(self, *kinds: str) -> list[Axis]:
         """Axes of these kinds among those that a dimension of a kept latent follows."""
-        shaped = [name for name in self.kept if self.inspection.run.sites[name].shape]  # sizes take further runs
-        axes = [axis for name in shaped for axis in self.axes_of(name)]
-        return [axis for axis in dict.fromkeys(axes) if axis.kind in kinds]
+        found: dict[Axis, None] = {}
+        for name in self.kept:
+            if self.inspection.run.sites[name].shape:  # sizes take further runs
+                found.update(dict.fromkeys(self.axes_of(name)))
+        return [axis for axis in found if axis.kind in kinds]
 
     def axes_of(self, name: str) -> list[Axis]:
-        return [axis for follows in self.inspection.sizes.of.get(name, ()) for size in follows for axis in size.axes]
+        return [axis for follows in self.inspection.sizes.of.get(name, ()) for axis in _axes(follows)]
 
     def groups(self) -> Iterator[Difference]:
         """Arrays with one value a group, of groups that kept latents have values for."""
-        rows = {axis.leaf for size in self.inspection.rows for axis in size.axes}
+        rows = {axis.leaf for axis in _axes(self.inspection.rows)}
         grouped = {axis.leaf for axis in self.followed("leading", "later")} - rows if rows else set()
         for i, name, was, now in self.pairs() if grouped else ():
             if i not in grouped or not is_array(now) or np.shape(was) != np.shape(now):
                 continue
             if equal(was, now) is False and self.matters_as(i, np.asarray(was, now.dtype)):
-                groups = [latent for latent in self.kept if any(axis.leaf == i for axis in self.axes_of(latent))]
+                groups = [latent for latent in self.kept if i in {axis.leaf for axis in self.axes_of(latent)}]
                 yield Difference(name, f"other values for the groups of {listing(groups)} than in the fit")
 
     def coordinates(self) -> Iterator[Difference]:
         """What labels the entries, against what labels this call's groups and columns."""
         for entry in self.kept if self.samples.labels else ():
-            shape = self.inspection.run.sites[entry].shape or ()
-            dims = [dim for dim in self.samples.dims.get(entry, ()) if dim not in ("chain", "draw", "sample")]
-            first = len(dims) - len(shape)
-            for i, dim in enumerate(dims[max(first, 0) :] if shape else ()):
+            rank = len(self.inspection.run.sites[entry].shape or ())
+            dims = per_draw_dims(self.samples, entry)
+            for i, dim in enumerate(dims[-rank:] if rank else ()):
                 before = argument.text(self.samples.labels.get(dim))
-                for axis in (axis for size in self.inspection.sizes.of[entry][i] for axis in size.axes):
+                for axis in _axes(self.inspection.sizes.of[entry][i]) if before else ():
                     labels = _labels(argument.of(self.call.leaves[axis.leaf]), axis)
                     is_same = {*labels} == {*before} if axis.kind == "levels" else labels == before
-                    if before and len(labels) == len(before) and not is_same:
+                    if len(labels) == len(before) and not is_same:
                         yield Difference(axis.name, _order(f"labels of {dim!r}", before, labels))
+
+
+def _axes(sizes: Iterable[Size]) -> list[Axis]:
+    return [axis for size in sizes for axis in size.axes]
 
 
 def computes_alike(one: Call, other: Call, kept: Names) -> bool | None:
@@ -376,10 +404,14 @@ Way = int | Path  # to a leaf, by its number, or to a dict, by keys and position
 
 def _orders(call: Call) -> Iterator[tuple[tuple[str, str], Way, Order]]:
     """What the arguments have in an order, the dicts among them too: where and what it is, and the way to it."""
-    parts: list[tuple[str, Any, Way]] = [(name, leaf, i) for i, (name, leaf) in enumerate(zip(call.names, call.leaves))]
-    parts += [(path_in_words(call, path), value, path) for path, value in _dicts(call.arguments()) if len(path) > 1]
-    for name, value, way in parts:
-        for order in argument.of(value).orders():
+    parts: list[tuple[str, Way, Any]] = []
+    for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
+        parts.append((name, i, leaf))
+    for path, keys in _dicts(call.arguments()):
+        if len(path) > 1:
+            parts.append((path_in_words(call, path), path, keys))
+    for name, way, part in parts:
+        for order in argument.of(part).orders():
             yield (name + order.where, order.what), way, order
 
 
@@ -389,13 +421,14 @@ def _with(call: Call, way: Way, value: Any) -> Call:
     return call.with_arguments(*with_value(call.arguments(), way, value))
 
 
-def _dicts(tree: Any, path: Path = ()) -> Iterator[tuple[Path, dict[Any, Any]]]:
+def _dicts(tree: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """The dicts among arguments, each with the way to it."""
+    items: Iterable[Any] = ()
     if isinstance(tree, dict):
         yield path, tree
-        items = list(tree.items())
-    else:
-        items = list(enumerate(tree)) if type(tree) in (list, tuple) and not is_value_list(tree) else []
+        items = tree.items()
+    elif type(tree) in (list, tuple) and not is_value_list(tree):
+        items = enumerate(tree)
     for key, value in items:
         yield from _dicts(value, (*path, key))
 

@@ -6,6 +6,7 @@ part in them, this is not the model of the fit.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from ..errors import listing
 from .call import Call
 from .jaxpr import CLOSED_OVER, KEY, NOTHING, Labels, computation, flow
-from .replay import Draw, Outcome, attempt, differ, replay
+from .replay import Draw, Outcome, attempt, differ, replay, same
 from .trace import Run
 
 Names = Sequence[str]
@@ -39,31 +40,28 @@ def contradiction(
     computed.
     """
     checksums = _Checksums(call, run, entries)
-    if not checksums.computed:
-        return None
-    sources = checksums.sources()
-    drawn = [name for name in checksums.computed if KEY in sources[name]]
+    drawn = [name for name, sources in checksums.sources.items() if KEY in sources]
     if drawn:
         return f"{listing(drawn)} would be drawn anew: with the recorded latents given, the random key decides"
-    constant = [name for name in checksums.computed if sources[name] <= {_ARGUMENT, CLOSED_OVER}]
+    constant = checksums.made_of(_ARGUMENT, CLOSED_OVER)
     draws = recorded(constant) if constant else {}
-    varying = [name for name in constant if differ(draws[name], np.broadcast_to(draws[name][:1], draws[name].shape))]
+    varying = [name for name in constant if not same(draws[name], draws[name][:1]).all()]
     if varying:
         return f"the recorded draws of {listing(varying)} differ, but no latent has a part in them"
-    if call.mode != "abstract":
-        return None
-    comparable = [name for name in checksums.computed if sources[name] <= {_ENTRY}]
+    comparable = checksums.made_of(_ENTRY) if call.mode == "abstract" else []
     for other in others if comparable else ():
         elsewhere = _Checksums(other, run, entries)
         comparable = [name for name in comparable if elsewhere.computation([name]) == checksums.computation([name])]
+    if not comparable:
+        return None
     known = {} if known is None else known
-    how = checksums.computation(comparable)
-    if how not in known:
+    computation = checksums.computation(comparable)
+    if computation not in known:
         # what is not used of the arguments is neither computed nor transferred
         zeros = [np.broadcast_to(np.zeros((), x.dtype), x.shape) for x in call.shapes]
-        known[how] = checksums.different(comparable, zeros, recorded)
-    if known[how]:
-        return f"{listing(known[how])} computed from the recorded latents is not what was recorded"
+        known[computation] = checksums.different(comparable, zeros, recorded)
+    if known[computation]:
+        return f"{listing(known[computation])} computed from the recorded latents is not what was recorded"
     return None
 
 
@@ -76,14 +74,13 @@ def recomputed(call: Call, run: Run, recorded: Recorded, entries: Names) -> froz
 
 
 def _recomputed(call: Call, run: Run, recorded: Recorded, entries: Names) -> frozenset[str]:
-    arrays = [call.leaves[i] for i in call.traced]
     checksums = _Checksums(call, run, entries)
     if not checksums.computed or not call.has_values:
         return frozenset()
-    sources = checksums.sources()
     argument = _ARGUMENT if call.mode == "abstract" else CLOSED_OVER  # values stand in the jaxpr as constants
-    known = {_ARGUMENT, _ENTRY, CLOSED_OVER}
-    telling = [name for name in checksums.computed if argument in sources[name] and sources[name] <= known]
+    told = checksums.made_of(_ARGUMENT, _ENTRY, CLOSED_OVER)
+    telling = [name for name in told if argument in checksums.sources[name]]
+    arrays = [call.leaves[i] for i in call.traced]
     return frozenset(telling).difference(checksums.different(telling, arrays, recorded))
 
 
@@ -92,15 +89,17 @@ class _Checksums:
 
     def __init__(self, call: Call, run: Run, entries: Names):
         self.call, self.run = call, run
-        known = [name for name in entries if name in run.sites]
-        self.computed = [name for name in known if run.sites[name].kind == "deterministic"]
-        self.latents = [name for name in known if run.sites[name].kind == "latent"]
-        if self.computed:
-            self.jaxpr, self.owners = self._traced()
+        self.computed = self._of_kind("deterministic", entries)
+        self.latents = self._of_kind("latent", entries)
+
+    def _of_kind(self, kind: str, entries: Names) -> list[str]:
+        sites = self.run.sites
+        return [name for name in entries if name in sites and sites[name].kind == kind]
 
     def _replay(self, arrays: Sequence[Any], latents: Draw, key: Any = None) -> Outcome:
         return replay(self.call.with_leaves(dict(zip(self.call.traced, arrays))), latents, key=key)
 
+    @functools.cached_property
     def _traced(self) -> tuple[Any, list[str]]:
         """The jaxpr that computes the values from arguments, key and latents, and whose its outputs are.
 
@@ -120,34 +119,43 @@ class _Checksums:
             return values
 
         key = jax.eval_shape(lambda: jax.random.PRNGKey(0))
-        sites = [self.run.sites[name] for name in self.latents]
-        latents = [jax.ShapeDtypeStruct(site.shape or (), site.dtype) for site in sites]
-        jaxpr = jax.make_jaxpr(compute)(self.call.shapes, key, dict(zip(self.latents, latents))).jaxpr
-        return jaxpr, owners
+        latents = {}
+        for name in self.latents:
+            site = self.run.sites[name]
+            latents[name] = jax.ShapeDtypeStruct(site.shape or (), site.dtype)
+        return jax.make_jaxpr(compute)(self.call.shapes, key, latents).jaxpr, owners
 
-    def sources(self) -> Mapping[str, Labels]:
+    @functools.cached_property
+    def sources(self) -> dict[str, Labels]:
         """What each value is computed from: arguments, the key, entries, data closed over, or latents by name.
 
         A latent without an entry ends the search, as in `sites`: it stands for the key that it is drawn with.
         """
-        labels = [_ARGUMENT] * len(self.call.traced) + [KEY] + [_ENTRY] * len(self.latents)
-        given = {variable: frozenset({label}) for variable, label in zip(self.jaxpr.invars, labels)}
-        given.update(dict.fromkeys(self.jaxpr.constvars, frozenset({CLOSED_OVER})))
-        owned = list(zip(self.jaxpr.outvars, self.owners))
-        ends = {}
-        for variable, name in owned:
-            if name not in self.computed and not hasattr(variable, "val"):
-                ends[variable] = frozenset({name})
-        found = flow(self.jaxpr, given, ends, frozenset({CLOSED_OVER}))
         sources = dict.fromkeys(self.computed, NOTHING)
-        for variable, name in owned:
+        if not sources:
+            return sources
+        jaxpr, owners = self._traced
+        labels = [_ARGUMENT] * len(self.call.traced) + [KEY] + [_ENTRY] * len(self.latents)
+        inputs = {variable: frozenset({label}) for variable, label in zip(jaxpr.invars, labels)}
+        inputs.update(dict.fromkeys(jaxpr.constvars, frozenset({CLOSED_OVER})))
+        ends = {}
+        for variable, name in zip(jaxpr.outvars, owners):
+            if name not in sources and not hasattr(variable, "val"):
+                ends[variable] = frozenset({name})
+        found = flow(jaxpr, inputs, ends, frozenset({CLOSED_OVER}))
+        for variable, name in zip(jaxpr.outvars, owners):
             if name in sources:
                 sources[name] |= found.of(variable)
         return sources
 
+    def made_of(self, *sources: str) -> list[str]:
+        """The values that are computed from nothing else."""
+        return [name for name in self.computed if self.sources[name] <= {*sources}]
+
     def computation(self, names: Names) -> Hashable:
         """How these are computed: equal if two calls compute the same."""
-        return computation(self.jaxpr, [v for v, name in zip(self.jaxpr.outvars, self.owners) if name in names])
+        jaxpr, owners = self._traced
+        return computation(jaxpr, [variable for variable, name in zip(jaxpr.outvars, owners) if name in names])
 
     def different(self, names: Names, arrays: Sequence[Any], recorded: Recorded) -> list[str]:
         """Those that are, computed anew from these arguments and the recorded latents, not what was recorded."""

@@ -81,10 +81,10 @@ def replay(call: Call, draw: Draw, kept: Collection[str] = (), key: Any = None) 
     """
 
     def put_in(message: dict[str, Any]) -> Any:
-        name, kind = message["name"], message["type"]
+        name = message["name"]
         if name not in draw or message.get("is_observed"):
             return None
-        if kind == "deterministic" and name not in kept:
+        if message["type"] == "deterministic" and name not in kept:
             return None
         return jnp.asarray(draw[name])
 
@@ -107,7 +107,7 @@ def replay_again(call: Call, draw: Draw, kept: Collection[str], programs: Progra
     arrays = [jnp.asarray(call.leaves[i]) for i in call.traced]
     draw = {name: jnp.asarray(value) for name, value in draw.items()}
     types = jax.tree_util.tree_map(lambda x: (x.shape, x.dtype), (arrays, draw))
-    identity = repr((call.traced, known, sorted(kept), types))
+    identity = repr((call.names, call.traced, known, sorted(kept), types))
     if identity not in programs:
         programs[identity] = _traced(call, arrays, draw, kept)
     closed, tree, plain = programs[identity]

@@ -34,6 +34,7 @@ from .replay import (
     rows_at,
 )
 
+Names = Collection[str]
 Kinds = Mapping[int, str]  # of arguments: the kinds of numbers that change in them
 
 
@@ -67,7 +68,7 @@ def find_statistic(
     rows: Mapping[Rows, Collection[str]],
     others: Collection[Rows],
     draw: Draw,
-    kept: Collection[str],
+    kept: Names,
     offered: Sequence[str],
     programs: Programs,
 ) -> Statistic | None:
@@ -100,28 +101,29 @@ class _Meeting:
     few: Call
     dims: Mapping[int, int]
     n: int
-    targets: Collection[str]
+    targets: Names
     draw: Draw
     programs: Programs
 
-    def statistic(self, kept: Collection[str], offered: Sequence[str]) -> Statistic | None:
+    def statistic(self, kept: Names, offered: Sequence[str]) -> Statistic | None:
         for base, kinds, are_labels in self.bases():
             move = self.largest_move(base, kinds, kept)
             if move is None:
                 continue
             alone = [i for i in kinds if self.largest_move(base, {i: kinds[i]}, kept)]
-            acting = {i: kinds[i] for i in alone or kinds}
+            acting = alone or list(kinds)
             # not all together: beside labels, a plain index counts by its size, but moves no other row
-            if are_labels and not self.count_by_size(base, acting, kept):
+            if are_labels and not self.count_by_size(base, {i: kinds[i] for i in acting}, kept):
                 continue
             if alone and all(map(self.is_table, alone)):
                 continue
             arguments = tuple(self.few.names[i] for i in acting)
             parameter = move.parameter.rpartition(".")[2]
-            return Statistic(arguments, move.site, parameter, move.by, self.settled_by(base, kinds, kept, offered))
+            keep = self.settled_by(base, kinds, kept, offered)
+            return Statistic(arguments, move.site, parameter, move.by, keep)
         return None
 
-    def settled_by(self, base: Call, kinds: Kinds, kept: Collection[str], offered: Sequence[str]) -> tuple[str, ...]:
+    def settled_by(self, base: Call, kinds: Kinds, kept: Names, offered: Sequence[str]) -> tuple[str, ...]:
         """The fewest of the offered sites with which no row acts on another; empty: they do all the same."""
         if not offered or self.largest_move(base, kinds, {*kept, *offered}):
             return ()
@@ -144,34 +146,39 @@ class _Meeting:
         codes = [i for i in integers if i in traced]
         if codes:
             first = np.zeros(self.n, int)  # all rows in one group
-            alike = {i: _with_rows(leaves[i], self.dims[i], first, "iu") for i in codes}
-            yield self.few.with_leaves(alike), dict.fromkeys(self.dims, "fc"), False
+            alike = self.with_rows(self.few, dict.fromkeys(codes, "iu"), first)
+            yield alike, dict.fromkeys(self.dims, "fc"), False
         labels = [i for i in integers if i not in traced]
         if labels:
             yield self.few, dict.fromkeys(labels, "iu"), True
 
-    def largest_move(self, base: Call, kinds: Kinds, kept: Collection[str]) -> Moved | None:
+    def largest_move(self, base: Call, kinds: Kinds, kept: Names) -> Moved | None:
         """What moves most at rows that stayed, if half of the rows are others; None: nothing does."""
-        n, half = self.n, self.n // 2
-        rows = np.arange(n)
-        first, last = rows < half, rows >= n - half
+        half, rows = self.n // 2, np.arange(self.n)
+        first, last = rows < half, rows >= self.n - half
         before = self.run(base, self.draw, kept)
         found: list[Moved] = []
         for stay, beyond in ((first, False), (last, False), (last, True)):
             here = np.flatnonzero(stay)
             index = np.where(stay, rows, here[rows % half])
             far = np.convolve(~stay, np.ones(2 * NEAR + 1), "same") == 0
-            changes = {i: _with_rows(base.leaves[i], self.dims[i], index, of, beyond) for i, of in kinds.items()}
-            found += self.moves(before, base.with_leaves(changes), far, kept)
+            others = self.with_rows(base, kinds, index, beyond)
+            found += self.moves(before, others, far, kept)
         return max(found, key=lambda move: move.by, default=None)
 
-    def count_by_size(self, base: Call, kinds: Kinds, kept: Collection[str]) -> bool:
-        """Whether integers count by more than their order: labels do not."""
-        before = self.run(base, self.draw, kept)
-        changes = {i: _with_values(base.leaves[i], lambda x: 2 * x + 1, of) for i, of in kinds.items()}
-        return bool(self.moves(before, base.with_leaves(changes), np.full(self.n, True), kept))
+    def with_rows(self, base: Call, kinds: Kinds, index: Any, beyond: bool = False) -> Call:
+        changes = {}
+        for i, of in kinds.items():
+            changes[i] = _with_rows(base.leaves[i], self.dims[i], index, of, beyond)
+        return base.with_leaves(changes)
 
-    def moves(self, before: Outcome, changed: Call, stay: Any, kept: Collection[str]) -> list[Moved]:
+    def count_by_size(self, base: Call, kinds: Kinds, kept: Names) -> bool:
+        """Whether integers count by more than their order: labels do not."""
+        larger = {i: _with_values(base.leaves[i], lambda x: 2 * x + 1, of) for i, of in kinds.items()}
+        every_row = np.full(self.n, True)
+        return bool(self.moves(self.run(base, self.draw, kept), base.with_leaves(larger), every_row, kept))
+
+    def moves(self, before: Outcome, changed: Call, stay: Any, kept: Names) -> list[Moved]:
         """What differs at rows that stay, given the same latents."""
         after = self.run(changed, {**self.draw, **latents_of(before)}, kept)
         return list(differences(before, after, self.targets, rows_at(stay)))
@@ -184,14 +191,14 @@ class _Meeting:
         after = attempt(self.run, self.few.with_leaves({leaf: longer}), draw)
         return after is not None and all(before[name].shape == after[name].shape for name in self.targets)
 
-    def run(self, call: Call, draw: Draw, kept: Collection[str] = ()) -> Outcome:
+    def run(self, call: Call, draw: Draw, kept: Names = ()) -> Outcome:
         return replay_again(call, draw, kept, self.programs)
 
 
 # ------------------------------------------------------------------------------------------ a latent's value
 
 
-def reaches_other_rows(call: Call, rows: Rows, name: str, dim: int, sites: Collection[str]) -> bool | None:
+def reaches_other_rows(call: Call, rows: Rows, name: str, dim: int, sites: Names) -> bool | None:
     """Whether the value of a latent at one row has a part in what is drawn at rows far from it; None: cannot be told.
 
     The model is run on a few rows with one draw of all latents, and again with another value at the first row, and at
