@@ -155,8 +155,7 @@ class Inspection:
     @functools.cached_property
     def observations(self) -> tuple[Observation, ...]:
         """What arguments that are not given would observe."""
-        short_call, short, _ = cut(self.call, self.run)
-        return observations(short_call, short)
+        return observations(*cut(self.call, self.run))
 
     @functools.cached_property
     def observable(self) -> Mapping[str, str]:

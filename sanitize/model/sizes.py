@@ -6,10 +6,9 @@ run shows that a part of them can change alone.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .axes import Axis, has_no_values, lengths_of, levels_of, resized, with_defaults
@@ -119,24 +118,28 @@ class Sizes:
         return (follows or _NO_SIZES.union(*dims)) - self.shrinking
 
 
-def find_sizes(call: Call, base: Run, targets: Collection[str], budget: int = _MOST_RUNS) -> Sizes:
+def find_sizes(call: Call, base: Run, targets: Collection[str]) -> Sizes:
     """What each dimension of each site of ``base`` follows; it is the run of ``call``."""
     call = with_defaults(call)
-    few_rows, few_base, cut_runs = cut(call, base)
-    search = _Search(few_rows, few_base, targets, budget)
+    search = _Search(*cut(call, base), targets)
     search.explain()
-    real = search.sizes_of(call)
-
-    def as_passed(sizes: Iterable[Size]) -> frozenset[Size]:
-        return frozenset(real[size] for size in sizes if size in real)
+    moved = search.moved_in(call)
 
     of, loops = {}, {}
     for name, site in base.sites.items():
-        of[name] = tuple(as_passed(follows) for follows in search.dims_of(site))
-    for pattern, sizes in search.loops.items():
-        loops.update(dict.fromkeys(numbered(base.sites).get(pattern, ()), as_passed(sizes)))
-    stuck, shrinking = search.stuck_lengths(), as_passed(search.shrinking)
-    return Sizes(base.sites, of, loops, tuple(real.values()), stuck, shrinking, search.runs + cut_runs)
+        dims: list[set[Size]] = [set() for _ in site.shape or ()]
+        seen, naming = search.seen_as(site), set()
+        for size, growth in moved.items():
+            for dim, follows in enumerate(dims):
+                if (seen, dim) in growth.steps:
+                    follows.add(size)
+            if _pattern(name) in growth.loops:
+                naming.add(size)
+        of[name] = tuple(map(frozenset, dims))
+        if naming:
+            loops[name] = frozenset(naming)
+    shrinking = frozenset(size for size, growth in moved.items() if growth.shortens(targets))
+    return Sizes(base.sites, of, loops, tuple(moved), search.stuck_lengths(), shrinking, len(search.told))
 
 
 def numbered(names: Iterable[str]) -> dict[str, Names]:
@@ -153,7 +156,7 @@ def _pattern(name: str) -> str:
     return re.sub(r"\d+", "#", name)
 
 
-def cut(call: Call, base: Run) -> tuple[Call, Run, int]:
+def cut(call: Call, base: Run) -> tuple[Call, Run]:
     """The same on few rows, if the model computes with the values of many: one run costs as much as the data."""
     axes = list(lengths_of(call))
     long = set()
@@ -165,14 +168,12 @@ def cut(call: Call, base: Run) -> tuple[Call, Run, int]:
     new_lengths = dict(zip(sorted(long, reverse=True), free))  # what is longer stays longer
     equally_long = [axis for axis in axes if axis.length in new_lengths]
     of_arrays = [axis for axis in equally_long if axis.is_of_array]
-    runs = 0
     for chosen in (equally_long, of_arrays) if long else ():
-        runs += 1
         few_rows = resized(call, [(axis, new_lengths[axis.length]) for axis in chosen])
         outcome = try_run(few_rows) if few_rows else None
         if few_rows and outcome and _patterns(outcome) == _patterns(base):
-            return few_rows, outcome, runs
-    return call, base, runs
+            return few_rows, outcome
+    return call, base
 
 
 def _lengths(run: Run) -> set[int]:
@@ -185,41 +186,38 @@ def _patterns(run: Run) -> set[str]:
 
 @dataclass(frozen=True)
 class _Growth:
-    """What a changed run tells: by how much each dimension of a site grew, and which loops name another number."""
+    """What a changed run tells: by how much dimensions of sites grew, and which loops name another number."""
 
-    dims: Mapping[str, Sequence[int]]
+    steps: Mapping[tuple[str, int], int]
     loops: Collection[str]
 
-    @property
-    def is_nothing(self) -> bool:
-        return not self.loops and not any(map(any, self.dims.values()))
+    def shortens(self, names: Collection[str]) -> bool:
+        """Whether one of these sites became shorter."""
+        return any(step < 0 and name in names for (name, _), step in self.steps.items())
 
 
 class _Search:
     """The changed runs of one model, and what they have told so far."""
 
-    def __init__(self, call: Call, base: Run, targets: Collection[str], budget: int):
-        self.call, self.base, self.targets, self.budget = call, base, targets, budget
+    def __init__(self, call: Call, base: Run, targets: Collection[str]):
+        self.call, self.base, self.targets = call, base, targets
         self.axes = (*lengths_of(call), *levels_of(call))
-        self.follows: dict[str, list[set[Size]]] = {n: [set() for _ in s.shape or ()] for n, s in base.sites.items()}
-        self.loops: dict[str, set[Size]] = {}
-        self.sizes: list[Size] = []  # that could change
+        self.moved: dict[Size, _Growth] = {}  # with each size that could change
         self.stuck: list[Size] = []  # that could not
-        self.shrinking: set[Size] = set()  # a target is the shorter, the longer these are
         self.told: dict[frozenset[tuple[Size, int]], _Growth | None] = {}
-
-    @property
-    def runs(self) -> int:
-        return len(self.told)
+        self.numbered = numbered(name for name, site in base.sites.items() if site.kind != "plate")
+        self.used = _lengths(base) | {axis.length for axis in self.axes}
 
     def explain(self) -> None:
         sizes = self.equally_long()
         lone = [size for size in sizes if size.is_lone]
-        if len(lone) > 3 and self.move_nothing(lone):  # the columns of a frame: most move nothing
-            self.sizes += lone
-            sizes = [size for size in sizes if not size.is_lone]
+        if len(lone) > 3:  # the columns of a frame: most move nothing
+            growth = self.run({size: self.longer(size) for size in lone})
+            if growth and not growth.steps and not growth.loops:
+                self.moved.update(dict.fromkeys(lone, growth))
         for size in sizes:
-            self.alone(size)
+            if size not in self.moved:
+                self.alone(size)
         self.two_by_two()
         self.split()
 
@@ -233,10 +231,6 @@ class _Search:
             groups.setdefault(axis if is_own else axis.length, []).append(axis)
         return [Size(tuple(axes)) for axes in groups.values()]
 
-    def move_nothing(self, sizes: Iterable[Size]) -> bool:
-        moved = self.run({size: self.longer(size) for size in sizes})
-        return moved is not None and moved.is_nothing
-
     def alone(self, size: Size) -> None:
         """One size; where it cannot change, its parts."""
         rest = list(size.axes)
@@ -247,32 +241,35 @@ class _Search:
             ("integer",),
             ("later",),
         ):
-            part = Size(tuple(axis for axis in size.axes if axis.kind in kinds))
-            if part.axes and set(part.axes) <= set(rest) and self.can_change(part):
-                rest = [axis for axis in rest if axis not in part.axes]
+            part = Size(tuple(axis for axis in rest if axis.kind in kinds))
+            if part.axes and self.can_change(part):
+                rest = [axis for axis in rest if axis.kind not in kinds]
         # an integer that is by accident as long as something that moved tells nothing
         is_accident = len(rest) < len(size.axes) and all(axis.kind == "integer" for axis in rest)
         if rest and not is_accident:
             self.stuck.append(Size(tuple(rest)))
 
     def can_change(self, size: Size) -> bool:
-        for length in (self.longer(size), self.next_unused(size)):
-            moved = self.run({size: length})
-            if moved:
-                self.note(moved, size)
-                return True
-        return size.is_of_levels and self.can_change_with_its_rows(size)
+        growth = self.run({size: self.longer(size)}) or self.run({size: self.next_unused(size)})
+        if not growth and size.is_of_levels:
+            growth = self.growth_with_its_rows(size)
+        if growth:
+            self.moved[size] = growth
+        return growth is not None
 
-    def can_change_with_its_rows(self, levels: Size) -> bool:
+    def growth_with_its_rows(self, levels: Size) -> _Growth | None:
         """New levels need new rows to stand in: what moves, and does not follow those rows, follows the levels."""
-        leaf = levels.axes[0].leaf
-        for rows in self.sizes:
+        leaf, new = levels.axes[0].leaf, self.longer(levels)
+        for rows, known in self.moved.items():
             if any(axis.leaf == leaf and axis.kind == "leading" for axis in rows.axes):
-                moved = self.run({rows: self.longer(rows), levels: self.longer(levels)})
-                if moved:
-                    self.note(moved, levels, beside=rows)
-                return moved is not None
-        return False
+                growth = self.run({rows: self.longer(rows), levels: new})
+                if growth is None:
+                    return None
+                # what grows by less than the number of levels is made of their values
+                least = new - levels.length
+                told = {at: step for at, step in growth.steps.items() if step >= least and at not in known.steps}
+                return _Growth(told, set(growth.loops).difference(known.loops))
+        return None
 
     def two_by_two(self) -> None:
         """Sizes that cannot change alone: `y` and `y[1:]`, rows and a number of rows a group."""
@@ -281,48 +278,42 @@ class _Search:
                 continue
             doubled = {size: 2 * size.length for size in (one, other)}
             a_few_more = {size: size.length + 7 for size in (one, other)}
-            moved = self.run(doubled) or self.run(a_few_more)
-            if moved:
-                self.note(moved, Size(one.axes + other.axes))
+            growth = self.run(doubled) or self.run(a_few_more)
+            if growth:
+                self.moved[Size(one.axes + other.axes)] = growth
                 self.stuck = [size for size in self.stuck if size not in (one, other)]
 
     def split(self) -> None:
         """Axes of one length by accident: told apart where a target and a latent follow them."""
-        todo = [size for size in self.sizes if self.would_be_rows(size)]
+        todo = list(self.moved)
         while todo:
             size = todo.pop()
-            parts = self.parts_that_move_alone(size)
-            if parts:
-                self.forget(size)
-                for part, moved in parts.items():
-                    self.note(moved, part)
-                todo += [part for part in parts if self.would_be_rows(part)]
+            if self.would_be_rows(size):
+                parts = self.parts_that_move_alone(size)
+                if parts:
+                    del self.moved[size]
+                    self.moved.update(parts)
+                    todo += parts
 
     def parts_that_move_alone(self, size: Size) -> dict[Size, _Growth]:
         for parts in _partitions(size):
             found = {}
             for part in parts:
-                moved = self.run({part: self.longer(part)})
-                if moved is None:
+                growth = self.run({part: self.longer(part)})
+                if growth is None:
                     break
-                found[part] = moved
+                found[part] = growth
             if len(found) == len(parts):
                 return found
         return {}
 
     def would_be_rows(self, size: Size) -> bool:
         """Whether a target and a latent follow it; a target may be a latent itself, and need not be one for sure."""
-        moved = self.moved_by(size)
-        targets = {_pattern(name) for name in moved if name in self.targets}
-        latents = {_pattern(name) for name in moved if self.base.sites[name].kind == "latent"}
+        growth = self.moved[size]
+        names = {name for name, _ in growth.steps}.union(*(self.numbered[pattern] for pattern in growth.loops))
+        targets = {_pattern(name) for name in names.intersection(self.targets)}
+        latents = {_pattern(name) for name in names.intersection(self.base.named("latent"))}
         return len(size.axes) > 1 and bool(targets and latents) and len(targets | latents) > 1
-
-    def moved_by(self, size: Size) -> Names:
-        found = [name for name, dims in self.follows.items() if any(size in follows for follows in dims)]
-        for pattern, sizes in self.loops.items():
-            if size in sizes:
-                found += self.numbered[pattern]
-        return found
 
     # ---------------------------------------------------------------------------------------- one changed run
 
@@ -330,17 +321,19 @@ class _Search:
         """What moves under a change; None where the model does not run like that, or becomes another model."""
         key = frozenset(change.items())
         if key not in self.told:
-            changed = resized(self.call, [(axis, length) for size, length in change.items() for axis in size.axes])
-            if changed is None or self.runs == self.budget:
+            lengths = [(axis, length) for size, length in change.items() for axis in size.axes]
+            changed = resized(self.call, lengths)
+            if changed is None or len(self.told) == _MOST_RUNS:
                 return None
-            self.told[key] = self.compared(try_run(changed))
+            after = try_run(changed)
+            self.told[key] = self.growth(after) if after else None
         return self.told[key]
 
-    def compared(self, after: Run | None) -> _Growth | None:
+    def growth(self, after: Run) -> _Growth | None:
         before = self.base
-        if after is None or _patterns(after) != _patterns(before) or not before.sites.keys() <= after.sites.keys():
+        if _patterns(after) != _patterns(before) or not before.sites.keys() <= after.sites.keys():
             return None
-        dims = {}
+        steps = {}
         for name, site in before.sites.items():
             new = after.sites[name]
             shape, new_shape = site.shape or (), new.shape or ()
@@ -348,70 +341,46 @@ class _Search:
                 return None
             if _grew_apart(site, new, before.dist_shapes.get(name), after.dist_shapes.get(name)):
                 return None
-            dims[name] = [now - was for was, now in zip(shape, new_shape)]
+            for dim, length in enumerate(shape):
+                if new_shape[dim] != length:
+                    steps[name, dim] = new_shape[dim] - length
         now = numbered(after.sites.keys() - {*after.named("plate")})
-        return _Growth(dims, [p for p, names in self.numbered.items() if len(now.get(p, ())) != len(names)])
-
-    def note(self, moved: _Growth, size: Size, beside: Size | None = None) -> None:
-        """Write down what moved with a size, or with a size that changed ``beside`` it."""
-        self.sizes.append(size)
-        # what grows by less than the number of levels is made of their values
-        least = self.longer(size) - size.length if size.is_of_levels else 1
-        for name, steps in moved.dims.items():
-            for follows, step in zip(self.follows[name], steps):
-                if abs(step) >= least and beside not in follows:
-                    follows.add(size)
-                if step < 0 and name in self.targets:
-                    self.shrinking.add(size)
-        for pattern in moved.loops:
-            follows = self.loops.setdefault(pattern, set())
-            if beside not in follows:
-                follows.add(size)
-
-    def forget(self, size: Size) -> None:
-        self.sizes.remove(size)
-        for follows in (*itertools.chain(*self.follows.values()), *self.loops.values()):
-            follows.discard(size)
-
-    @functools.cached_property
-    def numbered(self) -> dict[str, Names]:
-        return numbered(name for name, site in self.base.sites.items() if site.kind != "plate")
+        loops = [pattern for pattern, names in self.numbered.items() if len(now.get(pattern, ())) != len(names)]
+        return _Growth(steps, loops)
 
     # -------------------------------------------------------------------------------------- the new lengths
-
-    @functools.cached_property
-    def used(self) -> frozenset[int]:
-        return frozenset(_lengths(self.base) | {axis.length for axis in self.axes})
 
     def longer(self, size: Size) -> int:
         """A multiple of the length that nothing else has: models reshape and pool their rows."""
         if size.length == 0 or size.is_of_levels:  # each level takes a value
             return self.next_unused(size)
-        multiples = (size.length * factor for factor in itertools.count(2))
-        return next(n for n in multiples if n not in self.used)
+        return next(n for n in itertools.count(2 * size.length, size.length) if n not in self.used)
 
     def next_unused(self, size: Size) -> int:
         return next(n for n in itertools.count(size.length + 2) if n not in self.used)
 
     # ------------------------------------------------------------------------------------------ what was told
 
-    def sizes_of(self, call: Call) -> dict[Size, Size]:
-        """The sizes that were found, in the order of their axes, and each with the lengths that a call has."""
+    def moved_in(self, call: Call) -> dict[Size, _Growth]:
+        """What moved with each size, in the order of their axes, and with the lengths that a call has."""
         real = {(axis.leaf, axis.dim, axis.kind): axis for axis in lengths_of(call)}
         found = {}
-        for size in sorted(self.sizes, key=lambda size: self.axes.index(size.axes[0])):
-            found[size] = Size(tuple(real.get((axis.leaf, axis.dim, axis.kind), axis) for axis in size.axes))
+        for size in sorted(self.moved, key=lambda size: self.axes.index(size.axes[0])):
+            axes = [real.get((axis.leaf, axis.dim, axis.kind), axis) for axis in size.axes]
+            found[Size(tuple(axes))] = self.moved[size]
         return found
 
-    def dims_of(self, site: Site) -> Sequence[set[Size]]:
-        """What the dimensions of a site follow, also of one that a loop names which the cut made shorter."""
-        unknown: list[set[Size]] = [set() for _ in site.shape or ()]
-        alike = [dims for name, dims in self.follows.items() if _pattern(name) == _pattern(site.name)]
-        return self.follows.get(site.name) or next((dims for dims in alike if len(dims) == len(unknown)), unknown)
+    def seen_as(self, site: Site) -> str:
+        """The name that tells of a site: of those that a loop names, the cut may leave fewer."""
+        for name, seen in self.base.sites.items():
+            is_alike = _pattern(name) == _pattern(site.name) and len(seen.shape or ()) == len(site.shape or ())
+            if is_alike and site.name not in self.base.sites:
+                return name
+        return site.name
 
     def stuck_lengths(self) -> frozenset[int]:
         """Not of the columns of an array whose rows did move: how many there are, the model fixes."""
-        moving = {axis.leaf for size in self.sizes for axis in size.axes if axis.kind == "leading"}
+        moving = {axis.leaf for size in self.moved for axis in size.axes if axis.kind == "leading"}
         stuck = [axis for size in self.stuck for axis in size.axes]
         return frozenset(axis.length for axis in stuck if axis.kind != "later" or axis.leaf not in moving)
 
