@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,8 +12,9 @@ import numpy as np
 from .containers import per_draw_dims
 from .errors import OptionError, listing
 from .fit import Fit
-from .model.axes import Axis
-from .model.call import Shape
+from .model import argument
+from .model.argument import Shape
+from .model.call import Axis
 from .model.sizes import Size
 
 
@@ -129,18 +131,13 @@ class Labels:
     @functools.cached_property
     def _are_there_names(self) -> bool:
         plates = any(site.plates for site in self.inspection.run.sites.values())
-        return plates or bool(self.samples.labels) or any(map(_has_labels, self.leaves))
+        return plates or bool(self.samples.labels) or any(argument.of(leaf).is_labelled for leaf in self.leaves)
 
     def _name_in(self, axis: Axis) -> str | None:
         """What an argument calls one of its axes."""
-        leaf = self.leaves[axis.leaf]
         if not axis.is_of_array:
             return None
-        name = None
-        if hasattr(leaf, "isel"):
-            name = list(leaf.sizes)[axis.dim]
-        elif hasattr(leaf, "iloc"):
-            name = (leaf.columns if axis.dim else leaf.index).name
+        name = argument.of(self.leaves[axis.leaf]).dim_name(axis.dim)
         return None if name is None else str(name)
 
     # ------------------------------------------------------------------------------------------ coordinates
@@ -153,26 +150,14 @@ class Labels:
         if site not in self.inspection.run.sites:
             return None
         follows = self._follows(site, i)
-        for axis in (axis for size in follows for axis in size.axes):
-            if axis.is_of_array and axis.length == n and (found := self._labels_in(axis)) is not None:
-                return found
+        for axis in itertools.chain.from_iterable(size.axes for size in follows):
+            if axis.is_of_array and axis.length == n:
+                found = argument.of(self.leaves[axis.leaf]).labels(axis.dim)
+                if found is not None:
+                    return found
         recorded = self.samples.labels.get(name)
         if recorded is None or recorded.shape != (n,):
             return None
         # the rows of a call are other rows, unless something proves that they are not
         rows = [size for size in follows if size in self.inspection.rows]
         return recorded if all(self.fit.same(size) for size in rows) else None
-
-    def _labels_in(self, axis: Axis) -> Any:
-        leaf = self.leaves[axis.leaf]
-        if hasattr(leaf, "isel"):
-            dim = list(leaf.sizes)[axis.dim]
-            return leaf.coords[dim].values if dim in leaf.coords and leaf.coords[dim].dims == (dim,) else None
-        if hasattr(leaf, "iloc"):
-            index = leaf.columns if axis.dim else leaf.index
-            return None if index.nlevels > 1 else index.to_numpy()
-        return None
-
-
-def _has_labels(leaf: Any) -> bool:
-    return hasattr(leaf, "isel") or hasattr(leaf, "iloc")

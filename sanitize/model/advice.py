@@ -19,6 +19,8 @@ from . import argument
 
 Model = Callable[..., Any]
 Parameters = list[inspect.Parameter]
+Args = tuple[Any, ...]
+Leaves = Mapping[str, Any]  # arguments by name
 
 _FORMS: Mapping[Any, str] = {
     inspect.Parameter.KEYWORD_ONLY: "{0}={0}",
@@ -91,23 +93,24 @@ def refuse_other_than_model(model: Any) -> None:
 
 def refuse_other_than_key(key: Any, what: str, as_in: str) -> None:
     """Refuse all but one key of JAX's random numbers."""
-    is_raw = argument.is_key(key) and isinstance(key.dtype, np.dtype)
-    if is_raw or (argument.is_key(key) and key.shape == ()):
+    if argument.is_key(key) and (isinstance(key.dtype, np.dtype) or key.shape == ()):
         return
     seen = argument.of(key).description
     raise OptionError(f"{what} has to be one random key, and is {seen}: {as_in}, with key = jax.random.PRNGKey(0).")
 
 
-def missing_arguments(model: Model, args: tuple[Any, ...], kwargs: Mapping[str, Any], what: str) -> ModelArgumentsError:
+def missing_arguments(model: Model, args: Args, kwargs: Leaves, what: str) -> ModelArgumentsError:
     """The signature, and the call to make."""
-    parameters = parameters_of(model) or []
-    names = [p.name for p in parameters]
-    hint = "".join(_misspelt(kwargs, names))
+    parameters = {p.name: p for p in parameters_of(model) or ()}
+    hint = "".join(_misspelt(kwargs, parameters))
     absent = re.search(r"missing a required argument: '(\w+)'", what)
     if absent and not hint and (args or kwargs):
         name = absent[1]
         hint = f" If {name!r} is what is predicted, give it the default None in the model ({name}=None)."
-    needed = [_FORMS.get(p.kind, "{0}").format(p.name) for p in parameters if p.default is p.empty]
+    needed = []
+    for name, p in parameters.items():
+        if p.default is p.empty:
+            needed.append(_FORMS.get(p.kind, "{0}").format(name))
     strip, look = ", ".join(["model", "samples", *needed]), ", ".join(["model", *needed])
     return ModelArgumentsError(
         f"{described(model)} cannot be run with the arguments at hand: {what}. Pass the arguments that you predict "
@@ -116,26 +119,29 @@ def missing_arguments(model: Model, args: tuple[Any, ...], kwargs: Mapping[str, 
     )
 
 
-def _misspelt(kwargs: Mapping[str, Any], names: list[str]) -> Iterator[str]:
+def _misspelt(kwargs: Leaves, names: Leaves) -> Iterator[str]:
+    known = [*names, *OPTIONS]
     for name in kwargs:
-        like = meant(name, [*names, *OPTIONS])
+        like = meant(name, known)
         if like and name not in names:
             yield f" Instead of {name!r}, {like}= may be meant."
 
 
-def say_where(error: Exception, model: Model, leaves: Mapping[str, Any], reached: str | None) -> None:
+def say_where(error: Exception, model: Model, leaves: Leaves, reached: str | None) -> None:
     """A note on the model's own exception: where it was raised, and what of the arguments may be wrong."""
     where = f"after its site {reached!r}" if reached else "before its first site"
-    passed = ", ".join(f"{name}: {argument.of(leaf).description}" for name, leaf in leaves.items())
-    hint = "".join(f" {hint}" for hint in _hints(leaves, error))
+    passed = []
+    for name, leaf in leaves.items():
+        passed.append(f"{name}: {argument.of(leaf).description}")
+    hint = " ".join(["", *_hints(leaves, error)])
     add_note(
         error,
         f"This was raised by {described(model)} itself, {where}, run by sanitize to see its sites with "
-        f"{passed or 'no arguments'}.{hint}",
+        f"{', '.join(passed) or 'no arguments'}.{hint}",
     )
 
 
-def _hints(leaves: Mapping[str, Any], error: Exception) -> Iterator[str]:
+def _hints(leaves: Leaves, error: Exception) -> Iterator[str]:
     """What is wrong with the arguments, as far as it can be seen from here."""
     tables = [name for name, leaf in leaves.items() if len(argument.of(leaf).shape) == 2]
     for name, leaf in leaves.items():

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 Shape = tuple[int, ...]
-Labels = list[Any]
+Names = list[Any]
 
 _MAY_BE_LABELS = "iuOSU"  # kinds of dtypes: integers, objects, text
 _TEXT = "OSUT"
@@ -44,9 +44,9 @@ class Order(NamedTuple):
 
     where: str  # in the argument: "['g']" for the categories of a column, else ""
     what: str
-    names: Labels
-    reordered: Callable[[Labels], Any]  # the argument with the same names in another order
-    renamed: Callable[[Labels], Any] | None  # the argument with other names in their places; None: they have none
+    names: Names
+    reordered: Callable[[Names], Any]  # the argument with the same names in another order
+    renamed: Callable[[Names], Any] | None  # the argument with other names in their places; None: they have none
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Argument:
         return np.asarray(self.value.cat.codes) if self.categories else self.array
 
     @property
-    def categories(self) -> Labels:
+    def categories(self) -> Names:
         return list(getattr(self.dtype, "categories", ()))
 
     @property
@@ -286,7 +286,7 @@ class Frame(Series):
             for _, what, names, reordered, _ in column.orders():
                 yield Order(f"[{name!r}]", what, names, functools.partial(self._with_column, name, reordered), None)
 
-    def _with_column(self, name: Any, make: Callable[[Labels], Any], names: Labels) -> Any:
+    def _with_column(self, name: Any, make: Callable[[Names], Any], names: Names) -> Any:
         table = self.value.copy()
         table[name] = make(names)
         return table
@@ -324,7 +324,7 @@ class LabelledArray(Argument):
             renamed = functools.partial(change, self.value.assign_coords)
             yield Order("", f"labels of {dim!r}", text(self.labels(i)), reordered, renamed)
 
-    def _along(self, dim: Any, change: Callable[[Any], Any], labels: Labels) -> Any:
+    def _along(self, dim: Any, change: Callable[[Any], Any], labels: Names) -> Any:
         return change({dim: labels})
 
 
@@ -339,7 +339,7 @@ def column_name(name: str, column: Any) -> str:
     return name if column is None else f"{name}[{column!r}]"
 
 
-def text(labels: np.ndarray | None) -> Labels:
+def text(labels: np.ndarray | None) -> Names:
     """The labels as a list, if they are text."""
     return labels.tolist() if labels is not None and labels.dtype.kind in _TEXT else []
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import ModelArgumentsError
 from . import advice, argument
+from .advice import Args, Model
 from .argument import Shape, Withheld, abstract, has_values, is_array, is_integer, is_value_list
 
 __all__ = ["Shape", "abstract", "is_array", "is_integer", "is_value_list", "refuse_other_than_key"]  # moved
@@ -24,7 +25,8 @@ def shape_of(leaf: Any) -> Shape:
     return argument.of(leaf).shape
 
 
-Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
+Kwargs = Mapping[str, Any]
+Arguments = tuple[Args, Kwargs]
 
 
 class _InOrder(dict[Any, Any]):
@@ -61,7 +63,7 @@ def _own(x: Any) -> Any:
 class Call:
     """A model and the arguments of one call. `Call.of` validates the model; what is made from a call does not again."""
 
-    model: advice.Model
+    model: Model
     leaves: tuple[Any, ...] = ()
     names: tuple[str, ...] = ()  # "X", "data['x']"
     treedef: Any = None
@@ -69,11 +71,11 @@ class Call:
     masked: bool = True  # run as `Predictive` runs it; False: as `log_likelihood` does
 
     @classmethod
-    def of(cls, model: advice.Model, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+    def of(cls, model: Model, args: Args, kwargs: Kwargs) -> Call:
         advice.refuse_other_than_model(model)
         return cls(model).with_arguments(args, kwargs)
 
-    def with_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+    def with_arguments(self, args: Args, kwargs: Kwargs) -> Call:
         """The same model, with other arguments."""
         tree = _in_order((args, dict(kwargs)))
         flat, treedef = jax.tree_util.tree_flatten_with_path(tree, is_leaf=_is_leaf)
@@ -158,8 +160,7 @@ class Call:
 
 def arguments_error(call: Call, what: str) -> ModelArgumentsError:
     """The signature, and the call to make."""
-    args, kwargs = call.arguments() if call.treedef is not None else ((), {})
-    return advice.missing_arguments(call.model, args, kwargs, what)
+    return advice.missing_arguments(call.model, *call.arguments(), what)
 
 
 def with_defaults(call: Call) -> Call:

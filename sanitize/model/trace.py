@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -23,8 +23,9 @@ from numpyro.infer import init_to_uniform
 from numpyro.primitives import Messenger
 
 from . import advice, argument, dists
-from .argument import Shape, is_array, is_value_list
-from .call import Call, arguments_error
+from .advice import Args, Model
+from .argument import Shape, is_value_list
+from .call import Call, Kwargs, arguments_error
 from .dists import joint_dims, unmasked
 
 __all__ = ["joint_dims", "parameters", "unmasked"]  # moved to `dists`
@@ -134,11 +135,8 @@ def run(call: Call) -> tuple[Run, Call]:
     Returns the run, and the call with its mode set: what was found out need not be tried again.
     """
     failure: Exception | None = None
-    has_some = any(is_array(leaf) and not isinstance(leaf, jax.ShapeDtypeStruct) for leaf in call.leaves)
     has_none = any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in call.leaves)
     for mode in ("abstract", "concrete", "eager"):
-        if mode == "concrete" and not has_some:
-            continue  # it would be the abstract run again
         if mode == "eager" and (has_none or not isinstance(failure, NEEDS_VALUES)):
             break
         chosen = replace(call, mode=mode)
@@ -198,9 +196,7 @@ def is_factor(site: Site) -> bool:
     return bool(site.event_dim) and (site.shape or ())[-1:] == (0,)
 
 
-def trace_model(
-    model: Callable[..., Any], masked: bool, args: tuple[Any, ...], kwargs: Mapping[str, Any], key: Any = None
-) -> Mapping[str, Any]:
+def trace_model(model: Model, masked: bool, args: Args, kwargs: Kwargs, key: Any = None) -> Mapping[str, Any]:
     """NumPyro's trace of the model, run as ``Predictive`` runs it, apart from handlers around the caller."""
     if masked:
         model = handlers.mask(model, mask=False)
@@ -217,7 +213,7 @@ def trace_model(
 
 
 @contextlib.contextmanager
-def _handlers_as_they_were(model: Callable[..., Any]) -> Iterator[None]:
+def _handlers_as_they_were(model: Model) -> Iterator[None]:
     """Undo what a run leaves in the handlers that the user's model is wrapped in: `trace` keeps its sites, and
     `seed`, in old versions, its last key. Both would be tracers that outlive the run."""
     states = []
@@ -241,7 +237,7 @@ def _value_where_none_can_be_drawn(message: dict[str, Any]) -> Any:
     return init_to_uniform(message)
 
 
-def with_params_as_variables(model: advice.Model) -> advice.Model:
+def with_params_as_variables(model: Model) -> Model:
     """The model with new variables for the initial values of params: a jaxpr does not tell constants apart."""
     return handlers.substitute(model, substitute_fn=_as_variable)
 
