@@ -197,9 +197,7 @@ class ValueList(Argument):
 
     @property
     def shape(self) -> Shape:
-        inner = {of(value).shape for value in self.value}
-        first = (len(self.value),)
-        return (*first, *inner.pop()) if len(inner) == 1 else first
+        return self.array.shape
 
     @property
     def kind(self) -> str:
