@@ -146,6 +146,16 @@ class Call:
         """``model(X, y=None)``."""
         return advice.described(self.model)
 
+    def defaults(self) -> dict[str, Any]:
+        """What the parameters are that were not passed, and could be by name."""
+        args, kwargs = self.arguments()
+        found = {}
+        for i, p in enumerate(self.parameters or ()):
+            is_passed = p.name in kwargs or (i < len(args) and p.kind is not p.KEYWORD_ONLY)
+            if not is_passed and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
+                found[p.name] = p.default
+        return found
+
     def why_not_bound(self) -> str | None:
         """Why the arguments do not fit the model's signature, in Python's words; None where they do."""
         args, kwargs = self.arguments()
@@ -165,12 +175,9 @@ def arguments_error(call: Call, what: str) -> ModelArgumentsError:
 
 def with_defaults(call: Call) -> Call:
     """The call with integers that were left to their defaults: they may be the number of something."""
-    args, kwargs = call.arguments()
-    for i, p in enumerate(call.parameters or ()):
-        is_passed = p.name in kwargs or (i < len(args) and p.kind is not p.KEYWORD_ONLY)
-        has_name = p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        if has_name and not is_passed and is_integer(p.default) and p.default > 1:
-            call = call.with_keyword(p.name, p.default)
+    for name, default in call.defaults().items():
+        if is_integer(default) and default > 1:
+            call = call.with_keyword(name, default)
     return call
 
 

@@ -91,7 +91,7 @@ def _with_more_given(call: Call, base: Run) -> Iterator[tuple[str, Iterable[Call
         if leaf is None:
             yield name, [call.with_leaves({i: array}) for array in arrays]
     arguments = call.arguments()
-    absent: list[Path] = [(1, name) for name, default in _defaults(call) if default is None]
+    absent: list[Path] = [(1, name) for name, default in call.defaults().items() if default is None]
     for path in (*absent, *_absent_keys(call)):
         given = (with_value(arguments, path, array) for array in arrays)
         yield path_in_words(call, path), (call.with_arguments(*each) for each in given)
@@ -117,18 +117,9 @@ def _flipped(call: Call) -> Iterator[tuple[str, Call]]:
     for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
         if isinstance(leaf, bool):
             yield f"{name}={not leaf}", call.with_leaves({i: not leaf})
-    for name, default in _defaults(call):
+    for name, default in call.defaults().items():
         if isinstance(default, bool):
             yield f"{name}={not default}", call.with_keyword(name, not default)
-
-
-def _defaults(call: Call) -> Iterator[tuple[str, Any]]:
-    """Parameters that were not passed, and their defaults."""
-    args, kwargs = call.arguments()
-    for i, parameter in enumerate(call.parameters or ()):
-        by_position = i < len(args) and parameter.kind is not parameter.KEYWORD_ONLY
-        if not by_position and parameter.name not in kwargs:
-            yield parameter.name, parameter.default
 
 
 # ------------------------------------------------------------------------------------------ keys of a dict
