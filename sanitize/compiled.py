@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 
 from .errors import OptionError
 from .memory import Memory
-from .model.call import Shape, abstract
+from .model.argument import Shape, abstract
 from .model.trace import ONE_RUN_AT_A_TIME
 
 _PIECE = 4 * 2**20  # bytes that one piece puts out, so that it stays in the caches of the processor

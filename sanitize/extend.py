@@ -7,7 +7,8 @@ from typing import Any
 
 from . import containers
 from .continuation import carried_on
-from .model.call import Call, refuse_other_than_key
+from .model.advice import refuse_other_than_key
+from .model.call import Call
 from .model.inspection import Inspection
 from .options import Options, refuse_taken
 from .prepare import prepare

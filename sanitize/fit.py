@@ -19,9 +19,8 @@ import numpy as np
 from .containers import Container, per_draw_dims
 from .errors import listing
 from .model import argument
-from .model.argument import Argument, Order, column_name, equal, has_values, is_array, is_value_list
-from .model.axes import Axis, with_defaults
-from .model.call import Arguments, Call, Shape, shape_of
+from .model.argument import Argument, Order, Shape, column_name, equal, has_values, is_array, is_value_list
+from .model.call import Arguments, Axis, Call, with_defaults
 from .model.checksums import recomputed
 from .model.inspection import Inspection
 from .model.replay import Replayed, attempt, differences, replay, whole
@@ -152,7 +151,7 @@ class Fit:
         if key in self.leaves:
             return self.leaves[key]
         # data often come as an argument of another name than the site that they are observed at
-        for data in self.samples.observed_data.values() if shape_of(value) else ():
+        for data in self.samples.observed_data.values() if argument.of(value).shape else ():
             if equal(value, data):
                 return data
         return None

@@ -19,8 +19,9 @@ from .continuation import carried_on, key_of_extend
 from .errors import BatchShapeError, MissingLatentError, OptionError, listing, meant
 from .kinds import Samples
 from .memory import Memory, key_of
+from .model.advice import refuse_other_than_key
 from .model.argument import ValuesAsked
-from .model.call import Call, arguments_error, refuse_other_than_key
+from .model.call import Call, arguments_error
 from .model.inspection import Inspection
 from .options import Options, Use, refuse_collisions, refuse_taken
 from .prepare import Case, prepare

@@ -11,7 +11,8 @@ from typing import Any, Generic, TypeVar
 import jax
 import numpy as np
 
-from .model.call import Call, is_array
+from .model.argument import is_array
+from .model.call import Call
 
 _MOST = 32  # answers that one memory keeps: shapes that a server sees are few
 

@@ -30,8 +30,9 @@ from .infer import (
 )
 from .labels import Labels
 from .memory import Memory, key_of
+from .model.advice import refuse_other_than_key
 from .model.argument import ValuesAsked
-from .model.call import Call, refuse_other_than_key
+from .model.call import Call
 from .model.inspection import Inspection
 from .model.sizes import numbered
 from .model.trace import ONE_RUN_AT_A_TIME, is_factor

@@ -15,7 +15,8 @@ from . import containers
 from .containers import Container
 from .errors import IndexRangeWarning, NothingLeftError, OptionError, SamplesTypeError, listing, warn
 from .kinds import Converted, Same
-from .model.call import Call, Shape
+from .model.argument import Shape
+from .model.call import Call
 from .model.inspection import Inspection
 from .model.ranges import OutOfRange
 from .render import render

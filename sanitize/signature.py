@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .model.call import Call, abstract, is_array
+from .model.argument import abstract, is_array
+from .model.call import Call
 from .model.inspection import Inspection
 from .model.trace import try_run
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpyro.distributions.distribution import validation_enabled
 
 from ..containers import Container
-from ..model.call import abstract, is_array, is_integer
+from ..model.argument import abstract, is_array, is_integer
 from ..model.checksums import contradiction
 from ..model.jaxpr import reaching
 from ..model.trace import ONE_RUN_AT_A_TIME

@@ -16,7 +16,8 @@ from numpyro.distributions.distribution import validation_enabled
 from numpyro.primitives import Messenger
 
 from ..containers import Container
-from ..model.call import Call, Shape
+from ..model.argument import Shape
+from ..model.call import Call
 from ..model.sizes import numbered
 from ..model.trace import NEEDS_VALUES, ONE_RUN_AT_A_TIME, Run, try_run
 from .arguments import FIELDS, Axis, Lengths, Path, Record, Trial

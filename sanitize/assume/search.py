@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import Parameter
 
-from ..model.call import is_array
+from ..model.argument import is_array
 from ..model.inspection import Inspection
 from ..model.trace import NEEDS_VALUES, Run
 from . import arguments as kinds

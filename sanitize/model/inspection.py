@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from .axes import resized, with_defaults
-from .call import Call, shape_of
+from . import argument
+from .call import Call, resized, with_defaults
 from .jaxpr import NOTHING, ROW_BY_ROW, Labels, ancestors, drawn_from, parents, reversed_series, rows_may_meet, uses
 from .ranges import OutOfRange, out_of_range
 from .replay import Draw, Programs, attempt
@@ -116,7 +116,7 @@ class Inspection:
         for end in self.ends:
             lengths.update(self.run.sites[end].shape or ())
         for i, leaf in enumerate(call.leaves):  # what is no array stands in the jaxpr as constants
-            if i not in call.traced and not lengths.isdisjoint(shape_of(leaf)):
+            if i not in call.traced and not lengths.isdisjoint(argument.of(leaf).shape):
                 return True
         if self.run.jaxpr is None:
             return bool(lengths)

@@ -18,8 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers
 
-from .axes import Axis, lengths_of, resized, with_defaults
-from .call import Call, Shape
+from .argument import Shape
+from .call import Axis, Call, lengths_of, resized, with_defaults
 from .dists import parameters, unmasked
 from .trace import ONE_RUN_AT_A_TIME, trace_model
 

@@ -15,7 +15,8 @@ import jax
 import numpy as np
 
 from . import argument
-from .call import Call, is_array
+from .argument import is_array
+from .call import Call
 from .replay import (
     NEAR,
     Draw,

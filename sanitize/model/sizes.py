@@ -11,8 +11,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from .axes import Axis, has_no_values, lengths_of, levels_of, resized, with_defaults
-from .call import Call, Shape
+from .argument import Shape
+from .call import Axis, Call, lengths_of, levels_of, resized, with_defaults
 from .trace import Run, Site, try_run
 
 Names = list[str]
@@ -161,7 +161,7 @@ def cut(call: Call, base: Run) -> tuple[Call, Run]:
     axes = list(lengths_of(call))
     long = set()
     for axis in axes:
-        if axis.length > _LONG and axis.is_of_array and not has_no_values(call, call.leaves[axis.leaf]):
+        if axis.length > _LONG and axis.is_of_array and not call.is_traced(call.leaves[axis.leaf]):
             long.add(axis.length)
     used = {axis.length for axis in axes} | _lengths(base)
     free = [n for n in range(_CUT, 1, -1) if n not in used]

@@ -9,8 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from .axes import lengths_of
-from .call import Call
+from .call import Call, lengths_of
 from .trace import Run, try_run
 
 Path = tuple[Any, ...]  # to a value among the arguments: its key at each step

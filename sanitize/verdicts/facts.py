@@ -13,8 +13,9 @@ from enum import Enum
 from typing import Any
 
 from ..fit import Fit
-from ..model.axes import with_defaults
-from ..model.call import Shape, is_integer, shape_of
+from ..model import argument
+from ..model.argument import Shape, is_integer
+from ..model.call import with_defaults
 from ..model.rows import Statistic, reaches_other_rows
 from ..model.sizes import Size
 from ..model.trace import Site, try_run
@@ -388,7 +389,7 @@ class Facts:
         call, length = with_defaults(self.inspection.call), (entry.shape or ())[dim]
         told = {axis.leaf for size in self.inspection.sizes.of[entry.name][dim] for axis in size.axes}
         for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
-            lengths = (int(leaf),) if is_integer(leaf) else shape_of(leaf)
+            lengths = (int(leaf),) if is_integer(leaf) else argument.of(leaf).shape
             if lengths and (i in told if told else length in lengths):
                 yield name, leaf
 

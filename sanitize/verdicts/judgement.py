@@ -23,7 +23,7 @@ from ..errors import (
     ShapeMismatchError,
 )
 from ..fit import Fit, other_arguments
-from ..model.call import Shape
+from ..model.argument import Shape
 from ..model.checksums import contradiction
 from ..model.inspection import Inspection
 from ..options import Options

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..containers import per_draw_dims
 from ..errors import listing
-from ..model.call import Shape, is_integer, shape_of
+from ..model import argument
+from ..model.argument import Shape, is_integer
 from ..model.inspection import Inspection
 from ..model.ranges import OutOfRange
 from ..model.rows import Statistic
@@ -238,7 +239,7 @@ def _mismatch(entry: Entry) -> str:
 def _source(name: str, leaf: Any, was: int, now: int) -> str:
     if is_integer(leaf):
         return f"argument {name!r} is {leaf}"
-    shape = shape_of(leaf)
+    shape = argument.of(leaf).shape
     turned = "; is it transposed?" if sorted(shape) == sorted((was, now)) else ""
     return f"argument {name!r} has shape {shape}{turned}"
 
