@@ -143,9 +143,9 @@ class _Checksums:
             if name not in sources and not hasattr(variable, "val"):
                 ends[variable] = frozenset({name})
         found = flow(jaxpr, inputs, ends, frozenset({CLOSED_OVER}))
-        for variable, name in zip(jaxpr.outvars, owners):
+        for name, source in zip(owners, found.outputs):
             if name in sources:
-                sources[name] |= found.of(variable)
+                sources[name] |= source
         return sources
 
     def made_of(self, *sources: str) -> list[str]:

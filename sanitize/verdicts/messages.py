@@ -11,7 +11,7 @@ from ..errors import listing
 from ..model import argument
 from ..model.argument import Shape, is_integer
 from ..model.inspection import Inspection
-from ..model.ranges import OutOfRange
+from ..model.index import OutOfRange
 from ..model.rows import Statistic
 from ..model.sizes import Size
 from .facts import Entry, Evidence, Facts, Names, Obstacle, is_of_guide, names_of

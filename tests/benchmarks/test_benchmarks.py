@@ -20,8 +20,8 @@ import sanitize
 from sanitize import inspect_sites, strip_deterministic
 from sanitize.model import trace as trace_module
 from sanitize.model.call import Call
+from sanitize.model.index import out_of_range
 from sanitize.model.inspection import Inspection
-from sanitize.model.ranges import out_of_range
 
 KEY = jax.random.PRNGKey(0)
 DRAWS = 1000

@@ -1,0 +1,280 @@
+"""Indices that do not exist: what is picked by arguments alone, compared with the axis that it is picked from.
+
+JAX does not raise where an index is out of range: it takes the last element, counts negative ones from the end, gives
+NaN, or drops what was to be added. The index is found in the jaxpr, and its lowest and highest value are worked out
+from those of the arguments; only where they may be out of range is it computed. What the model guards (``jnp.where``,
+a mask) is told by running it on the bad rows alone, twice, with another value where JAX picks: where nothing is drawn
+otherwise, it is guarded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from . import argument
+from .argument import is_integer
+from .call import Call
+from .dists import mask_of
+from .jaxpr import Pick, Value, before_repeating, picks
+from .replay import Replayed, attempt, latents_of, replay
+from .trace import Run, try_run
+
+_VALUES = 5  # of those out of range, so many are named
+
+
+@dataclass(frozen=True)
+class OutOfRange:
+    """An index that leaves the range of what it picks from.
+
+    Attributes
+    ----------
+    arguments : tuple of str
+        The arguments that it is computed from; none where that could not be told.
+    kind : str
+        ``"gather"``, ``"scatter"`` (as ``segment_sum``), or ``"one_hot"``.
+    latents : tuple of str
+        What it picks from, or what that is computed from.
+    length : int
+        Indices 0 to ``length - 1`` exist.
+    values : tuple of int
+        At most five of those that do not.
+    count, total : int
+        How many elements of the index do not exist, and how many it has.
+    effect : str
+        What JAX does.
+    """
+
+    arguments: tuple[str, ...]
+    kind: str
+    latents: tuple[str, ...]
+    length: int
+    values: tuple[int, ...]
+    count: int
+    total: int
+    effect: str
+
+    def __str__(self) -> str:
+        index = " and ".join(map(repr, self.arguments)) or "an index of the model"
+        values = ", ".join(map(str, self.values)) + (", ..." if len(self.values) == _VALUES else "")
+        where = {"gather": "picks from", "scatter": "adds into", "one_hot": "is one-hot of"}[self.kind]
+        what = f" {', '.join(map(repr, self.latents))}, along" if self.latents and self.kind == "gather" else ""
+        many = f"{self.count} of {self.total} values" if self.total > 1 else "its value"
+        return f"{index} {where}{what} {self.length}: {many} ({values}) {self.effect}"
+
+
+@dataclass(frozen=True)
+class _Wrong:
+    """A pick by elements that do not exist."""
+
+    pick: Pick
+    index: Any  # before its elements were repeated
+    is_bad: Any  # of each element
+
+    @property
+    def values(self) -> Any:
+        return self.index[self.is_bad]
+
+
+def out_of_range(call: Call, run: Run) -> tuple[OutOfRange, ...]:
+    """The indices computed from the arguments of ``call`` that do not exist; ``run`` is its run."""
+    call, run = _with_negative_numbers(call, run)
+    if run.jaxpr is None:
+        return ()
+    found, outputs = picks(run, _inputs(call))
+    latents_by_index: dict[OutOfRange, dict[str, None]] = {}  # one index may pick from several
+    for wrong in _wrong(call, found):
+        sites = _made_with(run, wrong.pick, outputs)
+        if not _is_guarded(call, wrong, sites):
+            description = _described(call, wrong)
+            latents = [name for name in run.sites if name in wrong.pick.latents]
+            latents_by_index.setdefault(description, {}).update(dict.fromkeys(latents))
+    return tuple(replace(one, latents=tuple(latents)) for one, latents in latents_by_index.items())
+
+
+def _with_negative_numbers(call: Call, run: Run) -> tuple[Call, Run]:
+    """A negative number among the arguments leaves no trace in the jaxpr where it is an index: see it as an array."""
+    numbers = {i: np.asarray(leaf) for i, leaf in enumerate(call.leaves) if is_integer(leaf) and leaf < 0}
+    if not numbers or call.mode != "abstract":
+        return call, run
+    changed = call.with_leaves(numbers)
+    seen = try_run(changed)
+    return (call, run) if seen is None else (changed, seen)
+
+
+def _inputs(call: Call) -> list[Value]:
+    values = []
+    for i in call.traced:
+        leaf = call.leaves[i]
+        values.append(Value.of_argument(i, leaf if _has_values(leaf) else None))
+    return values
+
+
+def _has_values(x: Any) -> bool:
+    return not isinstance(x, jax.ShapeDtypeStruct) and isinstance(x.dtype, np.dtype)  # a typed PRNG key's is none
+
+
+# ------------------------------------------------------------------------------------------- what does not exist
+
+
+def _wrong(call: Call, found: Sequence[Pick]) -> Iterator[_Wrong]:
+    for pick in found:
+        low, high = pick.by.bounds()
+        if high <= pick.last and (low >= 0 or pick.kind != "gather"):
+            continue
+        index = np.asarray(before_repeating(pick.by).array())
+        is_bad = np.asarray(_does_not_exist(call, pick, index))
+        if is_bad.any():
+            yield _Wrong(pick, index, is_bad)
+
+
+def _does_not_exist(call: Call, pick: Pick, index: Any) -> Any:
+    above = index > pick.last
+    of_arguments = pick.by.arguments or _holds_data(call, pick.by)
+    if pick.kind == "gather":
+        return above | (index < 0) if of_arguments else above  # -1 in the model's own text is the last one
+    return above if of_arguments else np.zeros_like(above)
+
+
+def _constants(index: Value) -> Iterator[Any]:
+    if index.made == "constant":
+        yield index.content
+    for value in index.inputs:
+        yield from _constants(value)
+
+
+def _holds_data(call: Call, index: Value) -> bool:
+    """Whether a constant is what an argument holds, or as long as one of which the model has the values."""
+    constants = list(_constants(index))
+    lengths: set[int] = set()
+    for i, leaf in enumerate(call.leaves):
+        if i not in call.traced:
+            lengths.update(argument.of(leaf).shape[:1])
+    return any(np.ndim(x) and len(x) in lengths for x in constants) or bool(_names(call, constants))
+
+
+def _names(call: Call, constants: Sequence[Any]) -> list[str]:
+    """The arguments, not traced, that hold one of these constants."""
+    found = []
+    for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
+        if i in call.traced:
+            continue
+        columns = {None: argument.of(np.asarray(leaf))} if is_integer(leaf) else argument.of(leaf).columns
+        for column, values in columns.items():
+            if any(np.array_equal(values.codes, constant) for constant in constants):
+                found.append(argument.column_name(name, column))
+    return found
+
+
+def _described(call: Call, wrong: _Wrong) -> OutOfRange:
+    pick = wrong.pick
+    values = np.unique(wrong.values).astype(int).tolist()
+    if len(values) > _VALUES:
+        values = values[:2] + values[2 - _VALUES :]
+    names = [call.names[i] for i in pick.by.arguments] or _names(call, list(_constants(pick.by)))
+    return OutOfRange(
+        arguments=tuple(dict.fromkeys(names)),
+        kind=pick.kind,
+        latents=(),
+        length=pick.length,
+        values=tuple(values),
+        count=int(wrong.is_bad.sum()),
+        total=int(wrong.is_bad.size),
+        effect=_effect(wrong),
+    )
+
+
+def _effect(wrong: _Wrong) -> str:
+    pick = wrong.pick
+    if pick.kind == "scatter":
+        return "do not exist, and what belongs to them is dropped"
+    if pick.kind == "one_hot":
+        return "have no column, and are all zeros"
+    words = []
+    if (wrong.values < 0).any():
+        words.append("are counted from the end" if pick.wraps else "are taken for 0")
+    if (wrong.values > pick.last).any():
+        words.append("do not exist, and give NaN" if pick.fills else f"are taken for {int(pick.last)}")
+    return ", or ".join(words)
+
+
+# ------------------------------------------------------------------------------------------- what the model guards
+
+
+def _made_with(run: Run, pick: Pick, outputs: Sequence[Value]) -> set[str]:
+    """The sites that are drawn with what is picked; failing them, the deterministic ones that are computed from it."""
+    reached = [pick.place in value.sources for value in outputs]
+    first = len(run.owners)
+    drawn = {name for name, is_reached in zip(run.drawn_with, reached[first:]) if is_reached}
+    if drawn:
+        return drawn
+    computed = {name for name, is_reached in zip(run.owners, reached) if is_reached}
+    return {name for name in computed if run.sites[name].kind == "deterministic"}
+
+
+def _is_guarded(call: Call, wrong: _Wrong, sites: Collection[str]) -> bool:
+    """Whether it makes no difference what JAX does. Of what a scatter drops it cannot be told."""
+    if not sites:
+        return True
+    return wrong.pick.kind == "gather" and attempt(_makes_no_difference, call, wrong, sites) is True
+
+
+def _makes_no_difference(call: Call, wrong: _Wrong, sites: Collection[str]) -> bool:
+    """Whether the bad rows are drawn with the same if other values stand where JAX picks."""
+    pick = wrong.pick
+    alone = replace(_bad_rows_alone(call, wrong.is_bad), masked=False)
+    before = replay(alone, {})
+    latents = latents_of(before)
+    after = replay(alone, {**latents, **_other_values(latents, wrong)})
+    gives_nan = pick.fills and bool((wrong.values > pick.last).any())
+    return not any(_differs(before[site], after[site], gives_nan) for site in sites)
+
+
+def _bad_rows_alone(call: Call, is_bad: Any) -> Call:
+    """Bad rows in place of the others: as many rows as before, since a plate may have a fixed size."""
+    changes = {i: jnp.asarray(call.leaves[i]) for i in call.traced}  # as the model sees them
+    if is_bad.ndim:
+        bad = np.unique(np.nonzero(is_bad)[0])
+        rows = np.resize(bad, len(is_bad))
+        for i, leaf in enumerate(call.leaves):
+            if argument.of(leaf).shape[:1] == rows.shape:
+                changes[i] = argument.of(changes.get(i, leaf)).taken(0, rows)
+    return call.with_leaves(changes)
+
+
+def _other_values(latents: dict[str, Any], wrong: _Wrong) -> dict[str, Any]:
+    """The latents that are picked from, with other values where JAX picks."""
+    pick, values = wrong.pick, wrong.values
+    last = int(min(pick.last, pick.length - 1))
+    picked = np.where(values < 0, values + pick.length, values) if pick.wraps else values
+    at = np.unique(np.clip(picked, 0, last).astype(int))
+    others, changed = {}, {}
+    for name in pick.latents.intersection(latents):
+        value = np.array(latents[name])
+        others[name] = np.where(value == 0, 1, value / 2).astype(value.dtype)  # in most supports
+        for dim in (d for d, length in enumerate(value.shape) if length == pick.length):
+            where = (slice(None),) * dim + (at,)
+            value[where] = others[name][where]
+            changed[name] = value
+    return changed or others  # what is picked from is put together of latents of other lengths
+
+
+def _differs(before: Replayed, after: Replayed, gives_nan: bool) -> bool:
+    """Whether a site is drawn with something else where it counts. No rounding: the computation is the same."""
+    batch = () if before.fn is None else before.fn.batch_shape
+    mask = np.broadcast_to(np.asarray(mask_of(before.fn)), batch)
+    for parameter in before.arrays.keys() & after.arrays.keys():  # some are worked out when they are first drawn
+        one, other = np.asarray(before.arrays[parameter]), np.asarray(after.arrays[parameter])
+        differ = (one != other) & ~(np.isnan(one) & np.isnan(other))
+        if gives_nan:
+            differ |= np.isnan(one)
+        if differ.shape[: len(batch)] == batch:
+            differ &= mask.reshape(batch + (1,) * (differ.ndim - len(batch)))
+        if differ.any():
+            return True
+    return False
