@@ -3,8 +3,8 @@
 JAX does not raise where an index is out of range: it takes the last element, counts negative ones from the end, gives
 NaN, or drops what was to be added. The index is found in the jaxpr, and its lowest and highest value are worked out
 from those of the arguments; only where they may be out of range is it computed. What the model guards (``jnp.where``,
-a mask) is told by running it on the bad rows alone, twice, with another value where JAX picks: where nothing is drawn
-otherwise, it is guarded.
+a mask) is told by two runs with other values of the latents where JAX picks: it is guarded if bad rows are drawn with
+the same.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .argument import is_integer
 from .call import Call
 from .dists import mask_of
 from .jaxpr import Pick, Value, before_repeating, picks
-from .replay import Replayed, attempt, latents_of, replay
+from .replay import Draw, Replayed, attempt, latents_of, replay
 from .trace import Run, try_run
 
 _VALUES = 5  # of those out of range, so many are named
@@ -79,6 +79,11 @@ class _Wrong:
     @property
     def values(self) -> Any:
         return self.index[self.is_bad]
+
+    @property
+    def rows(self) -> Any:
+        """Of each row, whether there is one in it."""
+        return _any_in_row(self.is_bad) if self.is_bad.ndim else self.is_bad
 
 
 def out_of_range(call: Call, run: Run) -> tuple[OutOfRange, ...]:
@@ -226,55 +231,63 @@ def _is_guarded(call: Call, wrong: _Wrong, sites: Collection[str]) -> bool:
 
 def _makes_no_difference(call: Call, wrong: _Wrong, sites: Collection[str]) -> bool:
     """Whether the bad rows are drawn with the same if other values stand where JAX picks."""
-    pick = wrong.pick
-    alone = replace(_bad_rows_alone(call, wrong.is_bad), masked=False)
+    pick, values = wrong.pick, wrong.values
+    picked = np.where(values < 0, values + pick.length, values) if pick.wraps else values
+    at = np.unique(np.clip(picked, 0, min(pick.last, pick.length - 1)).astype(int))
+    alone = replace(_with_nobody_else_there(call, wrong, at), masked=False)
     before = replay(alone, {})
     latents = latents_of(before)
-    after = replay(alone, {**latents, **_other_values(latents, wrong)})
-    gives_nan = pick.fills and bool((wrong.values > pick.last).any())
-    return not any(_differs(before[site], after[site], gives_nan) for site in sites)
+    after = replay(alone, {**latents, **_other_values(latents, pick, at)})
+    return not any(_differs(before[site], after[site], wrong) for site in sites)
 
 
-def _bad_rows_alone(call: Call, is_bad: Any) -> Call:
-    """Bad rows in place of the others: as many rows as before, since a plate may have a fixed size."""
+def _with_nobody_else_there(call: Call, wrong: _Wrong, at: Any) -> Call:
+    """A row that rightly picks where JAX picks for bad ones becomes one of these."""
     changes = {i: jnp.asarray(call.leaves[i]) for i in call.traced}  # as the model sees them
-    if is_bad.ndim:
-        bad = np.unique(np.nonzero(is_bad)[0])
-        rows = np.resize(bad, len(is_bad))
+    bad = wrong.rows
+    if bad.ndim:
+        rows = np.arange(len(bad))
+        taken = _any_in_row(np.isin(wrong.index, at)) & ~bad
+        rows[taken] = np.resize(rows[bad], taken.sum())
         for i, leaf in enumerate(call.leaves):
             if argument.of(leaf).shape[:1] == rows.shape:
                 changes[i] = argument.of(changes.get(i, leaf)).taken(0, rows)
     return call.with_leaves(changes)
 
 
-def _other_values(latents: dict[str, Any], wrong: _Wrong) -> dict[str, Any]:
+def _any_in_row(array: Any) -> Any:
+    return array.any(axis=tuple(range(1, array.ndim)))
+
+
+def _other_values(latents: Draw, pick: Pick, at: Any) -> Draw:
     """The latents that are picked from, with other values where JAX picks."""
-    pick, values = wrong.pick, wrong.values
-    last = int(min(pick.last, pick.length - 1))
-    picked = np.where(values < 0, values + pick.length, values) if pick.wraps else values
-    at = np.unique(np.clip(picked, 0, last).astype(int))
     others, changed = {}, {}
     for name in pick.latents.intersection(latents):
         value = np.array(latents[name])
         others[name] = np.where(value == 0, 1, value / 2).astype(value.dtype)  # in most supports
-        for dim in (d for d, length in enumerate(value.shape) if length == pick.length):
-            where = (slice(None),) * dim + (at,)
-            value[where] = others[name][where]
-            changed[name] = value
+        for dim, length in enumerate(value.shape):
+            if length == pick.length:
+                where = (slice(None),) * dim + (at,)
+                value[where] = others[name][where]
+                changed[name] = value
     return changed or others  # what is picked from is put together of latents of other lengths
 
 
-def _differs(before: Replayed, after: Replayed, gives_nan: bool) -> bool:
-    """Whether a site is drawn with something else where it counts. No rounding: the computation is the same."""
+def _differs(before: Replayed, after: Replayed, wrong: _Wrong) -> bool:
+    """Whether a site is drawn with something else at bad rows. No rounding: the computation is the same."""
     batch = () if before.fn is None else before.fn.batch_shape
     mask = np.broadcast_to(np.asarray(mask_of(before.fn)), batch)
+    gives_nan = wrong.pick.fills and (wrong.values > wrong.pick.last).any()
     for parameter in before.arrays.keys() & after.arrays.keys():  # some are worked out when they are first drawn
         one, other = np.asarray(before.arrays[parameter]), np.asarray(after.arrays[parameter])
-        differ = (one != other) & ~(np.isnan(one) & np.isnan(other))
+        is_nan = np.isnan(one)
+        differ = (one != other) & ~(is_nan & np.isnan(other))
         if gives_nan:
-            differ |= np.isnan(one)
+            differ |= is_nan
         if differ.shape[: len(batch)] == batch:
             differ &= mask.reshape(batch + (1,) * (differ.ndim - len(batch)))
+        if wrong.rows.shape and wrong.rows.size in differ.shape:
+            differ = differ.compress(wrong.rows, differ.shape.index(wrong.rows.size))
         if differ.any():
             return True
     return False
