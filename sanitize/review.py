@@ -17,8 +17,8 @@ from .errors import IndexRangeWarning, NothingLeftError, OptionError, SamplesTyp
 from .kinds import Converted, Same
 from .model.argument import Shape
 from .model.call import Call
+from .model.index import OutOfRange
 from .model.inspection import Inspection
-from .model.ranges import OutOfRange
 from .render import render
 from .tables import dataframe, html_table, text_table
 from .verdicts import KEPT, REFUSED, STRIPPED, Judgement, Verdict, indices_out_of_range, on_index, shape_text

@@ -13,12 +13,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from . import argument
-from .argument import is_integer
+from .argument import Withheld, has_values, is_integer
 from .call import Call
 from .dists import mask_of
 from .jaxpr import Pick, Value, before_repeating, picks
@@ -121,7 +120,8 @@ def _inputs(call: Call) -> list[Value]:
 
 
 def _has_values(x: Any) -> bool:
-    return not isinstance(x, jax.ShapeDtypeStruct) and isinstance(x.dtype, np.dtype)  # a typed PRNG key's is none
+    known = isinstance(x, Withheld) or has_values(x)  # what is withheld is asked for where an index hangs on it
+    return known and isinstance(x.dtype, np.dtype)  # a typed PRNG key's is none
 
 
 # ------------------------------------------------------------------------------------------- what does not exist

@@ -11,8 +11,8 @@ import numpy as np
 
 from . import argument
 from .call import Call, resized, with_defaults
-from .jaxpr import NOTHING, ROW_BY_ROW, Labels, ancestors, drawn_from, parents, reversed_series, rows_may_meet, uses
 from .index import OutOfRange, out_of_range
+from .jaxpr import NOTHING, ROW_BY_ROW, Labels, ancestors, drawn_from, parents, reversed_series, rows_may_meet, uses
 from .replay import Draw, Programs, attempt
 from .rows import Statistic, find_statistic
 from .sizes import Size, Sizes, cut, find_sizes, numbered

@@ -15,7 +15,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import jax
 import numpy as np
 
-from .call import Call, Shape
+from .argument import Shape
+from .call import Call
 from .trace import Run, Site
 
 Labels = frozenset[str]

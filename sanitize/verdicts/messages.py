@@ -10,8 +10,8 @@ from ..containers import per_draw_dims
 from ..errors import listing
 from ..model import argument
 from ..model.argument import Shape, is_integer
-from ..model.inspection import Inspection
 from ..model.index import OutOfRange
+from ..model.inspection import Inspection
 from ..model.rows import Statistic
 from ..model.sizes import Size
 from .facts import Entry, Evidence, Facts, Names, Obstacle, is_of_guide, names_of
