@@ -13,7 +13,7 @@ from typing import Any
 import jax
 from numpyro.infer import Predictive, log_likelihood
 
-from .behavior import HAZARDS, RIGHT, WRONG, Hazard, compared, measured, versions
+from .behavior import HAZARDS, RIGHT, WRONG, Hazard, compared, in_words, measured, versions
 from .strip import strip_deterministic
 
 LATENTS = ("alpha", "beta", "sigma")  # of the example's model
@@ -36,7 +36,7 @@ def score(model: Callable[..., Any], X: Any, y: Any, samples: Mapping[str, Any])
 
 def show() -> bool:
     """Run the example, then compare bit for bit with the latents alone; whether the stripped samples are right."""
-    print(", ".join(f"{name} {number}" for name, number in versions().items()))
+    print(in_words(versions()))
     print("\nThe README's first example, on 100 rows to fit and 100 others to predict ...\n", flush=True)
     example = run_example()
     model, samples = example["model"], example["samples"]
@@ -51,14 +51,14 @@ def show() -> bool:
             stock, sanitized = compared(result_of, samples, truth), compared(result_of, clean, truth)
             all_right &= sanitized[0] == RIGHT
             print(f"\n{name}, {title}")
-            print(f"  samples as they are  {in_words(*stock)}")
-            print(f"  strip_deterministic  {in_words(*sanitized)}")
+            print(f"  samples as they are  {told(*stock)}")
+            print(f"  strip_deterministic  {told(*sanitized)}")
     verdict = "right, bit for bit equal to" if all_right else "NOT equal to"
     print(f"\nThe sanitized path is {verdict} stock NumPyro on the latents alone.")
     return all_right
 
 
-def in_words(outcome: str, detail: str) -> str:
+def told(outcome: str, detail: str) -> str:
     """A line of what a call gave, in which what is wrong is loud."""
     word = outcome.upper() if outcome == WRONG else outcome
     return f"{word}: {detail}" if detail else word

@@ -141,9 +141,8 @@ class Behavior:
         return json.dumps({"versions": dict(self.versions), "hazards": hazards}, indent=2)
 
     def __repr__(self) -> str:
-        versions = ", ".join(f"{name} {number}" for name, number in self.versions.items())
-        rows = [(name, o.stock, o.sanitized, o.detail) for name, o in self.hazards.items()]
-        return f"{versions}\n{text_table(('hazard', 'stock', 'sanitized', 'what stock gave'), rows)}"
+        rows = [(name, *outcome) for name, outcome in self.hazards.items()]
+        return f"{in_words(self.versions)}\n{text_table(('hazard', 'stock', 'sanitized', 'what stock gave'), rows)}"
 
 
 def numpyro_behavior() -> Behavior:
@@ -183,6 +182,11 @@ def versions() -> dict[str, str]:
         with contextlib.suppress(PackageNotFoundError):
             packages[name] = version(name)
     return {**packages, "python": platform.python_version()}
+
+
+def in_words(versions: Mapping[str, str]) -> str:
+    """The versions in one line."""
+    return ", ".join(f"{name} {number}" for name, number in versions.items())
 
 
 def measure(hazard: Hazard) -> Outcome:

@@ -17,7 +17,7 @@ from numpyro import infer as stock
 from . import containers
 from .continuation import carried_on, key_of_extend
 from .errors import BatchShapeError, MissingLatentError, OptionError, listing, meant
-from .kinds import Samples
+from .kinds import OneOrMore, Samples
 from .memory import Memory, key_of
 from .model.advice import refuse_other_than_key
 from .model.argument import ValuesAsked
@@ -88,9 +88,9 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         posterior_samples: Samples | None = None,
         *,
         new_rows: bool | None = None,
-        keep: str | Sequence[str] = (),
-        redraw: str | Sequence[str] = (),
-        extend: str | Sequence[str] | bool = (),
+        keep: OneOrMore = (),
+        redraw: OneOrMore = (),
+        extend: OneOrMore | bool = (),
         levels: Mapping[str, Sequence[Any]] | None = None,
         **options: Any,
     ):
@@ -140,29 +140,28 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
             ),
         )
         samples = containers.beside(self._samples, self.posterior_samples)
-        unseen = inspection.without_values()
-        case = Case.of(unseen, samples, options)
-        # the model is run anew at each call, since what it reads may have changed; what that run tells is remembered
-        call = inspection.call
-        key = (key_of(call, call.traced), options, *case.verbs.items(), *case.samples.shapes.items())
-        if (known := self._reviews.get(key)) and known[0] == _told(inspection):
-            review = known[1]
-        else:
-            try:
-                review = case.judged()
-                self._reviews.keep(key, (_told(inspection), review))
-            except ValuesAsked:
-                review = Case.of(unseen.with_call(call), samples, options).judged()
-        review = review.with_indices(inspection)
+        case = Case.of(inspection.without_values(), samples, options)
+        review = self._judged(case, inspection).with_indices(inspection)
         review.warn()
         review.refuse()
-        arrays = case.samples.arrays(len(self._batch_shape))
-        kept = {name: value for name, value in arrays.items() if name not in review.stripped}
-        if review.judgement.extended:
-            case = Case.of(unseen.with_call(call), samples, options)
-            kept |= carried_on(case, review, key_of_extend(rng_key)).arrays
+        kept = what_stays(case.with_values(inspection.call), review, rng_key)
         sites = inspection.run.sites
         return kept, [name for name in kept if name in sites and sites[name].kind == "deterministic"]
+
+    def _judged(self, case: Case, inspection: Inspection) -> Review:
+        """The model is run anew at each call, since what it reads may have changed; what that tells is remembered."""
+        call = inspection.call
+        key = (key_of(call, call.traced), case.options, *case.verbs.items(), *case.samples.shapes.items())
+        told = inspection.run.sites, inspection.run.dist_shapes, inspection.ancestors, inspection.drawn_from
+        known = self._reviews.get(key)
+        if known and known[0] == told:
+            return known[1]
+        try:
+            review = case.judged()
+        except ValuesAsked:
+            return case.with_values(call).judged()
+        self._reviews.keep(key, (told, review))
+        return review
 
 
 def _signature() -> inspect.Signature:
@@ -182,9 +181,9 @@ def log_likelihood(
     parallel: bool = False,
     batch_ndims: int = 1,
     new_rows: bool | None = None,
-    keep: str | Sequence[str] = (),
-    redraw: str | Sequence[str] = (),
-    extend: str | Sequence[str] | bool = (),
+    keep: OneOrMore = (),
+    redraw: OneOrMore = (),
+    extend: OneOrMore | bool = (),
     levels: Mapping[str, Sequence[Any]] | None = None,
     rng_key: Any = None,
     **kwargs: Any,
@@ -364,8 +363,3 @@ def _substitutes_deterministic() -> bool:
     model = handlers.substitute(lambda: numpyro.deterministic("x", 0.0), data={"x": 1.0})
     with handlers.block():
         return bool(handlers.trace(model).get_trace()["x"]["value"])
-
-
-def _told(inspection: Inspection) -> Any:
-    """What one run tells, to compare it with that of another: a global or a field may have changed in between."""
-    return inspection.run.sites, inspection.run.dist_shapes, inspection.ancestors, inspection.drawn_from

@@ -1,8 +1,8 @@
-"""What samples may be, for type checkers: by structure, as NumPyro has no types and the generations of ArviZ differ."""
+"""What users may pass, for type checkers: samples by structure, as NumPyro has no types, nor ArviZ one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 
@@ -42,3 +42,5 @@ class HasFields(Protocol):
 Same = TypeVar("Same", bound=Mapping[str, Any] | Dataset | InferenceData)
 Converted: TypeAlias = HasSamples | HasFields
 Samples: TypeAlias = Mapping[str, Any] | Dataset | InferenceData | Converted
+
+OneOrMore: TypeAlias = str | Sequence[str]  # names

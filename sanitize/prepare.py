@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .containers import Container, beside
 from .fit import Fit
 from .levels import Levels, in_order, levels_of, settled_by_levels
+from .model.call import Call
 from .model.inspection import Inspection
 from .options import Options
 from .review import Review
@@ -44,6 +45,11 @@ class Case:
     @property
     def inspection(self) -> Inspection:
         return self.fit.inspection
+
+    def with_values(self, call: Call) -> Case:
+        """The same where the values of the arguments are known."""
+        inspection = self.inspection.with_call(call)
+        return replace(self, fit=Fit(inspection, self.fit.samples, self.fit.batch_shape))
 
     def review(self) -> Review:
         """Give a verdict on every entry, and say what is redrawn."""

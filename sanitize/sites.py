@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from . import containers
 from .errors import listing
-from .kinds import Samples
+from .kinds import OneOrMore, Samples
 from .model.call import Call
 from .model.inspection import Inspection
 from .model.trace import Site
@@ -56,8 +56,8 @@ class SiteTable(Mapping[str, Site]):
         self,
         samples: Samples,
         new_rows: bool | None = None,
-        keep: str | Sequence[str] = (),
-        redraw: str | Sequence[str] = (),
+        keep: OneOrMore = (),
+        redraw: OneOrMore = (),
     ) -> Review:
         """Give a verdict on every entry of posterior samples.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, overload
 
 import jax
@@ -11,7 +11,7 @@ from . import containers
 from .containers import Container
 from .errors import ModelArgumentsError, listing
 from .fit import recorded_arguments
-from .kinds import Converted, Same
+from .kinds import Converted, OneOrMore, Same
 from .model.call import Call, arguments_error
 from .model.inspection import Inspection
 from .model.trace import try_run
@@ -27,8 +27,8 @@ def strip_deterministic(
     /,
     *args: Any,
     new_rows: bool | None = None,
-    keep: str | Sequence[str] = (),
-    redraw: str | Sequence[str] = (),
+    keep: OneOrMore = (),
+    redraw: OneOrMore = (),
     **kwargs: Any,
 ) -> Same: ...
 @overload
@@ -38,8 +38,8 @@ def strip_deterministic(
     /,
     *args: Any,
     new_rows: bool | None = None,
-    keep: str | Sequence[str] = (),
-    redraw: str | Sequence[str] = (),
+    keep: OneOrMore = (),
+    redraw: OneOrMore = (),
     **kwargs: Any,
 ) -> dict[str, jax.Array]: ...
 def strip_deterministic(
@@ -48,8 +48,8 @@ def strip_deterministic(
     /,
     *args: Any,
     new_rows: bool | None = None,
-    keep: str | Sequence[str] = (),
-    redraw: str | Sequence[str] = (),
+    keep: OneOrMore = (),
+    redraw: OneOrMore = (),
     **kwargs: Any,
 ) -> Any:
     """Strip from posterior samples all but fitted latents, so that stock ``Predictive`` is right on other data.
@@ -157,12 +157,13 @@ def _inspect(call: Call, samples: Container, options: Options) -> Inspection:
     """The model under the arguments passed, else under those of the fit, else under those worked out."""
     if call.leaves:
         return Inspection.of(call)
-    failures: dict[str, Exception] = {}
+    failure: Exception | None = None
     for args, recorded in recorded_arguments(call, samples):
         try:
             return Inspection.of(call.with_arguments(args, recorded))
         except Exception as error:  # they may be other things of the same name
-            failures.setdefault(listing(recorded) or "by position", error)
+            failure = failure or error
+            names = listing(recorded) or "by position"
     if call.parameters == []:
         return Inspection.of(call)
     if call.parameters and not any(p.default is p.empty for p in call.parameters):
@@ -174,10 +175,10 @@ def _inspect(call: Call, samples: Container, options: Options) -> Inspection:
     try:
         inspection = assumed_arguments(call, samples, (*options.keep, *options.redraw))
     except ModelArgumentsError as error:
-        for names, failure in failures.items():
-            why = f"{error} Those recorded with the samples ({names}) do not work: {type(failure).__name__}: {failure}"
-            raise ModelArgumentsError(why, signature=call.description) from failure
-        raise
+        if failure is None:
+            raise
+        why = f"{error} Those recorded with the samples ({names}) do not work: {type(failure).__name__}: {failure}"
+        raise ModelArgumentsError(why, signature=call.description) from failure
     if inspection is not None:
         return inspection
     try:
