@@ -4,6 +4,11 @@
 machine adds is never part of it. The bars are printed, and not asserted.
 """
 
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
 import time
 import tracemalloc
 
@@ -226,3 +231,21 @@ def test_repeated_calls(benchmark, figure, parallel):
         "+ at most 1 run",
     )
     benchmark.pedantic(ours, (KEY, X), rounds=5)
+
+
+@pytest.mark.parametrize("name", ["regression", "groups"])
+def test_the_first_call_in_a_fresh_process(figure, name):
+    script = pathlib.Path(__file__).with_name("first_call.py")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("JAX_", "XLA_"))}
+
+    def seconds(what):
+        run = subprocess.run(
+            [sys.executable, script, what, name], capture_output=True, text=True, check=True, env=environment
+        )
+        return float(run.stdout)
+
+    times = [(seconds("strip"), seconds("stock")) for _ in range(5)]
+    strip, stock = (statistics.median(of) for of in zip(*times))
+    figure(
+        f"first call of strip_deterministic in a fresh process, {name}", f"{strip / stock:.2f} times stock", "<= 0.5"
+    )
