@@ -145,8 +145,9 @@ class Fit:
         if self.fitted is not None:
             return was
         if was is not None:
-            # ArviZ before 1.0 stores a number as an array of one element
-            return np.asarray(was).item() if np.size(was) == 1 and np.shape(value) == () else was
+            if np.size(was) == 1 and np.shape(value) == ():
+                return np.asarray(was).item()  # ArviZ before 1.0 stores a number as an array of one element
+            return was
         key = name.rpartition("['")[2].removesuffix("']")
         if key in self.leaves:
             return self.leaves[key]
@@ -161,8 +162,10 @@ class Fit:
         now, was = self.call.leaves[leaf], self._fits_leaf(leaf)
         part = argument.of(now)
         if part.is_table and self.fitted is None:
-            columns = part.columns
-            answers = {equal(columns[name].value, self.leaves[name]) for name in columns if name in self.leaves}
+            answers = set()
+            for name, column in part.columns.items():
+                if name in self.leaves:
+                    answers.add(equal(column.value, self.leaves[name]))
             return answers.pop() if len(answers) == 1 else None
         if was is None or now is None:
             return None
@@ -183,10 +186,13 @@ class Fit:
     def _proven(self) -> frozenset[Size]:
         """Sizes that recorded deterministic values follow which the model computes anew from these arguments."""
         run, sizes = self.inspection.run, self.inspection.sizes
-        entries = [name for name, site in run.sites.items() if self.recorded.get(name, ()) == site.shape]
+        entries = []
+        for name, shape in self.recorded.items():
+            if name in run.sites and run.sites[name].shape == shape:
+                entries.append(name)
         draws = functools.partial(self.samples.some_draws, ndims=self.ndims)
-        proofs = recomputed(self.inspection.call, run, draws, [name for name in entries if name in self.recorded])
-        return frozenset[Size]().union(*(follows for name in proofs for follows in sizes.of[name]))
+        proofs = recomputed(self.inspection.call, run, draws, entries)
+        return frozenset[Size]().union(*map(sizes.followed_by, proofs))
 
 
 # ------------------------------------------------------------------------------------- what no row explains
@@ -206,16 +212,8 @@ def other_arguments(fit: Fit, kept: Names) -> dict[str, str]:
         return {}
     compared = _Comparison(fit, kept)
     found: dict[str, str] = {}
-    for differences_of in (
-        compared.options(),
-        compared.orders(),
-        compared.labels(),
-        compared.codes(),
-        compared.groups(),
-        compared.coordinates(),
-    ):
-        for difference in differences_of:
-            found.setdefault(*difference)
+    for difference in compared.all():
+        found.setdefault(*difference)
     return found
 
 
@@ -225,6 +223,14 @@ class _Comparison:
     def __init__(self, fit: Fit, kept: Names):
         self.fit, self.kept = fit, kept
         self.inspection, self.samples, self.call = fit.inspection, fit.samples, fit.call
+
+    def all(self) -> Iterator[Difference]:
+        yield from self.options()
+        yield from self.orders()
+        yield from self.labels()
+        yield from self.codes()
+        yield from self.groups()
+        yield from self.coordinates()
 
     def matters(self, one: Call, other: Call) -> bool:
         return computes_alike(one, other, self.kept) is False
@@ -313,7 +319,8 @@ class _Comparison:
             was = self.fit.leaves.get(name)
             if not is_array(was) or argument.of(was).kind not in "iu":
                 continue
-            old, new = {*np.ravel(was).tolist()}, {*np.ravel(now).tolist()}
+            old = {*np.ravel(was).tolist()}
+            new = {*np.ravel(now).tolist()}
             if len(old) == len(new) and new != old:
                 yield Difference(name, _unknown(new - old))
 
@@ -326,6 +333,7 @@ class _Comparison:
         return [axis for axis in found if axis.kind in kinds]
 
     def axes_of(self, name: str) -> list[Axis]:
+        """What the dimensions of a latent follow."""
         return [axis for follows in self.inspection.sizes.of.get(name, ()) for axis in _axes(follows)]
 
     def groups(self) -> Iterator[Difference]:
@@ -447,7 +455,8 @@ def _labels(part: Argument, axis: Axis) -> list[Any]:
         return sorted({*column.text}) or column.categories
     if not axis.is_of_array:
         return []
-    return argument.text(part.labels(axis.dim)) or (part.text if axis.dim == 0 else [])
+    labels = argument.text(part.labels(axis.dim))
+    return part.text if axis.dim == 0 and not labels else labels
 
 
 def _order(what: str, was: Sequence[Any], now: Sequence[Any]) -> str:

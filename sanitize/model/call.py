@@ -122,6 +122,15 @@ class Call:
         return tuple(i for i, leaf in enumerate(self.leaves) if self.is_traced(leaf))
 
     @property
+    def arrays(self) -> list[Any]:
+        """The arguments that are `traced`."""
+        return [self.leaves[i] for i in self.traced]
+
+    def with_traced(self, arrays: Iterable[Any]) -> Call:
+        """With these in the place of what is `traced`."""
+        return self.with_leaves(dict(zip(self.traced, arrays)))
+
+    @property
     def shapes(self) -> list[Any]:
         """Shapes and dtypes of the arguments that are `traced`."""
         return [abstract(self.leaves[i]) for i in self.traced]

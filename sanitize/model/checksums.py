@@ -80,8 +80,7 @@ def _recomputed(call: Call, run: Run, recorded: Recorded, entries: Names) -> fro
     argument = _ARGUMENT if call.mode == "abstract" else CLOSED_OVER  # values stand in the jaxpr as constants
     told = checksums.made_of(_ARGUMENT, _ENTRY, CLOSED_OVER)
     telling = [name for name in told if argument in checksums.sources[name]]
-    arrays = [call.leaves[i] for i in call.traced]
-    return frozenset(telling).difference(checksums.different(telling, arrays, recorded))
+    return frozenset(telling).difference(checksums.different(telling, call.arrays, recorded))
 
 
 class _Checksums:
@@ -97,7 +96,7 @@ class _Checksums:
         return [name for name in entries if name in sites and sites[name].kind == kind]
 
     def _replay(self, arrays: Sequence[Any], latents: Draw, key: Any = None) -> Outcome:
-        return replay(self.call.with_leaves(dict(zip(self.call.traced, arrays))), latents, key=key)
+        return replay(self.call.with_traced(arrays), latents, key=key)
 
     @functools.cached_property
     def _traced(self) -> tuple[Any, list[str]]:
@@ -168,8 +167,11 @@ class _Checksums:
             return {name: outcome[name].value for name in names}
 
         draws = recorded([*names, *self.latents])
-        different: set[str] = set()
+        different = set()
         for i in range(len(draws[names[0]])):
-            values = compute(arrays, {name: draws[name][i] for name in self.latents})
-            different.update(name for name in names if differ(values[name], draws[name][i]))
+            draw = {name: values[i] for name, values in draws.items()}
+            values = compute(arrays, {name: draw[name] for name in self.latents})
+            for name in names:
+                if differ(values[name], draw[name]):
+                    different.add(name)
         return [name for name in names if name in different]

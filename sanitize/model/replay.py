@@ -25,6 +25,8 @@ from .trace import ONE_RUN_AT_A_TIME, trace_model
 
 Draw = Mapping[str, Any]  # one draw: the value of each site
 Rows = tuple[Axis, ...]  # the axes of one size
+Names = Collection[str]
+Few = tuple[Call, dict[Rows, int]]  # a call with few rows, and how many there are of each size
 Programs = dict[str, Any]  # what was traced, by the shapes and plain values that it was traced for
 View = Callable[[Any], Iterable[Any]]  # which parts of an array are compared
 
@@ -73,7 +75,7 @@ class Replayed(NamedTuple):
 Outcome = Mapping[str, Replayed]
 
 
-def replay(call: Call, draw: Draw, kept: Collection[str] = (), key: Any = None) -> Outcome:
+def replay(call: Call, draw: Draw, kept: Names = (), key: Any = None) -> Outcome:
     """Run the model with a draw put in. It raises what the model raises: ask through `attempt`.
 
     What the draw does not name is drawn with the key. Observed sites keep their data. Of deterministic sites only those
@@ -91,12 +93,12 @@ def replay(call: Call, draw: Draw, kept: Collection[str] = (), key: Any = None) 
     if not call.has_values:
         raise ValueError("there are shapes in place of arrays")
     model = handlers.substitute(call.model, substitute_fn=put_in)
-    arrays = [call.leaves[i] for i in call.traced]
-    trace = trace_model(model, call.masked, *call.filled(arrays), key)
+    args, kwargs = call.filled(call.arrays)
+    trace = trace_model(model, call.masked, args, kwargs, key)
     return {name: _replayed(message) for name, message in trace.items()}
 
 
-def replay_again(call: Call, draw: Draw, kept: Collection[str], programs: Programs) -> Outcome:
+def replay_again(call: Call, draw: Draw, kept: Names, programs: Programs) -> Outcome:
     """The same of what is drawn, where many runs differ in values only: the model is traced for the first of them.
 
     A model that needs values is run each time, and so is one with a frame among its arguments.
@@ -104,7 +106,7 @@ def replay_again(call: Call, draw: Draw, kept: Collection[str], programs: Progra
     known = [leaf for i, leaf in enumerate(call.leaves) if i not in call.traced]
     if call.mode != "abstract" or not all(isinstance(leaf, _PLAIN) for leaf in known):
         return replay(call, draw, kept)
-    arrays = [jnp.asarray(call.leaves[i]) for i in call.traced]
+    arrays = list(map(jnp.asarray, call.arrays))
     draw = {name: jnp.asarray(value) for name, value in draw.items()}
     types = jax.tree_util.tree_map(lambda x: (x.shape, x.dtype), (arrays, draw))
     identity = repr((call.names, call.traced, known, sorted(kept), types))
@@ -113,19 +115,23 @@ def replay_again(call: Call, draw: Draw, kept: Collection[str], programs: Progra
     closed, tree, plain = programs[identity]
     inputs = jax.tree_util.tree_leaves((arrays, draw))
     outputs = jax.core.eval_jaxpr(closed.jaxpr, closed.consts, *inputs)
-    values = jax.tree_util.tree_unflatten(tree, outputs)
-    return {name: plain[name]._replace(value=value, arrays=made) for name, (value, made) in values.items()}
+    outcome = {}
+    for name, (value, made) in jax.tree_util.tree_unflatten(tree, outputs).items():
+        outcome[name] = plain[name]._replace(value=value, arrays=made)
+    return outcome
 
 
-def _traced(call: Call, arrays: Sequence[Any], draw: Draw, kept: Collection[str]) -> tuple[Any, Any, Outcome]:
+def _traced(call: Call, arrays: Sequence[Any], draw: Draw, kept: Names) -> tuple[Any, Any, Outcome]:
     """The jaxpr of a run, how its outputs are folded, and what of its sites is no value."""
     plain: dict[str, Replayed] = {}
 
     def run(arrays: Sequence[Any], draw: Draw) -> Any:
-        outcome = replay(call.with_leaves(dict(zip(call.traced, arrays))), draw, kept)
-        plain.update({name: site._replace(value=None, fn=None, arrays={}) for name, site in outcome.items()})
-        drawn = {name: site for name, site in outcome.items() if site.fn is not None}  # other values may be anything
-        return {name: (site.value, site.arrays) for name, site in drawn.items()}
+        found = {}
+        for name, site in replay(call.with_traced(arrays), draw, kept).items():
+            if site.fn is not None:  # the value of another site may be anything
+                found[name] = site.value, site.arrays
+                plain[name] = Replayed(site.kind, None, None, site.shape, {})
+        return found
 
     closed, shapes = jax.make_jaxpr(run, return_shape=True)(arrays, draw)
     return closed, jax.tree_util.tree_structure(shapes), plain
@@ -165,7 +171,7 @@ def repeated(draw: Draw, outcome: Outcome) -> dict[str, Any]:
 # ---------------------------------------------------------------------------------------------------- few rows
 
 
-def few_rows(call: Call, sizes: Iterable[Rows]) -> tuple[Call, dict[Rows, int]] | None:
+def few_rows(call: Call, sizes: Iterable[Rows]) -> Few | None:
     """The call with few rows of each size, and how many they are: lengths that nothing else has.
 
     None where values are not known, or cannot be made fewer.
@@ -174,7 +180,8 @@ def few_rows(call: Call, sizes: Iterable[Rows]) -> tuple[Call, dict[Rows, int]] 
     used = {axis.length for axis in lengths_of(concrete)}
     free = (n for n in itertools.count(FEW) if n not in used)
     lengths = {axes: next(free) for axes in dict.fromkeys(sizes)}
-    few = resized(concrete, [(axis, n) for axes, n in lengths.items() for axis in axes])
+    changes = [(axis, n) for axes, n in lengths.items() for axis in axes]
+    few = resized(concrete, changes)
     if few is None or not few.has_values:
         return None
     return replace(few, mode=call.mode), lengths
@@ -194,9 +201,11 @@ class Moved(NamedTuple):
 def same(one: Any, other: Any) -> Any:
     """Elementwise equality up to rounding, NaN equal to NaN."""
     one, other = _numbers(one), _numbers(other)
-    scale = np.max(np.abs(other[np.isfinite(other)]), initial=0.0)
+    largest = np.max(np.abs(other), initial=0.0, where=np.isfinite(other))
+    both_nan = np.isnan(one) & np.isnan(other)
     with np.errstate(invalid="ignore"):
-        return (one == other) | (np.abs(one - other) <= TOLERANCE * scale) | (np.isnan(one) & np.isnan(other))
+        is_near = np.abs(one - other) <= TOLERANCE * largest
+    return (one == other) | is_near | both_nan  # an infinite number is near to none
 
 
 def _numbers(values: Any) -> Any:

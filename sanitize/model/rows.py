@@ -175,9 +175,11 @@ class _Meeting:
 
     def count_by_size(self, base: Call, kinds: Kinds, kept: Names) -> bool:
         """Whether integers count by more than their order: labels do not."""
-        larger = {i: _with_values(base.leaves[i], lambda x: 2 * x + 1, of) for i, of in kinds.items()}
-        every_row = np.full(self.n, True)
-        return bool(self.moves(self.run(base, self.draw, kept), base.with_leaves(larger), every_row, kept))
+        larger = {}
+        for i, of in kinds.items():
+            larger[i] = _with_values(base.leaves[i], lambda x: 2 * x + 1, of)
+        before, every_row = self.run(base, self.draw, kept), np.full(self.n, True)
+        return bool(self.moves(before, base.with_leaves(larger), every_row, kept))
 
     def moves(self, before: Outcome, changed: Call, stay: Any, kept: Names) -> list[Moved]:
         """What differs at rows that stay, given the same latents."""
@@ -186,11 +188,14 @@ class _Meeting:
 
     def is_table(self, leaf: int) -> bool:
         """Whether an argument that is by accident as long can be longer alone: then rows are looked up in it."""
-        longer = argument.of(self.few.leaves[leaf]).taken(self.dims[leaf], np.arange(self.n + 1) % self.n)
+        one_more = np.arange(self.n + 1) % self.n
+        longer = argument.of(self.few.leaves[leaf]).taken(self.dims[leaf], one_more)
         before = self.run(self.few, self.draw)
         draw = {**self.draw, **latents_of(before)}
         after = attempt(self.run, self.few.with_leaves({leaf: longer}), draw)
-        return after is not None and all(before[name].shape == after[name].shape for name in self.targets)
+        if after is None:
+            return False
+        return all(before[name].shape == after[name].shape for name in self.targets)
 
     def run(self, call: Call, draw: Draw, kept: Names = ()) -> Outcome:
         return replay_again(call, draw, kept, self.programs)
