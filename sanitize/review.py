@@ -21,7 +21,7 @@ from .model.index import OutOfRange
 from .model.inspection import Inspection
 from .render import render
 from .tables import dataframe, html_table, text_table
-from .verdicts import KEPT, REFUSED, STRIPPED, Judgement, Verdict, indices_out_of_range, on_index, shape_text
+from .verdicts import KEPT, REFUSED, STRIPPED, Judgement, Verdict, messages, shape_text
 
 if TYPE_CHECKING:
     import graphviz
@@ -107,7 +107,7 @@ class Review(Mapping[str, Verdict]):
         for category, message, seen in self.judgement.notices:
             warn(message, category, **seen)
         if self.indices:
-            warn(indices_out_of_range(self.indices), IndexRangeWarning, indices=self.indices)
+            warn(messages.indices_out_of_range(self.indices), IndexRangeWarning, indices=self.indices)
 
     @overload
     def apply(self, samples: Same) -> Same: ...
@@ -156,9 +156,9 @@ class Review(Mapping[str, Verdict]):
         if not self.kept:
             raise NothingLeftError(
                 f"Every entry would be stripped: {listing(self)}. Such values are predicted or recomputed, not fitted: "
-                f"pass the posterior samples they came from. Without latents there is nothing to condition on: "
+                "pass the posterior samples they came from. Without latents there is nothing to condition on: "
                 f"call Predictive(model, num_samples={int(np.prod(self.batch_shape))}) instead, or use "
-                f"sanitize.Predictive, which goes on with the number of draws that the samples had.",
+                "sanitize.Predictive, which goes on with the number of draws that the samples had.",
                 batch_shape=self.batch_shape,
             )
 
@@ -192,20 +192,17 @@ class Review(Mapping[str, Verdict]):
         counts = f"{refused}{len(self.stripped)} of {len(self)} entries stripped, {len(self.kept)} kept"
         return f"{counts} (batch shape {self.batch_shape}, shapes per draw)"
 
-    def _missing_line(self) -> str:
-        return f"latents without an entry, drawn by Predictive: {', '.join(self.missing)}" if self.missing else ""
-
-    def _assumed_line(self) -> str:
-        return f"arguments worked out from the samples: {', '.join(self.assumed)}" if self.assumed else ""
-
-    @property
-    def _remarks(self) -> tuple[str, ...]:
-        return (*map(on_index, self.indices), *self.judgement.remarks)
+    def _remarks(self) -> list[str]:
+        """What is said below the table, a line each."""
+        lines = []
+        if self.missing:
+            lines.append(f"latents without an entry, drawn by Predictive: {', '.join(self.missing)}")
+        if self.assumed:
+            lines.append(f"arguments worked out from the samples: {', '.join(self.assumed)}")
+        return [*lines, *map(messages.on_index, self.indices), *self.judgement.remarks]
 
     def __repr__(self) -> str:
-        lines = [self._summary(), text_table(_COLUMNS, self._rows()), self._missing_line(), self._assumed_line()]
-        lines += self._remarks
-        return "\n".join(line for line in lines if line)
+        return "\n".join([self._summary(), text_table(_COLUMNS, self._rows()), *self._remarks()])
 
     def to_dataframe(self) -> pd.DataFrame:
         """The table of verdicts with one row an entry, in the order of the entries.
@@ -274,9 +271,7 @@ class Review(Mapping[str, Verdict]):
         return {**self.__dict__, "call": None}  # models are often closures, which do not pickle
 
     def _repr_html_(self) -> str:
-        lines = (self._summary(), self._missing_line(), self._assumed_line(), *self._remarks)
-        caption = ". ".join(line for line in lines if line)
-        return html_table(_COLUMNS, self._rows(), caption)
+        return html_table(_COLUMNS, self._rows(), ". ".join([self._summary(), *self._remarks()]))
 
 
 _COLUMNS = ("entry", "verdict", "recorded", "model", "reason")

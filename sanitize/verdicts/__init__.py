@@ -4,9 +4,10 @@
 through all entries.
 """
 
+from . import messages
 from .facts import Verbs
 from .judgement import Judgement, Verdict, batch_shape, explains, judge, refuse_other_model, settled
-from .messages import indices_out_of_range, on_index, shape_text
+from .messages import shape_text
 from .table import KEPT, REFUSED, STRIPPED, Cause
 
 __all__ = [
@@ -19,9 +20,8 @@ __all__ = [
     "Verdict",
     "batch_shape",
     "explains",
-    "indices_out_of_range",
     "judge",
-    "on_index",
+    "messages",
     "refuse_other_model",
     "settled",
     "shape_text",

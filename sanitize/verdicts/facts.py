@@ -6,16 +6,15 @@ A further run of the model takes time. So a fact is asked where it can decide so
 from __future__ import annotations
 
 import difflib
-import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from ..fit import Fit
 from ..model import argument
 from ..model.argument import Shape, is_integer
-from ..model.call import with_defaults
 from ..model.rows import Statistic, reaches_other_rows
 from ..model.sizes import Size
 from ..model.trace import Site, try_run
@@ -56,7 +55,7 @@ class Entry:
     recorded: Shape | None  # per draw; None for a tree of arrays
     facts: Facts = field(repr=False)
 
-    @functools.cached_property
+    @cached_property
     def site(self) -> Site | None:
         """The site of this name in the model with these arguments."""
         return self.facts.inspection.site(self.name)
@@ -79,7 +78,7 @@ class Entry:
         """``"keep"``, ``"redraw"`` or ``"extend"``, where the user named it."""
         return self.facts.verbs.get(self.name)
 
-    @functools.cached_property
+    @cached_property
     def target(self) -> str | None:
         """How we know that a site which is latent in this call is predicted; None: it is not."""
         return self.facts.target(self.name)
@@ -90,7 +89,7 @@ class Entry:
 
     # ------------------------------------------------------------------------------------------------- shapes
 
-    @functools.cached_property
+    @cached_property
     def mismatch(self) -> tuple[int, ...] | None:
         """The dimensions in which the recorded shape is not the model's; None where their number differs."""
         recorded, model = self.recorded, self.shape
@@ -120,7 +119,7 @@ class Entry:
         """Inside a ``scan(reverse=True)``, where NumPyro puts recorded values back in reverse."""
         return self.name in self.facts.inspection.reversed_series
 
-    @functools.cached_property
+    @cached_property
     def is_continued(self) -> bool:
         """A series recorded for other steps: in a ``scan``, or latents that a loop names, each drawn from the last."""
         fit = self.facts.fit
@@ -133,25 +132,24 @@ class Entry:
 
     # --------------------------------------------------------------------------------------------------- rows
 
-    @functools.cached_property
+    @cached_property
     def rows(self) -> list[Size]:
         """The rows that it has values for: along a dimension, or as one of many sites that a loop names."""
         return self.facts.rows_of(self.name)
 
-    @functools.cached_property
+    @cached_property
     def other_rows(self) -> Size | None:
         """Rows of its own that are proven to be others than the fit's."""
         return next((size for size in self.rows if self.facts.evidence(size)), None)
 
-    @functools.cached_property
+    @cached_property
     def rows_are_untold(self) -> bool:
         """Whether nothing tells that its rows are those of the fit."""
         if self.facts.nothing_is_guessed:
             return False
-        fit, leading = self.facts.fit, [size for size in self.rows if self.facts.is_guessed(size)]
-        return any(fit.same(size) is None for size in leading)
+        return any(self.facts.is_guessed(size) and self.facts.fit.same(size) is None for size in self.rows)
 
-    @functools.cached_property
+    @cached_property
     def may_have_rows(self) -> bool:
         """Whether it is used row by row along a dimension of which it could not be told what it follows."""
         inspection = self.facts.inspection
@@ -159,7 +157,7 @@ class Entry:
             return False
         return any(inspection.is_used_row_by_row(self.name, dim) for dim in inspection.untold(self.name))
 
-    @functools.cached_property
+    @cached_property
     def is_joint(self) -> bool:
         """Whether the values along the rows that do not fit depend on each other: by distribution, or by use."""
         inspection, name = self.facts.inspection, self.name
@@ -173,7 +171,7 @@ class Entry:
 
     # --------------------------------------------------------------------------------------------- carrying on
 
-    @functools.cached_property
+    @cached_property
     def obstacle(self) -> Obstacle | None:
         """Why it cannot be carried on; None: it can, as far as shapes and arguments tell."""
         was, now = self.recorded, self.shape
@@ -188,7 +186,7 @@ class Entry:
             return Obstacle.NO_STEPS
         return Obstacle.BEGINNING if self.other_beginning else None
 
-    @functools.cached_property
+    @cached_property
     def other_beginning(self) -> Size | None:
         """What it does not fit along, of which the arguments do not begin with those of the fit."""
         for dim in self.mismatch or ():
@@ -197,7 +195,7 @@ class Entry:
                     return size
         return None
 
-    @functools.cached_property
+    @cached_property
     def lost(self) -> Names:
         """Latents without an entry that a recorded value is computed from: its fitted values would be lost."""
         others = [name for name in self.facts.entries if name != self.name]
@@ -212,7 +210,7 @@ class Facts:
         self.verbs, self.new_rows, self.use = dict(verbs), options.new_rows, options.use
         self.entries = {name: Entry(name, shape, self) for name, shape in fit.recorded.items()}
 
-    @functools.cached_property
+    @cached_property
     def latents(self) -> list[Entry]:
         """The entries whose shape has to fit."""
         fitted = [entry for entry in self.entries.values() if entry.is_latent and entry.verb != "redraw"]
@@ -247,7 +245,7 @@ class Facts:
         follows = self.inspection.sizes.followed_by(name)
         return [size for size in self.inspection.rows if size in follows]
 
-    @functools.cached_property
+    @cached_property
     def changed_rows(self) -> list[Size]:
         """Rows of another number than the fit had."""
         return [size for size in self.inspection.rows if size in self.fit.changed]
@@ -268,7 +266,7 @@ class Facts:
     def nothing_is_guessed(self) -> bool:
         return self.new_rows is False or self.fit.had_no_arguments
 
-    @functools.cached_property
+    @cached_property
     def _leading_rows(self) -> list[Size]:
         """Rows by the leading axis of an argument, if there are such: of a table the columns are seldom others."""
         rows = self.inspection.rows
@@ -316,11 +314,14 @@ class Facts:
 
     def extended(self) -> Names:
         """The latents of the verb ``extend`` of which something is to be drawn."""
-        named = [name for name, verb in self.verbs.items() if verb == "extend" and not self.target(name)]
-        unfitting = [name for name in named if name in self.entries and self.entries[name].mismatch]
-        absent = [name for name in named if name not in self.entries]
-        looped = [name for name in absent if not self.entries.keys().isdisjoint(self.inspection.loop_of(name))]
-        return (*unfitting, *looped)
+        found = []
+        for name, verb in self.verbs.items():
+            if verb != "extend" or self.target(name):
+                continue
+            entry = self.entries.get(name)
+            if entry.mismatch if entry else not self.entries.keys().isdisjoint(self.inspection.loop_of(name)):
+                found.append(name)
+        return tuple(found)
 
     def is_beyond(self, name: str) -> bool:
         """One of many that a loop over a size names, after those that were recorded."""
@@ -360,24 +361,26 @@ class Facts:
 
     def missing(self, kept: Sequence[str]) -> dict[str, Names]:
         """Latents, or params, without an entry that are used all the same -> the entries that they may be."""
-        found = {}
-        for name in self.missed(kept, self.use.returned) if kept or self.use.at_once else ():  # else it is an error
+        found: dict[str, Names] = {}
+        if not kept and not self.use.at_once:  # which is an error of its own
+            return found
+        for name in self.missed(kept, self.use.returned):
             entries = self._entries_for(name)
             if entries or not self._may_be_left_out(name):
                 found[name] = entries
         return found
 
-    @functools.cached_property
-    def unclaimed(self) -> dict[str, Shape | None]:
+    @cached_property
+    def unclaimed(self) -> list[Entry]:
         """Entries that are no site of this model."""
-        return {name: entry.recorded for name, entry in self.entries.items() if entry.site is None}
+        return [entry for entry in self.entries.values() if entry.site is None]
 
     def _entries_for(self, name: str) -> Names:
         """The entries that no site claims, which a latent may be under another name."""
         found, shape = [], self.inspection.run.sites[name].shape
-        for entry, recorded in self.unclaimed.items():
-            if is_of_guide(name, entry) or (recorded == shape and _alike(name, entry)):
-                found.append(entry)
+        for entry in self.unclaimed:
+            if is_of_guide(name, entry.name) or (entry.recorded == shape and _alike(name, entry.name)):
+                found.append(entry.name)
         return tuple(found)
 
     # ----------------------------------------------------------------------------------------------- arguments
@@ -386,7 +389,7 @@ class Facts:
         """Every argument that may have brought a size: what the dimension follows, else all that are as long."""
         if entry.name not in self.inspection.run.sites:
             return
-        call, length = with_defaults(self.inspection.call), (entry.shape or ())[dim]
+        call, length = self.fit.call, (entry.shape or ())[dim]
         told = {axis.leaf for size in self.inspection.sizes.of[entry.name][dim] for axis in size.axes}
         for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
             lengths = (int(leaf),) if is_integer(leaf) else argument.of(leaf).shape
@@ -409,7 +412,7 @@ class Facts:
                     found.append((parameter.name, predicted))
         return found
 
-    @functools.cached_property
+    @cached_property
     def statistic(self) -> Statistic | None:
         """How rows that are not known to be the fit's act on each other; None: they do not, or it cannot be told."""
         inspection, fit = self.inspection, self.fit

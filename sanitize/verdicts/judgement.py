@@ -173,24 +173,18 @@ def batch_shape(shapes: Shapes, inspection: Inspection, ndims: int | None) -> Sh
     arrays = {name: shape for name, shape in shapes.items() if shape is not None}
     if ndims is None:
         ndims = _likely_ndims(arrays, inspection)
-    few: dict[str, Shape] = {}
-    empty: dict[str, Shape] = {}
+    few = {name: shape for name, shape in arrays.items() if len(shape) < ndims}
+    if few:
+        raise BatchShapeError(messages.too_few_dimensions(few, ndims), shapes=arrays)
+    empty = {name: shape for name, shape in arrays.items() if 0 in shape[:ndims]}
+    if empty:
+        raise BatchShapeError(messages.no_draws(empty), shapes=arrays)
     firsts: dict[Shape, str] = {}
     for name, shape in arrays.items():
         firsts.setdefault(shape[:ndims], name)
-        if len(shape) < ndims:
-            few[name] = shape
-        if 0 in shape[:ndims]:
-            empty[name] = shape
-    said = ""
-    if few:
-        said = messages.too_few_dimensions(few, ndims)
-    elif empty:
-        said = messages.no_draws(empty)
-    elif len(firsts) > 1:
-        said = messages.different_batches({name: arrays[name] for name in firsts.values()}, ndims)
-    if few or empty or len(firsts) > 1:
-        raise BatchShapeError(said, shapes=arrays)
+    if len(firsts) > 1:
+        odd = {name: arrays[name] for name in firsts.values()}
+        raise BatchShapeError(messages.different_batches(odd, ndims), shapes=arrays)
     return next(iter(firsts), ())
 
 
@@ -209,14 +203,13 @@ def _likely_ndims(arrays: Mapping[str, Shape], inspection: Inspection) -> int:
 def explains(inspection: Inspection, samples: Container) -> bool:
     """Whether every entry is a site of just the recorded shape, and what is computed is what was recorded."""
     try:
-        ndims = len(batch_shape(samples.shapes, inspection, samples.batch_ndims))
+        fit = Fit(inspection, samples, batch_shape(samples.shapes, inspection, samples.batch_ndims))
     except BatchShapeError:
         return False
     sites = inspection.run.sites
-    for name, shape in samples.shapes.items():
-        if name not in sites or sites[name].shape != (None if shape is None else shape[ndims:]):
-            return False
-    draws = functools.partial(samples.some_draws, ndims=ndims)
+    if any(name not in sites or sites[name].shape != shape for name, shape in fit.recorded.items()):
+        return False
+    draws = functools.partial(samples.some_draws, ndims=fit.ndims)
     return contradiction(inspection.call, inspection.run, draws, list(samples.shapes)) is None
 
 

@@ -94,7 +94,7 @@ def _obstacle(entry: Entry) -> str:
     argument = " or ".join(entry.other_beginning.words) if entry.other_beginning else "the data"
     return (
         f"{argument} does not begin with the values of the fit, of which the recorded ones come first: pass those of "
-        f"the fit, and the new ones after them"
+        "the fit, and the new ones after them"
     )
 
 
@@ -138,7 +138,7 @@ def no_name_for(verb: str, name: str, inspection: Inspection) -> str:
 def rows_have_changed(facts: Facts, size: Size) -> str:
     return (
         f"new_rows=False says that the rows are those of the fit, but {facts.fit.changed[size]}. Leave new_rows out, "
-        f"or pass the rows of the fit."
+        "or pass the rows of the fit."
     )
 
 
@@ -186,7 +186,7 @@ def too_few_dimensions(shapes: Shapes, ndims: int) -> str:
 def no_draws(shapes: Shapes) -> str:
     return (
         f"The samples hold no draws: {_shapes(shapes)}. Run the fit with num_samples > 0, or look at how they were "
-        f"thinned."
+        "thinned."
     )
 
 
@@ -212,7 +212,7 @@ def not_what_the_model_draws(entry: Entry) -> str:
     recorded, model = _kind_of_value(entry.recorded), _kind_of_value(entry.shape)
     return (
         f"Entry {entry.name!r} is {recorded}, whereas the latent {entry.name!r} of the model is {model}. Make the "
-        f"entry what the model draws, with the draws along the first axis."
+        "entry what the model draws, with the draws along the first axis."
     )
 
 
@@ -249,7 +249,7 @@ def _way_out(facts: Facts, entries: Entries, joint: Entries) -> str:
     if backwards:
         return (
             f"The scan of {listing(backwards)} runs in reverse, and NumPyro puts recorded values back in the order in "
-            f"which it runs. For the steps of the fit, turn them round along their first axis and pass "
+            "which it runs. For the steps of the fit, turn them round along their first axis and pass "
             f"keep={backwards!r}; or pass redraw={backwards!r} to draw from the prior."
         )
     shapes = [(entry.recorded, entry.shape) for entry in facts.latents]
@@ -271,7 +271,7 @@ def _way_out(facts: Facts, entries: Entries, joint: Entries) -> str:
             f"process): drawn anew, all that was fitted is lost. Pass the rows of the fit, or {ways}"
         )
     return (
-        f"A fitted coefficient is never replaced by its prior unasked: pass arguments of the size that was fitted, or "
+        "A fitted coefficient is never replaced by its prior unasked: pass arguments of the size that was fitted, or "
         f"{ways}"
     )
 
@@ -346,7 +346,7 @@ def missing_latents(facts: Facts, missing: Mapping[str, Names]) -> str:
         them = "them" if len(latents) > 1 else "it"
         parts.append(
             f"The samples have no entry for {listing(latents)}, and what is predicted is computed from {them}: the "
-            f"model draws from the prior, as if there had been no fit"
+            "model draws from the prior, as if there had been no fit"
         )
     if params:
         how = "params= to Predictive" if facts.use.draws else "numpyro.handlers.substitute(model, params) as the model"
@@ -359,7 +359,7 @@ def missing_latents(facts: Facts, missing: Mapping[str, Names]) -> str:
     if any(len(hints[name]) < len(entries) for name, entries in missing.items()):
         parts.append("Entries named ..._auto_... are params of a guide: pass guide.sample_posterior(...)")
     elif facts.unclaimed and not alike and latents:
-        parts.append(f"No site claims {listing(facts.unclaimed)}")
+        parts.append(f"No site claims {listing(names_of(facts.unclaimed))}")
     if latents:
         parts.append(f"Add the entries, or say by redraw={latents!r} that this is meant")
     return ". ".join(parts) + "."
@@ -377,7 +377,7 @@ def indices_out_of_range(found: Collection[OutOfRange]) -> str:
     which = "Indices do" if len(found) > 1 else "An index does"
     return (
         f"{which} not exist: {'; '.join(map(str, found))}. JAX does not raise. Pass indices that exist, or guard the "
-        f"others in the model, as in jnp.where(i >= 0, a[jnp.maximum(i, 0)], 0.0)."
+        "others in the model, as in jnp.where(i >= 0, a[jnp.maximum(i, 0)], 0.0)."
     )
 
 
