@@ -173,19 +173,21 @@ class Review(Mapping[str, Verdict]):
         lacking = [name for name in self.shapes if name not in shapes]
         parts = [f"{listing(extra)} not reviewed"] if extra else []
         parts += [f"{listing(lacking)} reviewed but not there"] if lacking else []
-        parts += [
-            f"{name!r} has shape {shapes[name]}, but {self.shapes[name]} was reviewed"
-            for name in self.kept.intersection(shapes)
-            if (shapes[name] or ())[ndims:] != (self.shapes[name] or ())[ndims:]
-        ]
+        for name in self.kept.intersection(shapes):
+            was, now = self.shapes[name], shapes[name]
+            if (was or ())[ndims:] != (now or ())[ndims:]:
+                parts.append(f"{name!r} has shape {now}, but {was} was reviewed")
         if parts:
             raise SamplesTypeError(f"These are not the entries reviewed: {'; '.join(parts)}. Review them anew.")
 
     def _rows(self) -> list[tuple[str, ...]]:
-        return [
-            (name, v.action, shape_text(v.recorded_shape), shape_text(v.model_shape), v.reason)
-            for name, v in sorted(self.verdicts.items(), key=lambda item: _ORDER.index(item[1].action))
-        ]
+        rows: list[tuple[str, ...]] = []
+        for action in _ORDER:
+            for name, verdict in self.items():
+                if verdict.action == action:
+                    shapes = shape_text(verdict.recorded_shape), shape_text(verdict.model_shape)
+                    rows.append((name, action, *shapes, verdict.reason))
+        return rows
 
     def _summary(self) -> str:
         refused = f"{len(self.refused)} refused, " if self.refused else ""

@@ -145,15 +145,15 @@ class Entry:
     @cached_property
     def rows_are_untold(self) -> bool:
         """Whether nothing tells that its rows are those of the fit."""
-        if self.facts.nothing_is_guessed:
+        if self.facts.rows_are_settled:
             return False
-        return any(self.facts.is_guessed(size) and self.facts.fit.same(size) is None for size in self.rows)
+        return any(self.facts.may_be_others(size) and self.facts.fit.same(size) is None for size in self.rows)
 
     @cached_property
     def may_have_rows(self) -> bool:
         """Whether it is used row by row along a dimension of which it could not be told what it follows."""
         inspection = self.facts.inspection
-        if self.facts.nothing_is_guessed or not self.shape or self.name not in inspection.run.sites:
+        if self.facts.rows_are_settled or not self.shape or self.name not in inspection.run.sites:
             return False
         return any(inspection.is_used_row_by_row(self.name, dim) for dim in inspection.untold(self.name))
 
@@ -263,7 +263,7 @@ class Facts:
         return Evidence.DATA if self.fit.same(size) is False else None
 
     @property
-    def nothing_is_guessed(self) -> bool:
+    def rows_are_settled(self) -> bool:
         return self.new_rows is False or self.fit.had_no_arguments
 
     @cached_property
@@ -272,8 +272,8 @@ class Facts:
         rows = self.inspection.rows
         return [size for size in rows if any(axis.kind == "leading" for axis in size.axes)] or list(rows)
 
-    def is_guessed(self, size: Size) -> bool:
-        """Whether rows are told to be the fit's by evidence alone.
+    def may_be_others(self, size: Size) -> bool:
+        """Whether rows of this size may be others than the fit's, where nothing tells.
 
         Not where a target has them along one dimension and rows of another number along another one: then it is the
         others that are new, and these are taken for the fit's.
@@ -447,8 +447,8 @@ def is_of_guide(name: str, entry: str) -> bool:
 
 
 def _alike(name: str, entry: str) -> bool:
-    short, long = sorted((name, entry), key=len)
-    scoped = long.endswith(short) and not long[: -len(short)][-1:].isalnum()
-    ending = long.startswith(short) and long[len(short) :] in _ENDINGS
+    shorter, longer = sorted((name, entry), key=len)
+    scoped = longer.endswith(shorter) and not longer[: -len(shorter)][-1:].isalnum()
+    ending = longer.removeprefix(shorter) in _ENDINGS
     slip = difflib.SequenceMatcher(None, name.casefold(), entry.casefold()).ratio() >= _ALIKE
     return scoped or ending or slip

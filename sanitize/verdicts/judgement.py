@@ -173,9 +173,9 @@ def batch_shape(shapes: Shapes, inspection: Inspection, ndims: int | None) -> Sh
     arrays = {name: shape for name, shape in shapes.items() if shape is not None}
     if ndims is None:
         ndims = _likely_ndims(arrays, inspection)
-    few = {name: shape for name, shape in arrays.items() if len(shape) < ndims}
-    if few:
-        raise BatchShapeError(messages.too_few_dimensions(few, ndims), shapes=arrays)
+    flat = {name: shape for name, shape in arrays.items() if len(shape) < ndims}
+    if flat:
+        raise BatchShapeError(messages.too_few_dimensions(flat, ndims), shapes=arrays)
     empty = {name: shape for name, shape in arrays.items() if 0 in shape[:ndims]}
     if empty:
         raise BatchShapeError(messages.no_draws(empty), shapes=arrays)
