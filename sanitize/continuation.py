@@ -27,7 +27,7 @@ _PIECE = 128
 def carried_on(case: Case, review: Review, rng_key: Any) -> Drawn:
     """The entries that ``extend`` names, in the model's shape, and coordinates of what has become longer."""
     coords: dict[Hashable, Any] = {dim: level.labels for dim, level in case.levels.items()}
-    if not review.judgement.extended:
+    if not review.extended:
         return Drawn({}, coords)
     call = case.inspection.call
     if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in call.leaves):
@@ -55,7 +55,7 @@ class _Fitted:
 
     def __init__(self, case: Case, review: Review):
         self.inspection, self.samples, self.levels = case.inspection, case.samples, case.levels
-        self.sites, self.extended = self.inspection.run.sites, review.judgement.extended
+        self.sites, self.extended = self.inspection.run.sites, review.extended
         ndims = len(review.batch_shape)
         self.recorded = {name: (shape or ())[ndims:] for name, shape in self.samples.shapes.items()}
         self.entries = [name for name in review.kept if name in self.sites]

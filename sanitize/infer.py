@@ -277,7 +277,7 @@ def what_stays(case: Case, review: Review, rng_key: Any) -> dict[str, Any]:
     """The entries that are not stripped; those that are carried on with their new values."""
     arrays = case.samples.arrays(len(review.batch_shape))
     kept = {name: value for name, value in arrays.items() if name not in review.stripped}
-    if review.judgement.extended:
+    if review.extended:
         refuse_other_than_key(rng_key, "With extend=, rng_key", "log_likelihood(..., extend=..., rng_key=key)")
         kept.update(carried_on(case, review, key_of_extend(rng_key)).arrays)
     return kept

@@ -11,7 +11,7 @@ from .model.call import Call
 from .model.inspection import Inspection
 from .options import Options
 from .review import Review
-from .verdicts import Verbs, batch_shape, judge, refuse_other_model, settled
+from .verdicts import Verbs, batch_shape, refuse_other_model, settled
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +59,7 @@ class Case:
 
     def judged(self) -> Review:
         """The review before the values of indices are looked at, and before anything is said: a memory may keep it."""
-        inspection = self.inspection
-        judgement = judge(self.fit, self.verbs, self.options)
-        shapes = dict(self.fit.samples.shapes)
-        call = inspection.call.without_data()
-        return Review(judgement, shapes, assumed=inspection.assumed, call=call)
+        return Review.of(self.fit, self.verbs, self.options)
 
 
 def prepare(inspection: Inspection, samples: Container, options: Options) -> tuple[Case, Review]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, overload
 
@@ -14,14 +14,32 @@ import numpy as np
 from . import containers
 from .containers import Container
 from .errors import IndexRangeWarning, NothingLeftError, OptionError, SamplesTypeError, listing, warn
+from .fit import Fit
 from .kinds import Converted, Same
 from .model.argument import Shape
 from .model.call import Call
 from .model.index import OutOfRange
 from .model.inspection import Inspection
+from .options import Options
 from .render import render
 from .tables import dataframe, html_table, text_table
-from .verdicts import KEPT, REFUSED, STRIPPED, Judgement, Verdict, messages, shape_text
+from .verdicts import (
+    KEPT,
+    REFUSED,
+    STRIPPED,
+    Names,
+    Said,
+    Verbs,
+    Verdict,
+    facts_of,
+    messages,
+    notices,
+    redrawn,
+    refusals,
+    remarks,
+    shape_text,
+    verdicts_on,
+)
 
 if TYPE_CHECKING:
     import graphviz
@@ -47,27 +65,38 @@ class Review(Mapping[str, Verdict]):
         Fitted latents that are stripped: ``Predictive`` draws them from their prior.
     """
 
-    judgement: Judgement = field(repr=False)
-    shapes: Mapping[str, Shape | None] = field(repr=False)  # as recorded, batch dimensions included
-    indices: tuple[OutOfRange, ...] = field(default=(), repr=False)  # of this call that do not exist
-    assumed: tuple[str, ...] = ()
-    call: Call | None = field(default=None, repr=False)  # without data, where the model does not need them
+    verdicts: Mapping[str, Verdict]
+    shapes: Mapping[str, Shape | None]  # as recorded, batch dimensions included
+    batch_shape: Shape
+    missing: Names
+    assumed: Names
+    redrawn: frozenset[str]
+    extended: Names  # latents that are to be carried on, those of a loop without an entry among them
+    refusals: tuple[Said, ...]
+    notices: tuple[Said, ...]
+    remarks: Names  # on the arguments
+    call: Call | None  # without data, where the model does not need them
+    indices: tuple[OutOfRange, ...] = ()  # of this call that do not exist
 
-    @property
-    def verdicts(self) -> Mapping[str, Verdict]:
-        return self.judgement.verdicts
-
-    @property
-    def batch_shape(self) -> Shape:
-        return self.judgement.batch_shape
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        return self.judgement.missing
-
-    @property
-    def redrawn(self) -> frozenset[str]:
-        return self.judgement.redrawn
+    @classmethod
+    def of(cls, fit: Fit, verbs: Verbs, options: Options) -> Review:
+        """Give a verdict on every entry, before the values of indices are looked at."""
+        inspection, facts = fit.inspection, facts_of(fit, verbs, options)
+        verdicts = verdicts_on(facts)
+        refused = tuple(refusals(facts, verdicts))
+        return cls(
+            verdicts,
+            shapes=dict(fit.samples.shapes),
+            batch_shape=fit.batch_shape,
+            missing=tuple(name for name in inspection.run.named("latent") if name not in verdicts),
+            assumed=inspection.assumed,
+            redrawn=redrawn(facts, verdicts),
+            extended=facts.extended(),
+            refusals=refused,
+            notices=() if refused else tuple(notices(facts, verdicts)),
+            remarks=() if refused else tuple(remarks(facts)),
+            call=inspection.call.without_data(),
+        )
 
     def __getitem__(self, name: str) -> Verdict:
         if name not in self.verdicts:
@@ -100,11 +129,11 @@ class Review(Mapping[str, Verdict]):
 
     def with_indices(self, inspection: Inspection) -> Review:
         """With the indices among the arguments that do not exist."""
-        return self if self.judgement.refusals else replace(self, indices=inspection.indices_out_of_range)
+        return self if self.refusals else replace(self, indices=inspection.indices_out_of_range)
 
     def warn(self) -> None:
         """Say again what was said when the samples were reviewed, at the line that asks."""
-        for category, message, seen in self.judgement.notices:
+        for category, message, seen in self.notices:
             warn(message, category, **seen)
         if self.indices:
             warn(messages.indices_out_of_range(self.indices), IndexRangeWarning, indices=self.indices)
@@ -149,7 +178,7 @@ class Review(Mapping[str, Verdict]):
 
     def refuse(self) -> None:
         """Raise what was refused, if anything was."""
-        for category, message, seen in self.judgement.refusals:
+        for category, message, seen in self.refusals:
             raise category(message, review=self, **seen)
 
     def _refuse_nothing_left(self) -> None:
@@ -194,17 +223,17 @@ class Review(Mapping[str, Verdict]):
         counts = f"{refused}{len(self.stripped)} of {len(self)} entries stripped, {len(self.kept)} kept"
         return f"{counts} (batch shape {self.batch_shape}, shapes per draw)"
 
-    def _remarks(self) -> list[str]:
+    def _lines(self) -> list[str]:
         """What is said below the table, a line each."""
         lines = []
         if self.missing:
             lines.append(f"latents without an entry, drawn by Predictive: {', '.join(self.missing)}")
         if self.assumed:
             lines.append(f"arguments worked out from the samples: {', '.join(self.assumed)}")
-        return [*lines, *map(messages.on_index, self.indices), *self.judgement.remarks]
+        return [*lines, *map(messages.on_index, self.indices), *self.remarks]
 
     def __repr__(self) -> str:
-        return "\n".join([self._summary(), text_table(_COLUMNS, self._rows()), *self._remarks()])
+        return "\n".join([self._summary(), text_table(_COLUMNS, self._rows()), *self._lines()])
 
     def to_dataframe(self) -> pd.DataFrame:
         """The table of verdicts with one row an entry, in the order of the entries.
@@ -273,7 +302,7 @@ class Review(Mapping[str, Verdict]):
         return {**self.__dict__, "call": None}  # models are often closures, which do not pickle
 
     def _repr_html_(self) -> str:
-        return html_table(_COLUMNS, self._rows(), ". ".join([self._summary(), *self._remarks()]))
+        return html_table(_COLUMNS, self._rows(), ". ".join([self._summary(), *self._lines()]))
 
 
 _COLUMNS = ("entry", "verdict", "recorded", "model", "reason")

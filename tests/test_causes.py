@@ -141,10 +141,9 @@ def reviewed(row):
 def judged(row):
     """All that a review decides: actions and causes, and the classes of what is said with what it carries."""
     review = reviewed(row)
-    judgement = review.judgement
-    said = [(one.category, repr(one.seen)) for one in (*judgement.refusals, *judgement.notices)]
+    said = [(one.category, repr(one.seen)) for one in (*review.refusals, *review.notices)]
     verdicts = {name: (verdict.action, verdict.cause) for name, verdict in review.items()}
-    return verdicts, said, review.missing, review.redrawn, judgement.extended
+    return verdicts, said, review.missing, review.redrawn, review.extended
 
 
 def test_there_is_a_model_for_each_row():

@@ -5,8 +5,21 @@ through all entries.
 """
 
 from . import messages
-from .facts import Verbs
-from .judgement import Judgement, Verdict, batch_shape, explains, judge, refuse_other_model, settled
+from .facts import Names, Verbs
+from .judgement import (
+    Said,
+    Verdict,
+    batch_shape,
+    explains,
+    facts_of,
+    notices,
+    redrawn,
+    refusals,
+    refuse_other_model,
+    remarks,
+    settled,
+    verdicts_on,
+)
 from .messages import shape_text
 from .table import KEPT, REFUSED, STRIPPED, Cause
 
@@ -15,14 +28,20 @@ __all__ = [
     "REFUSED",
     "STRIPPED",
     "Cause",
-    "Judgement",
+    "Names",
+    "Said",
     "Verbs",
     "Verdict",
     "batch_shape",
     "explains",
-    "judge",
+    "facts_of",
     "messages",
+    "notices",
+    "redrawn",
+    "refusals",
     "refuse_other_model",
+    "remarks",
     "settled",
     "shape_text",
+    "verdicts_on",
 ]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from typing import Any
@@ -17,7 +16,7 @@ from ..model import argument
 from ..model.argument import Shape, is_integer
 from ..model.rows import Statistic, reaches_other_rows
 from ..model.sizes import Size
-from ..model.trace import Site, try_run
+from ..model.trace import try_run
 from ..options import Options
 
 Names = tuple[str, ...]
@@ -47,31 +46,15 @@ class Obstacle(Enum):
     BEGINNING = "other arguments for what was fitted"
 
 
-@dataclass(frozen=True, eq=False)
 class Entry:
     """One entry, and what is known of it."""
 
-    name: str
-    recorded: Shape | None  # per draw; None for a tree of arrays
-    facts: Facts = field(repr=False)
-
-    @cached_property
-    def site(self) -> Site | None:
-        """The site of this name in the model with these arguments."""
-        return self.facts.inspection.site(self.name)
-
-    @property
-    def kind(self) -> str:
-        return "" if self.site is None else self.site.kind
-
-    @property
-    def shape(self) -> Shape | None:
-        """The site's shape."""
-        return None if self.site is None else self.site.shape
-
-    @property
-    def is_latent(self) -> bool:
-        return self.kind == "latent"
+    def __init__(self, facts: Facts, name: str, recorded: Shape | None):
+        self.facts, self.name, self.recorded = facts, name, recorded  # per draw; None for a tree of arrays
+        self.site = facts.inspection.site(name)  # with these arguments
+        self.kind = "" if self.site is None else self.site.kind
+        self.shape = None if self.site is None else self.site.shape
+        self.is_latent = self.kind == "latent"
 
     @property
     def verb(self) -> str | None:
@@ -208,7 +191,7 @@ class Facts:
     def __init__(self, fit: Fit, verbs: Verbs, options: Options):
         self.fit, self.inspection, self.samples = fit, fit.inspection, fit.samples
         self.verbs, self.new_rows, self.use = dict(verbs), options.new_rows, options.use
-        self.entries = {name: Entry(name, shape, self) for name, shape in fit.recorded.items()}
+        self.entries = {name: Entry(self, name, shape) for name, shape in fit.recorded.items()}
 
     @cached_property
     def latents(self) -> list[Entry]:

@@ -28,7 +28,7 @@ from ..model.checksums import contradiction
 from ..model.inspection import Inspection
 from ..options import Options
 from . import messages
-from .facts import Entry, Facts, Names, Verbs, names_of
+from .facts import Entry, Facts, Verbs, names_of
 from .table import KEPT, REDRAWN, Cause, verdict_on
 
 Shapes = Mapping[str, Shape | None]
@@ -71,41 +71,30 @@ class Said(NamedTuple):
     seen: Mapping[str, Any] = {}
 
 
-class Judgement(NamedTuple):
-    """The verdicts on all entries, and what is said of them."""
-
-    verdicts: Mapping[str, Verdict]
-    batch_shape: Shape
-    missing: Names  # latents without an entry
-    redrawn: frozenset[str]  # fitted latents that are stripped
-    extended: Names  # latents that are to be carried on, those of a loop without an entry among them
-    refusals: tuple[Said, ...]
-    notices: tuple[Said, ...]
-    remarks: tuple[str, ...]  # on the values of the arguments
+Verdicts = Mapping[str, Verdict]
 
 
-def judge(fit: Fit, verbs: Verbs, options: Options) -> Judgement:
-    """Give a verdict on every entry. See `SiteTable.review`."""
+def facts_of(fit: Fit, verbs: Verbs, options: Options) -> Facts:
+    """What is known of the entries of a call, with all that the user has settled."""
     facts = Facts(fit, verbs, options)
     _refuse_new_rows(facts)
     if options.extend_all:
         facts.extend_all()
+    return facts
+
+
+def verdicts_on(facts: Facts) -> Verdicts:
+    """The verdict on every entry."""
     verdicts = {}
     for name, entry in facts.entries.items():
         action, cause = verdict_on(entry)
         verdicts[name] = Verdict(action, cause, messages.reason(cause, entry), entry.recorded, entry.shape)
-    redrawn = _caused(facts, verdicts, REDRAWN)
-    refusals = tuple(_refusals(facts, verdicts))
-    return Judgement(
-        verdicts,
-        fit.batch_shape,
-        missing=tuple(name for name in fit.inspection.run.named("latent") if name not in verdicts),
-        redrawn=frozenset(entry.name for entry in redrawn if entry.holds_values),
-        extended=facts.extended(),
-        refusals=refusals,
-        notices=() if refusals else tuple(_notices(facts, verdicts)),
-        remarks=() if refusals else tuple(_remarks(facts)),
-    )
+    return verdicts
+
+
+def redrawn(facts: Facts, verdicts: Verdicts) -> frozenset[str]:
+    """Fitted latents that are stripped."""
+    return frozenset(entry.name for entry in _caused(facts, verdicts, REDRAWN) if entry.holds_values)
 
 
 # --------------------------------------------------------------------------------------------------------- options
@@ -190,14 +179,14 @@ def batch_shape(shapes: Shapes, inspection: Inspection, ndims: int | None) -> Sh
 
 def _likely_ndims(arrays: Mapping[str, Shape], inspection: Inspection) -> int:
     """How many batch dimensions there are, the shapes of sites tell: the number with which most entries fit."""
-    sites = {name: inspection.site(name) for name in arrays}
-    pairs = [(arrays[name], site.shape) for name, site in sites.items() if site is not None and site.shape is not None]
-
-    def agreement(ndims: int) -> tuple[int, int]:
-        exact = sum(len(recorded) >= ndims and recorded[ndims:] == shape for recorded, shape in pairs)
-        return exact, sum(len(recorded) == ndims + len(shape) for recorded, shape in pairs)
-
-    return max((1, 2, 0), key=agreement)
+    votes = dict.fromkeys((1, 2, 0), 0)
+    for name, recorded in arrays.items():
+        site = inspection.site(name)
+        if site is not None and site.shape is not None:
+            ndims = len(recorded) - len(site.shape)
+            fits = recorded[max(ndims, 0) :] == site.shape
+            votes[ndims] = votes.get(ndims, 0) + (len(arrays) if fits else 0) + 1
+    return max((1, 2, 0), key=votes.__getitem__)
 
 
 def explains(inspection: Inspection, samples: Container) -> bool:
@@ -216,7 +205,7 @@ def explains(inspection: Inspection, samples: Container) -> bool:
 # -------------------------------------------------------------------------------------------------------- refusals
 
 
-def _refusals(facts: Facts, verdicts: Mapping[str, Verdict]) -> Iterator[Said]:
+def refusals(facts: Facts, verdicts: Verdicts) -> Iterator[Said]:
     """What was refused, by its cause."""
     unfitting = _caused(facts, verdicts, _MISFITS)
     for entry in unfitting:
@@ -238,7 +227,7 @@ def _refusals(facts: Facts, verdicts: Mapping[str, Verdict]) -> Iterator[Said]:
 # -------------------------------------------------------------------------------------------------------- warnings
 
 
-def _notices(facts: Facts, verdicts: Mapping[str, Verdict]) -> Iterator[Said]:
+def notices(facts: Facts, verdicts: Verdicts) -> Iterator[Said]:
     """Nothing is drawn from a prior, or kept on a guess, without a warning that says how to settle it."""
     use = facts.use
     yield from _row_notices(facts, verdicts)
@@ -255,23 +244,23 @@ def _notices(facts: Facts, verdicts: Mapping[str, Verdict]) -> Iterator[Said]:
         yield Said(DataStatisticWarning, messages.rows_act_on_each_other(found, facts), {"statistic": found})
 
 
-def _row_notices(facts: Facts, verdicts: Mapping[str, Verdict]) -> Iterator[Said]:
+def _row_notices(facts: Facts, verdicts: Verdicts) -> Iterator[Said]:
     if facts.new_rows is True:
         return
-    redrawn = _caused(facts, verdicts, _REDRAWN_UNASKED)
-    if redrawn:
-        yield Said(RedrawnSiteWarning, messages.redrawn(redrawn), {"sites": names_of(redrawn)})
+    stripped = _caused(facts, verdicts, _REDRAWN_UNASKED)
+    if stripped:
+        yield Said(RedrawnSiteWarning, messages.redrawn(stripped), {"sites": names_of(stripped)})
     untold = _caused(facts, verdicts, _UNTOLD)
     if untold:
         said = messages.kept_untold(untold, verdicts[untold[0].name].cause)
         yield Said(RowLevelSiteWarning, said, {"sites": names_of(untold)})
 
 
-def _caused(facts: Facts, verdicts: Mapping[str, Verdict], causes: Collection[Cause]) -> list[Entry]:
+def _caused(facts: Facts, verdicts: Verdicts, causes: Collection[Cause]) -> list[Entry]:
     return [entry for name, entry in facts.entries.items() if verdicts[name].cause in causes]
 
 
-def _remarks(facts: Facts) -> Iterator[str]:
+def remarks(facts: Facts) -> Iterator[str]:
     """What the review says of the values of the arguments."""
     inspection = facts.inspection
     if inspection.run.jaxpr is None and inspection.call.leaves:
