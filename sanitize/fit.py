@@ -232,12 +232,9 @@ class _Comparison:
         yield from self.groups()
         yield from self.coordinates()
 
-    def matters(self, one: Call, other: Call) -> bool:
-        return computes_alike(one, other, self.kept) is False
-
-    def matters_as(self, leaf: int, value: Any) -> bool:
-        """Whether it matters that this argument is not that value."""
-        return self.matters(self.call, self.call.with_leaves({leaf: value}))
+    def matters(self, other: Call) -> bool:
+        """Whether it matters that the call is not that one."""
+        return computes_alike(self.call, other, self.kept) is False
 
     def pairs(self) -> Iterator[tuple[int, str, Any, Any]]:
         """The arguments that the fit is known to have had: which one, its name, what it was, and what it is."""
@@ -262,7 +259,8 @@ class _Comparison:
             bound = _bound(as_it_was)
             bound.arguments[p.name] = now
             as_it_is = as_it_was.with_arguments(bound.args, bound.kwargs)
-            if self.matters(as_it_was, as_it_is) and not self._is_outcome(p.name):
+            matters = computes_alike(as_it_was, as_it_is, self.kept) is False
+            if matters and not self._is_outcome(p.name):
                 yield Difference(p.name, f"{_short(was)} in the fit, and left to its default {_short(now)} here")
 
     def _options_of_fit(self) -> Mapping[str, Any]:
@@ -291,13 +289,14 @@ class _Comparison:
             if was and now and was != now and self._is_misled(way, order, was):
                 yield Difference(where[0], _order(order.what, was, now))
 
-    def _is_misled(self, way: Way, order: Order, was: Sequence[Any]) -> bool:
+    def _is_misled(self, way: Way, order: Order, was: list[Any]) -> bool:
         """Whether the model takes what has these names by its place."""
         if order.renamed is None or {*was} == {*order.names}:
-            return self.matters(self.call, _with(self.call, way, order.reordered(list(was))))
+            return self.matters(_with(self.call, way, order.reordered(was)))
         if len(was) != len(order.names):
             return False
-        return computes_alike(self.call, _with(self.call, way, order.renamed(list(was))), ()) is True
+        renamed = _with(self.call, way, order.renamed(was))
+        return computes_alike(self.call, renamed, ()) is True
 
     # ------------------------------------------------------------------------------------------------- labels
 
@@ -306,11 +305,13 @@ class _Comparison:
         for i, name, was, now in self.pairs():
             before, part = argument.of(was).columns, argument.of(now)
             for column, values in part.columns.items():
-                old, labels = before[column].text if column in before else [], values.text
-                new = {*labels} - {*old}
-                several = 1 < len({*labels}) < len(labels)  # and not one a row
-                if old and new and several and self.matters_as(i, _turned(part, column)):
-                    yield Difference(column_name(name, column), _unknown(new))
+                old = {*before[column].text} if column in before else set()
+                labels = {*values.text}
+                are_groups = 1 < len(labels) < len(values.text)
+                if not old or labels <= old or not are_groups:
+                    continue
+                if self.matters(self.call.with_leaves({i: _turned(part, column)})):
+                    yield Difference(column_name(name, column), _unknown(labels - old))
 
     def codes(self) -> Iterator[Difference]:
         """The same of integers, where the model sees their values."""
@@ -343,22 +344,29 @@ class _Comparison:
         for i, name, was, now in self.pairs() if grouped else ():
             if i not in grouped or not is_array(now) or np.shape(was) != np.shape(now):
                 continue
-            if equal(was, now) is False and self.matters_as(i, np.asarray(was, now.dtype)):
-                groups = [latent for latent in self.kept if i in {axis.leaf for axis in self.axes_of(latent)}]
+            as_it_was = np.asarray(was, now.dtype)
+            if equal(was, now) is False and self.matters(self.call.with_leaves({i: as_it_was})):
+                groups = [latent for latent in self.kept if any(axis.leaf == i for axis in self.axes_of(latent))]
                 yield Difference(name, f"other values for the groups of {listing(groups)} than in the fit")
 
     def coordinates(self) -> Iterator[Difference]:
         """What labels the entries, against what labels this call's groups and columns."""
-        for entry in self.kept if self.samples.labels else ():
-            rank = len(self.inspection.run.sites[entry].shape or ())
-            dims = per_draw_dims(self.samples, entry)
-            for i, dim in enumerate(dims[-rank:] if rank else ()):
-                before = argument.text(self.samples.labels.get(dim))
-                for axis in _axes(self.inspection.sizes.of[entry][i]) if before else ():
-                    labels = _labels(argument.of(self.call.leaves[axis.leaf]), axis)
-                    is_same = {*labels} == {*before} if axis.kind == "levels" else labels == before
-                    if len(labels) == len(before) and not is_same:
-                        yield Difference(axis.name, _order(f"labels of {dim!r}", before, labels))
+        for dim, axis in self._labelled():
+            before = argument.text(self.samples.labels[dim])
+            labels = _labels(argument.of(self.call.leaves[axis.leaf]), axis)
+            is_same = {*labels} == {*before} if axis.kind == "levels" else labels == before
+            if before and len(labels) == len(before) and not is_same:
+                yield Difference(axis.name, _order(f"labels of {dim!r}", before, labels))
+
+    def _labelled(self) -> Iterator[tuple[Any, Axis]]:
+        """The dimensions of kept latents that have labels, each with the axes of arguments that it follows."""
+        for name in self.kept if self.samples.labels else ():
+            dims = per_draw_dims(self.samples, name)
+            follows = self.inspection.sizes.of[name] if dims else ()  # sizes take further runs
+            for dim, sizes in zip(dims[max(len(dims) - len(follows), 0) :], follows):
+                if dim in self.samples.labels:
+                    for axis in _axes(sizes):
+                        yield dim, axis
 
 
 def _axes(sizes: Iterable[Size]) -> list[Axis]:
