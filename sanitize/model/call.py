@@ -14,16 +14,7 @@ import numpy as np
 from ..errors import ModelArgumentsError
 from . import advice, argument
 from .advice import Args, Model
-from .argument import Shape, Withheld, abstract, has_values, is_array, is_integer, is_value_list
-
-__all__ = ["Shape", "abstract", "is_array", "is_integer", "is_value_list", "refuse_other_than_key"]  # moved
-refuse_other_than_key = advice.refuse_other_than_key
-
-
-def shape_of(leaf: Any) -> Shape:
-    """As `argument.of` has it."""
-    return argument.of(leaf).shape
-
+from .argument import Withheld, abstract, has_values, is_array, is_integer, is_value_list
 
 Kwargs = Mapping[str, Any]
 Arguments = tuple[Args, Kwargs]
@@ -110,7 +101,7 @@ class Call:
 
     def without_data(self) -> Call:
         """With shapes in place of arrays, if the model runs with them: it can be kept for long."""
-        return self.with_leaves(dict(zip(self.traced, self.shapes))) if self.mode == "abstract" else self
+        return self.with_traced(self.shapes)
 
     def is_traced(self, leaf: Any) -> bool:
         """Whether the model gets shape and dtype of this argument only: any length costs the same."""
@@ -133,17 +124,15 @@ class Call:
     @property
     def shapes(self) -> list[Any]:
         """Shapes and dtypes of the arguments that are `traced`."""
-        return [abstract(self.leaves[i]) for i in self.traced]
+        return [abstract(array) for array in self.arrays]
 
     def arguments(self) -> Arguments:
         """``args, kwargs`` as they were passed."""
         return jax.tree_util.tree_unflatten(self.treedef, self.leaves)
 
     def filled(self, arrays: Sequence[Any]) -> Arguments:
-        """``args, kwargs`` for a run: ``arrays`` in place of what is `traced`, all else out of the model's reach."""
-        leaves = [_own(leaf) for leaf in self.with_leaves(dict.fromkeys(self.traced)).leaves]
-        for i, array in zip(self.traced, arrays):
-            leaves[i] = array
+        """``args, kwargs`` for a run: ``arrays`` in place of what is `traced`, and copies that the model may change."""
+        leaves = [_own(leaf) for leaf in self.with_traced(arrays).leaves]
         return jax.tree_util.tree_unflatten(self.treedef, leaves)
 
     @functools.cached_property

@@ -26,10 +26,6 @@ from . import advice, argument, dists
 from .advice import Args, Model
 from .argument import Shape, is_value_list
 from .call import Call, Kwargs, arguments_error
-from .dists import joint_dims, unmasked
-
-__all__ = ["joint_dims", "parameters", "unmasked"]  # moved to `dists`
-parameters = dists.arrays
 
 # NumPyro's stack of effect handlers is one list for the whole process: runs of two threads would see
 # each other's sites. Re-entrant, because a model may itself predict with a sanitized posterior.
