@@ -10,8 +10,8 @@ import json
 import platform
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
@@ -128,9 +128,9 @@ class Behavior:
     """The outcome of every hazard, and the versions that it was measured on. Prints as a table."""
 
     versions: Mapping[str, str]
-    hazards: Mapping[str, Outcome] = field(repr=False)
+    hazards: Mapping[str, Outcome]
 
-    @cached_property
+    @property
     def sanitized_is_right(self) -> bool:
         """Whether the sanitized path gave the truth for every hazard."""
         return all(outcome.sanitized == RIGHT for outcome in self.hazards.values())
@@ -226,5 +226,5 @@ def compared(call: Callable[[Mapping[str, Any]], Any], samples: Mapping[str, Any
         return RIGHT, ""
     if np.shape(result) != np.shape(truth):
         return WRONG, f"shape {np.shape(result)}, should be {np.shape(truth)}"
-    gap = np.max(np.abs(np.asarray(result) - np.asarray(truth)))
+    gap = np.abs(np.subtract(result, truth)).max()
     return WRONG, f"off by up to {gap:.3g}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import functools
 import sys
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -134,8 +134,6 @@ class Entries(_Kind):
         """What the user passed, with only these entries and what was drawn: the same arrays, in the same order."""
         kept = {name: value for name, value in self.entries.items() if name in names}
         kept.update(drawn.arrays)
-        if type(self.entries) is dict:
-            return kept
         if isinstance(self.entries, dict):  # a defaultdict, say, cannot be made from its items
             result = copy.copy(self.entries)
             result.clear()
@@ -189,8 +187,7 @@ class Labelled(_Kind):
         self.labels = {dim: dataset.coords[dim].values for dim in own if dim in dataset.coords}
 
     def _by_draw(self, name: str) -> Any:
-        variable = self.dataset.variables[name]
-        return variable.transpose(*_draws_first(variable.dims, self.sample_dims))
+        return self.dataset.variables[name].transpose(*self.sample_dims, ..., missing_dims="ignore")
 
     def arrays(self, batch_ndims: int) -> dict[str, Any]:
         """As `Entries.arrays`."""
@@ -228,7 +225,7 @@ class Labelled(_Kind):
         try:
             return Labelled(dataset.isel(one_by_one))
         except TypeError:  # xarray takes single draws of NumPy's and dask's arrays, but not of JAX's
-            return Labelled(dataset.map(lambda v: v.copy(data=v.values), keep_attrs=True).isel(one_by_one))
+            return Labelled(dataset.map(lambda v: v.copy(data=v.values)).isel(one_by_one))
 
     def take(self, positions: Positions) -> Labelled:
         """As `Entries.take`."""
@@ -266,7 +263,7 @@ class Labelled(_Kind):
     def _dims_of(self, name: str, ndim: int) -> Dims:
         """Of an entry, chains and draws leading; one that is new gets names as ArviZ gives them."""
         if name in self.shapes:
-            return tuple(_draws_first(self.dims[name], self.sample_dims))
+            return self._by_draw(name).dims
         return (*self.sample_dims, *(f"{name}_dim_{i}" for i in range(ndim - len(self.sample_dims))))
 
 
@@ -452,11 +449,6 @@ def _sample_dims(dataset: Any) -> Dims:
         f"The {type(dataset).__name__} has dimensions {listing(map(str, dims)) or 'none'}, and none of them is "
         f"'chain', 'draw' or 'sample': set its attribute sample_dims to the names of the dimensions that are draws."
     )
-
-
-def _draws_first(dims: Iterable[Hashable], leading: Collection[Hashable]) -> list[Hashable]:
-    dims = list(dims)
-    return [dim for dim in leading if dim in dims] + [dim for dim in dims if dim not in leading]
 
 
 def _only(dataset: Any, names: Collection[str]) -> Any:

@@ -20,7 +20,7 @@ from .errors import BatchShapeError, MissingLatentError, OptionError, listing, m
 from .kinds import OneOrMore, Samples
 from .memory import Memory, key_of
 from .model.advice import refuse_other_than_key
-from .model.argument import ValuesAsked
+from .model.argument import Shape, ValuesAsked
 from .model.call import Call, arguments_error
 from .model.inspection import Inspection
 from .options import Options, Use, refuse_collisions, refuse_taken
@@ -99,10 +99,11 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
             if like := meant(name, [*theirs, *_OPTIONS]):
                 raise OptionError(f"Predictive has no option {name!r}: {like}= may be meant.")
         batch_ndims = options.get("batch_ndims")
-        # what is no dict may tell of the fit
-        self._samples = None if posterior_samples is None else containers.open(posterior_samples)
-        arrays = None if self._samples is None else self._samples.arrays(1 if batch_ndims is None else batch_ndims)
-        _refuse_one_draw(arrays, batch_ndims)
+        self._samples = arrays = None
+        if posterior_samples is not None:
+            self._samples = containers.open(posterior_samples)  # what is no dict may tell of the fit
+            _refuse_one_draw(self._samples.shapes, batch_ndims)
+            arrays = self._samples.arrays(1 if batch_ndims is None else batch_ndims)
         super().__init__(model, arrays, **options)
         self.new_rows, self.keep, self.redraw, self.extend, self.levels = new_rows, keep, redraw, extend, levels
         self._reviews = Memory[tuple[Any, Review]]()
@@ -242,8 +243,8 @@ def log_likelihood(
         )
         raise arguments_error(call, what)
     samples = containers.open(posterior_samples)
+    _refuse_one_draw(samples.shapes, batch_ndims)
     arrays = samples.arrays(batch_ndims)
-    _refuse_one_draw(arrays, batch_ndims)
     inspection = inspect_call(call, masked=False)
     clean, missing = arrays, inspection.run.named("latent")
     if arrays:
@@ -319,17 +320,13 @@ def not_given(review: Review, inspection: Inspection) -> list[str]:
     return [*review.missing, *(name for name in inspection.run.named("latent") if name in review.stripped)]
 
 
-def _refuse_one_draw(arrays: Mapping[str, Any] | None, batch_ndims: int | None) -> None:
-    shapes = {}
-    for name, value in (arrays or {}).items():
-        if not isinstance(value, (Mapping, tuple)):
-            shapes[name] = np.shape(value)
-    names = [name for name, shape in shapes.items() if not shape]
+def _refuse_one_draw(shapes: Mapping[str, Shape | None], batch_ndims: int | None) -> None:
+    names = [name for name, shape in shapes.items() if shape == ()]
     if batch_ndims != 0 and names and any(shapes.values()):
         raise BatchShapeError(
             f"Entry {listing(names)} has no dimension of draws. If the samples are one draw, give them one: "
             f"{{k: v[None] for k, v in samples.items()}}.",
-            shapes=shapes,
+            shapes=dict(shapes),
         )
 
 
