@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import jax
@@ -111,39 +111,39 @@ class _Fitted:
         found: dict[str, Positions] = {}
         for name, was in self.recorded.items():
             site = self.sites.get(name)
-            if site is None or site.kind != "deterministic" or len(was) != len(site.shape or ()) or was == site.shape:
+            if site is None or site.kind != "deterministic" or site.shape in (None, was):
                 continue
-            parts = [self._fitted_part(name, i) for i in range(len(was))]
-            known = [part for part in parts if part is not None]
-            if len(known) == len(parts):
-                found[name] = known
+            dims = self._dims(name) if len(was) == len(site.shape) else []
+            parts = [self._positions(dim, n) for i, (dim, n, now) in enumerate(dims) if self._goes_on(name, i, n, now)]
+            if len(parts) == len(was):
+                found[name] = parts
         return found
 
-    def _fitted_part(self, name: str, i: int) -> np.ndarray | None:
-        """The positions of what was fitted along one dimension of a recorded value; None: nothing tells."""
-        dims, was, now = per_draw_dims(self.samples, name), self.recorded[name][i], (self.sites[name].shape or ())[i]
+    def _goes_on(self, name: str, i: int, was: int, now: int) -> bool:
+        """Whether a recorded value has become longer along a dimension as a latent has, or is as long as it was."""
+        dims, follows = per_draw_dims(self.samples, name), self.inspection.sizes.of[name][i]
         if dims and dims[i] in self.levels:
-            return self.levels[dims[i]].at
-        follows = self.inspection.sizes.of[name][i]
-        for size in follows or {(was, now)}:
-            if size in self._grown:
-                at = self._grown[size]
-                return at if len(at) == was else None
-        return np.arange(was) if was == now and not follows else None
+            return True
+        if not follows:
+            return was == now or (was, now) in self._grown
+        return any((size, was) in self._grown for size in follows)
 
     @functools.cached_property
-    def _grown(self) -> Mapping[Any, np.ndarray]:
-        """What has become longer (sizes, or two lengths where none is known) -> the positions of what was fitted."""
-        grown: dict[Any, np.ndarray] = {}
+    def _grown(self) -> set[tuple[Any, int]]:
+        """What has become longer: a size and how long it was; where no size is known, how long it was and is."""
+        grown: set[tuple[Any, int]] = set()
         sizes = self.inspection.sizes
         for name in self.extended:
             if name not in self.where:
-                steps = [one for one in self.inspection.loop_of(name) if one in self.recorded]
-                grown.update(dict.fromkeys(sizes.loops.get(name, ()), np.arange(len(steps))))
+                steps = sum(one in self.recorded for one in self.inspection.loop_of(name))
+                grown.update((size, steps) for size in sizes.loops.get(name, ()))
                 continue
             for follows, at, now in zip(sizes.of[name], self.where[name], self.sites[name].shape or ()):
-                if len(at) < now and np.array_equal(at, np.arange(len(at))):
-                    grown.update(dict.fromkeys(follows or {(len(at), now)}, at))
+                was = len(at)
+                if was < now and np.array_equal(at, np.arange(was)):
+                    grown.update((size, was) for size in follows)
+                    if not follows:
+                        grown.add((was, now))
         return grown
 
 
