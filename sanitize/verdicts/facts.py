@@ -20,7 +20,6 @@ from ..model.trace import try_run
 from ..options import Options
 
 Names = tuple[str, ...]
-Dims = frozenset[int]
 Verbs = dict[str, str]  # entry, or latent without one -> "keep", "redraw" or "extend"
 
 _ENDINGS = ("_decentered", "_base")  # NumPyro's reparametrizations name so what they draw instead
@@ -91,7 +90,8 @@ class Entry:
 
     @property
     def fits_but_for_rows(self) -> bool:
-        return self.mismatch is not None and self.facts.row_dims(self.name).issuperset(self.mismatch)
+        dims = self.facts.inspection.row_dims.get(self.name, ()) if self.rows else ()
+        return self.mismatch is not None and {*self.mismatch} <= {*dims}
 
     @property
     def is_scanned(self) -> bool:
@@ -207,23 +207,16 @@ class Facts:
             return None
         if name in self.samples.observed_data:
             return "in the fit"
-        argument = self.inspection.observable.get(name)
-        return f"when {argument} is given" if argument else None
+        what = self.inspection.observable.get(name)
+        return f"when {what} is given" if what else None
 
     # ---------------------------------------------------------------------------------------------------- rows
 
-    def _may_follow_rows(self, name: str) -> bool:
-        """What has no dimension, and no number in its name, follows nothing: sizes take further runs."""
-        site = self.inspection.run.sites.get(name)
-        return site is not None and (bool(site.shape) or _is_numbered(name)) and self.inspection.may_be_rows(name)
-
-    def row_dims(self, name: str) -> Dims:
-        """The dimensions of a latent that follow rows."""
-        return frozenset(self.inspection.row_dims.get(name, ()) if self._may_follow_rows(name) else ())
-
     def rows_of(self, name: str) -> list[Size]:
         """The rows that a latent has values for."""
-        if not self._may_follow_rows(name):
+        site = self.inspection.run.sites.get(name)
+        # what has no dimension, and no number in its name, follows nothing: sizes take further runs
+        if site is None or not (site.shape or _is_numbered(name)) or not self.inspection.may_be_rows(name):
             return []
         follows = self.inspection.sizes.followed_by(name)
         return [size for size in self.inspection.rows if size in follows]
