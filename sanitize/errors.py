@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import sys
 import warnings
@@ -22,11 +23,7 @@ class _Seen(Exception):
         self.__dict__.update(seen)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_rebuild, (type(self), self.args[0], dict(self.__dict__)))
-
-
-def _rebuild(cls: type[_Seen], message: str, seen: dict[str, Any]) -> _Seen:
-    return cls(message, **seen)
+        return functools.partial(type(self), **vars(self)), self.args[:1]
 
 
 class SanitizeError(_Seen):
@@ -132,7 +129,8 @@ def a(thing: Any) -> str:
 
 def listing(names: Iterable[str], most: int = 8) -> str:
     """``'a', 'b' and 3 more``: names as they appear in messages."""
-    names = [repr(name) for name in names]
-    if len(names) > most:
-        return ", ".join(names[: most - 1]) + f" and {len(names) - most + 1} more"
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    named = list(map(repr, names))
+    if len(named) > most:
+        named[most - 1 :] = [f"{len(named) - most + 1} more"]
+    first = ", ".join(named[:-1])
+    return " and ".join([first, *named[-1:]] if first else named)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -119,15 +120,14 @@ def _named(inspection: Inspection, samples: Container, verb: str, name: str) -> 
         raise OptionError(messages.nothing_to_carry_on(name))
     if kind == "latent" or (kind == "deterministic" and verb == "keep"):
         return [name]
-    in_plate, labelled = [], []
+    found = []
     for latent in inspection.run.named("latent"):
-        if name in [plate.name for plate in inspection.run.sites[latent].plates]:
-            in_plate.append(latent)
-        elif name in samples.dims.get(latent, ()):
-            labelled.append(latent)
-    if not in_plate and not labelled:
+        plates = [plate.name for plate in inspection.run.sites[latent].plates]
+        if name in plates or name in samples.dims.get(latent, ()):
+            found.append(latent)
+    if not found:
         raise OptionError(messages.no_name_for(verb, name, inspection))
-    return in_plate + labelled
+    return found
 
 
 def _refuse_new_rows(facts: Facts) -> None:
@@ -179,13 +179,13 @@ def batch_shape(shapes: Shapes, inspection: Inspection, ndims: int | None) -> Sh
 
 def _likely_ndims(arrays: Mapping[str, Shape], inspection: Inspection) -> int:
     """How many batch dimensions there are, the shapes of sites tell: the number with which most entries fit."""
-    votes = dict.fromkeys((1, 2, 0), 0)
+    votes = Counter[int]()
     for name, recorded in arrays.items():
         site = inspection.site(name)
         if site is not None and site.shape is not None:
             ndims = len(recorded) - len(site.shape)
-            fits = recorded[max(ndims, 0) :] == site.shape
-            votes[ndims] = votes.get(ndims, 0) + (len(arrays) if fits else 0) + 1
+            votes[ndims] += len(arrays) if recorded[max(ndims, 0) :] == site.shape else 0
+            votes[ndims] += 1  # its rank fits
     return max((1, 2, 0), key=votes.__getitem__)
 
 
