@@ -9,7 +9,6 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, overload
 
 import jax
-import numpy as np
 
 from . import containers
 from .containers import Container
@@ -155,9 +154,8 @@ class Review(Mapping[str, Verdict]):
             If no entry would be left.
         """
         self.refuse()
-        self._refuse_nothing_left()
-        if type(samples) is dict and len(samples) == len(self.verdicts) and self.stripped <= samples.keys():
-            # what serving does, many times: the same names in the same shapes
+        same_names = type(samples) is dict and len(samples) == len(self.verdicts) and self.stripped <= samples.keys()
+        if same_names and self.kept:  # what serving does, many times: also in the same shapes
             clean = samples.copy()
             for name in self.stripped:
                 del clean[name]
@@ -172,7 +170,8 @@ class Review(Mapping[str, Verdict]):
     def apply_to(self, samples: Container) -> Any:
         """The same for samples that are open."""
         self.refuse()
-        self._refuse_nothing_left()
+        if not self.kept:
+            raise NothingLeftError(messages.nothing_left(self, self.batch_shape), batch_shape=self.batch_shape)
         self._refuse_other_entries(samples.shapes)
         return samples.keep(self.kept)
 
@@ -180,16 +179,6 @@ class Review(Mapping[str, Verdict]):
         """Raise what was refused, if anything was."""
         for category, message, seen in self.refusals:
             raise category(message, review=self, **seen)
-
-    def _refuse_nothing_left(self) -> None:
-        if not self.kept:
-            raise NothingLeftError(
-                f"Every entry would be stripped: {listing(self)}. Such values are predicted or recomputed, not fitted: "
-                "pass the posterior samples they came from. Without latents there is nothing to condition on: "
-                f"call Predictive(model, num_samples={int(np.prod(self.batch_shape))}) instead, or use "
-                "sanitize.Predictive, which goes on with the number of draws that the samples had.",
-                batch_shape=self.batch_shape,
-            )
 
     @functools.cached_property
     def _kept_shapes(self) -> tuple[list[str], list[Shape | None]]:

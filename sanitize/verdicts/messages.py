@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -286,6 +287,15 @@ def offer_of_extend(entries: Iterable[Entry]) -> str:
     levels = f", and levels={{{labelled[0]!r}: [...]}} to say which is which" if labelled else ""
     names = names_of(grown)
     return f"extend={names!r} (of the drop-ins; sites= of sanitize.extend) to draw the others given them{levels}"
+
+
+def nothing_left(names: Iterable[str], batch_shape: Shape) -> str:
+    return (
+        f"Every entry would be stripped: {listing(names)}. Such values are predicted or recomputed, not fitted: pass "
+        "the posterior samples they came from. Without latents there is nothing to condition on: call "
+        f"Predictive(model, num_samples={math.prod(batch_shape)}) instead, or use sanitize.Predictive, which goes on "
+        "with the number of draws that the samples had."
+    )
 
 
 def would_be_lost(inspection: Inspection, missing: Mapping[str, Names]) -> str:
