@@ -15,7 +15,7 @@ OPTIONS = ("new_rows", "keep", "redraw")  # of this package, beside the model's 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
-class _Seen(Exception):
+class _Carrier(Exception):
     """Carries what was seen as attributes, also through pickling."""
 
     def __init__(self, message: str, **seen: Any):
@@ -26,7 +26,7 @@ class _Seen(Exception):
         return functools.partial(type(self), **vars(self)), self.args[:1]
 
 
-class SanitizeError(_Seen):
+class SanitizeError(_Carrier):
     """Base of all errors of this package. Its instances carry what was seen as attributes."""
 
 
@@ -66,7 +66,7 @@ class ExtensionError(SanitizeError, ValueError):
     """Fitted values cannot be carried on without changing what was fitted. Carries ``sites``."""
 
 
-class SanitizeWarning(_Seen, UserWarning):
+class SanitizeWarning(_Carrier, UserWarning):
     """Base of all warnings of this package. Its instances carry what was seen as attributes."""
 
 

@@ -336,9 +336,11 @@ def kept_untold(entries: Entries, cause: Cause) -> str:
 
 def _with_shapes(entries: Entries) -> str:
     """``'z' (recorded (100,), model (20,))``."""
-    return ", ".join(
-        f"{entry.name!r} (recorded {shape_text(entry.recorded)}, model {shape_text(entry.shape)})" for entry in entries
-    )
+    named = []
+    for entry in entries:
+        shapes = f"recorded {shape_text(entry.recorded)}, model {shape_text(entry.shape)}"
+        named.append(f"{entry.name!r} ({shapes})")
+    return ", ".join(named)
 
 
 def data_come_back(data: Sequence[tuple[str, list[str]]]) -> str:
@@ -349,9 +351,12 @@ def data_come_back(data: Sequence[tuple[str, list[str]]]) -> str:
 def missing_latents(facts: Facts, missing: Mapping[str, Names]) -> str:
     params = [name for name in missing if facts.inspection.run.sites[name].kind == "param"]
     latents = tuple(name for name in missing if name not in params)
-    hints = {name: [e for e in entries if not is_of_guide(name, e)] for name, entries in missing.items()}
-    alike = [f"{name!r} may be entry {listing(entries)}" for name, entries in hints.items() if entries]
-    parts = []
+    parts, alike, of_guide = [], [], False
+    for name, entries in missing.items():
+        others = [entry for entry in entries if not is_of_guide(name, entry)]
+        of_guide |= len(others) < len(entries)
+        if others:
+            alike.append(f"{name!r} may be entry {listing(others)}")
     if latents:
         them = "them" if len(latents) > 1 else "it"
         parts.append(
@@ -366,7 +371,7 @@ def missing_latents(facts: Facts, missing: Mapping[str, Names]) -> str:
         )
     if alike:
         parts.append(f"No site claims these entries: {', '.join(alike)}; rename them")
-    if any(len(hints[name]) < len(entries) for name, entries in missing.items()):
+    if of_guide:
         parts.append("Entries named ..._auto_... are params of a guide: pass guide.sample_posterior(...)")
     elif facts.unclaimed and not alike and latents:
         parts.append(f"No site claims {listing(names_of(facts.unclaimed))}")
