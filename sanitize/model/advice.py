@@ -22,12 +22,6 @@ Parameters = list[inspect.Parameter]
 Args = tuple[Any, ...]
 Leaves = Mapping[str, Any]  # arguments by name
 
-_FORMS: Mapping[Any, str] = {
-    inspect.Parameter.KEYWORD_ONLY: "{0}={0}",
-    inspect.Parameter.VAR_POSITIONAL: "*{0}",
-    inspect.Parameter.VAR_KEYWORD: "**{0}",
-}
-
 
 def undecorated(model: Model) -> Model:
     """The function under a handler that was used as a decorator: such a handler hides its signature."""
@@ -101,16 +95,17 @@ def refuse_other_than_key(key: Any, what: str, as_in: str) -> None:
 
 def missing_arguments(model: Model, args: Args, kwargs: Leaves, what: str) -> ModelArgumentsError:
     """The signature, and the call to make."""
-    parameters = {p.name: p for p in parameters_of(model) or ()}
+    parameters = parameters_of(model) or []
     hint = "".join(_misspelt(kwargs, parameters))
     absent = re.search(r"missing a required argument: '(\w+)'", what)
     if absent and not hint and (args or kwargs):
         name = absent[1]
         hint = f" If {name!r} is what is predicted, give it the default None in the model ({name}=None)."
     needed = []
-    for name, p in parameters.items():
+    for p in parameters:
         if p.default is p.empty:
-            needed.append(_FORMS.get(p.kind, "{0}").format(name))
+            form = str(p.replace(annotation=p.empty))  # with its stars
+            needed.append(f"{p.name}={form}" if p.kind is p.KEYWORD_ONLY else form)
     strip, look = ", ".join(["model", "samples", *needed]), ", ".join(["model", *needed])
     return ModelArgumentsError(
         f"{described(model)} cannot be run with the arguments at hand: {what}. Pass the arguments that you predict "
@@ -119,7 +114,8 @@ def missing_arguments(model: Model, args: Args, kwargs: Leaves, what: str) -> Mo
     )
 
 
-def _misspelt(kwargs: Leaves, names: Leaves) -> Iterator[str]:
+def _misspelt(kwargs: Leaves, parameters: Parameters) -> Iterator[str]:
+    names = [p.name for p in parameters]
     known = [*names, *OPTIONS]
     for name in kwargs:
         like = meant(name, known)
