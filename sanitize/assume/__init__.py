@@ -1,9 +1,9 @@
 """The arguments of a fit, worked out from its samples: what a call without arguments rests on.
 
-*Propose, run, compare* (`search`). Every axis of every argument starts as a prime of its own. What one abstract run
-says decides the next trial (`runs`): the two lengths that an error names are one, an argument whose prime it names is
-of another kind. The sizes of the fit are read off the recorded shapes, and a second run with these has to agree with
-every entry: an explanation.
+*Propose, run, compare* (`search`). Every extent of every argument starts as a prime of its own. What one abstract run
+says decides the next trial (`runs`, `failures`): the two lengths that an error names are one, an argument whose prime
+it names is of another kind. The sizes of the fit are read off the recorded shapes, and a second run with these has to
+agree with every entry: an explanation.
 
 *A short proof* (`proof`). An explanation need not be the fit: an array or number has to reach a site, the samples have
 to tell an int, flags are tried in all combinations; all else is asked for. And whatever else explains the samples has
@@ -13,9 +13,9 @@ to make the same of every entry. No trial excludes a branch that nobody tried: i
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Collection
 from inspect import Parameter
+from typing import Any
 
 from ..containers import Container
 from ..errors import AssumedArgumentsWarning, MissingLatentError, listing, warn
@@ -38,20 +38,25 @@ def assumed_arguments(call: Call, samples: Container, settled: Collection[str] =
     arguments, where none explain the samples. `ModelArgumentsError` where nothing does, or what does leaves open what
     to make of an entry; `MissingLatentError` where an entry would be recomputed from a latent that has none.
     """
-    if (parameters := _parameters(call)) is None:
+    parameters = _parameters(call)
+    if parameters is None:
         return None
-    search = Search(Runner(call, samples, settled), parameters)
+    runner = Runner(call, samples, settled)
+    search = Search(runner, parameters)
     proof = Proof(search, samples, settled)
-    refuted, lost, why = list[Explanation](), dict[str, tuple[str, ...]](), ""
+    refuted: list[Explanation] = []
+    lost: dict[str, tuple[str, ...]] = {}
+    reasons: list[str] = []
     try:
         for found in search.explanations(search.first(), _MOST_RUNS):
-            if found.lost and not found.trial.readings:
-                return None  # the review says what is missing
-            if found.lacking:
-                lost, why = lost or dict(found.lost), why or f": {listing(found.lacking)} would have no entry"
+            if unrecorded := found.inspection.unrecorded(runner.recorded):
+                lost = lost or found.inspection.lost(runner.recorded)
+                if lost and not found.trial.readings:
+                    return None  # the review says what is missing
+                reasons.append(f"{listing(unrecorded)} would have no entry")
             elif finding := proof.contradiction(found):
                 refuted.append(found)
-                why = why or f": {finding}"
+                reasons.append(finding)
             else:
                 for other in refuted:
                     proof.compare(found, other)
@@ -62,44 +67,55 @@ def assumed_arguments(call: Call, samples: Container, settled: Collection[str] =
         what, *entries = untold.args
         settle = f" (or say it of {tuple(entries)!r} alone, by keep= or redraw=)" if entries else ""
         raise arguments_error(call, f"none were passed, and the samples do not tell {what}{settle}") from None
-    if not (refuted or any(p.default is p.empty for p in parameters)):
-        others = (outcome := try_run(call)) and strays(outcome, samples.shapes)
+    if not refuted and all(p.default is not p.empty for p in parameters):
+        outcome = try_run(call)
+        others = strays(outcome, samples.shapes) if outcome else []
         if not others:
             return None
-        why = f": {listing(others)} were recorded for another size"
+        reasons = [f"{listing(others)} were recorded for another size"]
     if lost:
-        computed = "; ".join(f"{name!r} from {listing(latents)}" for name, latents in lost.items())
-        raise MissingLatentError(
-            f"Entries would be recomputed from latents that the samples do not hold ({computed}), which would be "
-            f"drawn from the prior. Pass the model that was fitted with its arguments, or add the missing entries.",
-            missing=lost,
-        )
-    shapes = ", ".join(f"{name!r} {shape}" for name, shape in itertools.islice(samples.shapes.items(), 6))
-    raise arguments_error(call, f"none were passed, and none were found that explain the entries {shapes}{why}")
+        raise _missing(lost)
+    shapes = [f"{name!r} {shape}" for name, shape in samples.shapes.items()]
+    some = ", ".join(shapes[:6])
+    why = f": {reasons[0]}" if reasons else ""
+    raise arguments_error(call, f"none were passed, and none were found that explain the entries {some}{why}")
 
 
 def _parameters(call: Call) -> list[Parameter] | None:
     """The parameters that may be given; None where nothing tells which there are, and nothing is required."""
     parameters = call.parameters or []
-    variadic = [p for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    if variadic and any(p.default is p.empty and p not in variadic for p in parameters):
+    named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if len(named) < len(parameters):
+        if all(p.default is not p.empty for p in named):
+            return None
         raise arguments_error(call, "none were passed, and with * or ** its signature does not tell which there are")
-    layers = [call.model]
-    for layer in layers:  # a handler, a partial, a wrapper, and what each of them wraps
-        inner = getattr(layer, "func", None) or getattr(layer, "fn", None) or getattr(layer, "__wrapped__", None)
-        layers += [inner] if inner else []
-    bound = {name for layer in layers if isinstance(layer, functools.partial) for name in layer.keywords}  # is given
-    return None if variadic or not parameters else [p for p in parameters if p.name not in bound]
+    layer: Any = call.model  # a handler, a partial, a wrapper, and what each of them wraps
+    bound: set[str] = set()
+    while layer is not None:
+        if isinstance(layer, functools.partial):
+            bound.update(layer.keywords)  # is given
+        layer = getattr(layer, "func", None) or getattr(layer, "fn", None) or getattr(layer, "__wrapped__", None)
+    return [p for p in named if p.name not in bound] if named else None
+
+
+def _missing(lost: dict[str, tuple[str, ...]]) -> MissingLatentError:
+    computed = "; ".join(f"{name!r} from {listing(latents)}" for name, latents in lost.items())
+    return MissingLatentError(
+        f"Entries would be recomputed from latents that the samples do not hold ({computed}), which would be "
+        f"drawn from the prior. Pass the model that was fitted with its arguments, or add the missing entries.",
+        missing=lost,
+    )
 
 
 def _announce(call: Call, found: Explanation) -> None:
-    if assumed := found.inspection.assumed:
-        given = {path[0] for path in found.trial.readings}
-        parameters = [p for p in call.parameters or () if p.name in given]
-        needed = ", ".join(p.name if p.default is p.empty else f"{p.name}={p.name}" for p in parameters)
-        warn(
-            f"No arguments of {call.description} were passed, so the fit's were worked out: {', '.join(assumed)}. "
-            f"Pass the arguments that you predict with, as in strip_deterministic(model, samples, {needed}), to make "
-            f"it certain.",
-            AssumedArgumentsWarning,
-        )
+    if not found.inspection.assumed:
+        return
+    given = {path[0] for path in found.trial.readings}
+    parameters = [p for p in call.parameters or () if p.name in given]
+    needed = [p.name if p.default is p.empty else f"{p.name}={p.name}" for p in parameters]
+    warn(
+        f"No arguments of {call.description} were passed, so the fit's were worked out: "
+        f"{', '.join(found.inspection.assumed)}. Pass the arguments that you predict with, as in "
+        f"strip_deterministic(model, samples, {', '.join(needed)}), to make it certain.",
+        AssumedArgumentsWarning,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from inspect import Parameter
 from typing import Any, NamedTuple
 
@@ -16,10 +16,11 @@ import numpy as np
 from ..model.call import Call
 from ..model.targets import Asking, Path
 
-# of the path ("X",) to a parameter, or ("data", "x") to what one holds under a key: a dimension, or an int itself
-Axis = tuple[Path, int]
-Lengths = Mapping[Axis, int]
-Group = Mapping["Axis | None", int]
+# A dimension of an array, or an int itself: of what ("X",) or ("data", "x") leads to, a parameter or one of its keys.
+Extent = tuple[Path, int]
+Lengths = Mapping[Extent, int]
+# How long an extent is: as long as a size (None: as nothing), and so much longer.
+Made = tuple["Extent | None", int]
 
 
 class Reading(NamedTuple):
@@ -27,7 +28,7 @@ class Reading(NamedTuple):
 
     name: str
     make: Callable[..., Any]
-    sizes: int = 0
+    extents: int = 0
     kind: str = "value"  # or "array", "values" (an array that is no abstract one), "number", "length", "fields"
 
     @property
@@ -36,12 +37,18 @@ class Reading(NamedTuple):
 
 
 def _array(name: str, dtype: Any, dims: int) -> Reading:
-    kind = "array" if dims else "number"
-    return Reading(name, lambda *shape: jax.ShapeDtypeStruct(shape, jnp.result_type(dtype)), dims, kind)
+    def make(*shape: int) -> Any:
+        return jax.ShapeDtypeStruct(shape, jnp.result_type(dtype))
+
+    return Reading(name, make, dims, "array" if dims else "number")
 
 
 def _values(name: str, of: Callable[[Any, int], Any]) -> Reading:
-    return Reading(name, lambda n, levels: of(np.arange(n) % max(levels, 1), max(levels, 1)), 2, "values")
+    def make(n: int, levels: int) -> Any:
+        levels = max(levels, 1)
+        return of(np.arange(n) % levels, levels)
+
+    return Reading(name, make, 2, "values")
 
 
 def value(x: Any) -> Reading:
@@ -49,29 +56,44 @@ def value(x: Any) -> Reading:
     return Reading(repr(x), lambda: x)
 
 
-VECTOR, MATRIX, CUBE = (_array(f"{n}-dimensional", float, n) for n in (1, 2, 3))
-INDEX, COUNTS = (_array(f"integers, {n}-dimensional", int, n) for n in (1, 2))
+VECTOR = _array("1-dimensional", float, 1)
+MATRIX = _array("2-dimensional", float, 2)
+CUBE = _array("3-dimensional", float, 3)
+INDEX = _array("integers, 1-dimensional", int, 1)
+COUNTS = _array("integers, 2-dimensional", int, 2)
 FLAGS = _array("flags", bool, 1)
-NUMBER, WHOLE = _array("number", float, 0), _array("whole number", int, 0)
+NUMBER = _array("number", float, 0)
+WHOLE = _array("whole number", int, 0)
 LIST = Reading("list", lambda: [NUMBER.make()])
 INT = Reading("int", lambda n: n, 1, "length")
 FIELDS = Reading("dict", lambda: None, 0, "fields")
-NONE, TRUE, FALSE = value(None), value(True), value(False)
+NONE = value(None)
+TRUE = value(True)
+FALSE = value(False)
 NOT_GIVEN = Reading("not given", lambda: None)
+
+
+def of_default(x: Any) -> Reading:
+    """As what a parameter that was left to its default was read."""
+    if isinstance(x, np.bool_):
+        x = bool(x)
+    for known in (NONE, TRUE, FALSE):
+        if x is known.make():
+            return known
+    return value(x)
+
 
 # For a model that asks for the values of an array: an index has so many levels.
 VALUES = _values("index of so many levels", lambda x, levels: x)
-OTHER_VALUES = (
-    _values("sorted index", lambda x, levels: np.sort(x)),
-    _values("descending index", lambda x, levels: levels - 1 - x),
-    _values("index from 1", lambda x, levels: x + 1),
-    _values("negative index", lambda x, levels: -1 - x),
-    _values("fractions", lambda x, levels: (x / levels - 0.5).astype(np.float32)),
-    _values("numbers with a gap", lambda x, levels: np.where(x, x, np.nan).astype(np.float32)),
-)
+SORTED = _values("sorted index", lambda x, levels: np.sort(x))
+DESCENDING = _values("descending index", lambda x, levels: levels - 1 - x)
+FROM_ONE = _values("index from 1", lambda x, levels: x + 1)
+NEGATIVE = _values("negative index", lambda x, levels: -1 - x)
+FRACTIONS = _values("fractions", lambda x, levels: (x / levels - 0.5).astype(np.float32))
+WITH_GAP = _values("numbers with a gap", lambda x, levels: np.where(x, x, np.nan).astype(np.float32))
+OTHER_VALUES = (SORTED, DESCENDING, FROM_ONE, NEGATIVE, FRACTIONS, WITH_GAP)
 
 DATA = (VECTOR, INDEX, NUMBER, MATRIX, COUNTS, FLAGS)
-WITH_ONE_MORE_DIMENSION = {VECTOR: MATRIX, MATRIX: CUBE, INDEX: COUNTS}
 
 
 class Record(Asking):
@@ -96,14 +118,19 @@ class Record(Asking):
 
     __iter__ = __eq__ = keys = items = pop = copy = setdefault = _refuse  # type: ignore[assignment]
     __or__ = __ror__ = __ne__ = __reversed__ = _refuse  # type: ignore[assignment]
-    values = property(lambda self: self["values"])  # type: ignore[assignment]  # of a column; calling it fails
+    values = property(to_numpy)  # type: ignore[assignment]  # of a column; calling it fails
 
 
-jax.tree_util.register_pytree_with_keys(
-    Record,
-    lambda record: ([(jax.tree_util.DictKey(k), v) for k, v in dict.items(record)], tuple(dict.keys(record))),
-    lambda keys, values: Record(dict(zip(keys, values)), (), {}),
-)
+def _flat(record: Record) -> tuple[list[Any], tuple[Any, ...]]:
+    keys = tuple(dict.keys(record))
+    return [(jax.tree_util.DictKey(key), record[key]) for key in keys], keys
+
+
+def _from_flat(keys: tuple[Any, ...], values: Any) -> Record:
+    return Record(dict(zip(keys, values)), (), {})
+
+
+jax.tree_util.register_pytree_with_keys(Record, _flat, _from_flat)
 
 
 # What names suggest, for the order of the trials only.
@@ -122,15 +149,23 @@ _USUAL = (VECTOR, MATRIX, INDEX, INT, NUMBER, NONE, TRUE, FALSE, FIELDS, FLAGS, 
 
 def likely(path: Path, parameter: Parameter | None) -> Iterator[Reading]:
     """What an argument is tried as, the likeliest first: by its default, its annotation, its name."""
-    if parameter is not None and parameter.default is not parameter.empty:
+    default = getattr(parameter, "default", Parameter.empty)
+    if default is not Parameter.empty:
         yield NOT_GIVEN
-        if type(parameter.default) in (bool, int):
-            yield INT if type(parameter.default) is int else FALSE if parameter.default else TRUE
-            return
+    if type(default) is int:
+        yield INT
+        return
+    if type(default) is bool:
+        yield FALSE if default else TRUE
+        return
     annotation = getattr(parameter, "annotation", None)
-    if reading := _ANNOTATIONS.get(str(getattr(annotation, "__name__", annotation))):
-        yield reading
-    yield from next((r for pattern, r in _SUGGESTIONS.items() if re.fullmatch(pattern, str(path[-1]))), ())
+    type_name = str(getattr(annotation, "__name__", annotation))
+    if type_name in _ANNOTATIONS:
+        yield _ANNOTATIONS[type_name]
+    for pattern, readings in _SUGGESTIONS.items():
+        if re.fullmatch(pattern, str(path[-1])):
+            yield from readings
+            break
     if len(path) > 1 and not re.fullmatch(_DATA, str(path[-2])):
         yield NUMBER
     yield from _USUAL
@@ -140,109 +175,150 @@ def likely(path: Path, parameter: Parameter | None) -> Iterator[Reading]:
 class Trial:
     """A reading of each argument that is given, and what is known of their lengths.
 
-    ``groups`` are axes of one length, but for a number that each has on top; None among them stands for zero, so that
-    the others are just numbers. A *size* is the first axis of a group: it decides how long the others are.
+    ``tied`` says which extents are as long as another one, or as a number. The others are *sizes*: each is free, and
+    decides how long those are that are tied to it. It comes before them.
     """
 
     readings: Mapping[Path, Reading]
-    groups: tuple[Group, ...] = ()
+    tied: Mapping[Extent, Made] = field(default_factory=dict)
 
-    def _group(self, axis: Axis) -> Group:
-        return next((group for group in self.groups if axis in group), {axis: 0})
+    def made_of(self, extent: Extent | None) -> Made:
+        """The size that decides how long an extent is (None: a number does), and how much longer it is."""
+        return self.tied.get(extent, (extent, 0)) if extent else (None, 0)
 
-    def made_of(self, axis: Axis) -> tuple[Axis | None, int]:
-        """The size that decides how long an axis is (None: a number does), and how much longer it is."""
-        group = self._group(axis)
-        size = None if None in group else next(other for other in self.axes if other in group)
-        return size, group[axis] - group[size]
-
-    def size_of(self, axis: Axis) -> Axis | None:
-        return self.made_of(axis)[0]
+    def size_of(self, extent: Extent) -> Extent | None:
+        return self.made_of(extent)[0]
 
     @functools.cached_property
-    def axes(self) -> list[Axis]:
-        return [(path, i) for path, reading in self.readings.items() for i in range(reading.sizes)]
+    def extents(self) -> list[Extent]:
+        return [(path, i) for path, reading in self.readings.items() for i in range(reading.extents)]
+
+    @property
+    def with_values(self) -> list[Path]:
+        return [path for path, reading in self.readings.items() if reading.kind == "values"]
 
     @functools.cached_property
-    def sizes(self) -> list[Axis]:
+    def sizes(self) -> list[Extent]:
         """Those that are free, shorter ones first: an index has to be longer than it has levels."""
-        free = dict.fromkeys(size for axis in self.axes if (size := self.size_of(axis)) is not None)
-        indices = [path for path, reading in self.readings.items() if reading.kind == "values"]
-        rows, levels = ({self.size_of((path, i)) for path in indices} for i in (0, 1))
+        rows, levels = ({self.size_of((path, i)) for path in self.with_values} for i in (0, 1))
+        free = [extent for extent in self.extents if extent not in self.tied]
         return sorted(free, key=lambda size: (size in rows) * (2 - (size in levels)))
 
     @functools.cached_property
-    def leading(self) -> frozenset[Axis]:
-        """The sizes that are the first dimension of an array."""
-        arrays = [path for path, reading in self.readings.items() if reading.is_array]
-        return frozenset(size for path in arrays if (size := self.size_of((path, 0))) is not None)
+    def of_arrays(self) -> frozenset[Extent | None]:
+        """The sizes that are dimensions of arrays."""
+        return frozenset(self.size_of(extent) for extent in self.extents if self.readings[extent[0]].is_array)
+
+    @property
+    def first_dimensions(self) -> list[Extent]:
+        """Of the arrays."""
+        return [(path, 0) for path, reading in self.readings.items() if reading.is_array]
 
     @functools.cached_property
-    def identity(self) -> Any:
-        """What tells it from others."""
-        readings = frozenset((path, reading.name) for path, reading in self.readings.items())
-        return readings, frozenset((axis, self.made_of(axis)) for axis in self.axes)
+    def leading(self) -> frozenset[Extent | None]:
+        """The sizes that are the first dimension of an array."""
+        return frozenset(map(self.size_of, self.first_dimensions))
+
+    def __hash__(self) -> int:
+        return hash((frozenset(self.readings.items()), frozenset(self.tied.items())))
 
     def given(self, path: Path, reading: Reading) -> Trial:
         """With another reading of one argument; what was known of its own lengths stays, if it has as many."""
         before = self.readings.get(path)
-        readings = {p: r for p, r in self.readings.items() if p[: len(path)] != path or p == path}
+        readings = {p: r for p, r in self.readings.items() if p == path or not _is_in(p, path)}
         readings[path] = reading
-        dims = before.sizes if before is not None and before.is_array and reading.is_array else 0
-        if dims and (dims == reading.sizes or (dims == 1 and reading.kind == "values")):
-            return Trial(readings, self.groups)
-        left = ({a: k for a, k in g.items() if a is None or a[0][: len(path)] != path} for g in self.groups)
-        return Trial(readings, tuple(group for group in left if len(group) > 1))
+        dims = before.extents if before and before.is_array and reading.is_array else 0
+        if dims and (dims == reading.extents or (dims == 1 and reading.kind == "values")):
+            return Trial(readings, self.tied)
+        tied: dict[Extent, Made] = {}
+        heirs: dict[Extent, Made] = {}  # of sizes of the argument: what is the first to have its length
+        for extent in self.extents:
+            size, more = self.made_of(extent)
+            if _is_in(extent[0], path):
+                continue
+            if size is not None and _is_in(size[0], path):
+                size, longer = heirs.setdefault(size, (extent, more))
+                more -= longer
+            if size != extent:
+                tied[extent] = size, more
+        return Trial(readings, tied)
 
-    def tied(self, one: Axis, other: Axis | None, more: int) -> Trial | None:
+    def with_tie(self, one: Extent, other: Extent | None, more: int) -> Trial | None:
         """With ``one`` as long as the other plus ``more``; None if that is no news, or impossible."""
-        zero: Group = {None: 0}
-        mine, theirs = self._group(one), zero if other is None else self._group(other)
-        if None in mine or one in theirs:
+        mine, k = self.made_of(one)
+        theirs, j = self.made_of(other)
+        longer = j + more - k
+        if mine is None or mine == theirs or (theirs is None and j + more < 0):
             return None
-        together = {**theirs, **{axis: k - mine[one] + theirs[other] + more for axis, k in mine.items()}}
-        if together[one] < together.get(None, together[one]):
-            return None
-        return replace(self, groups=(*(g for g in self.groups if g not in (mine, theirs)), together))
+        if theirs is not None and self.extents.index(theirs) > self.extents.index(mine):
+            mine, theirs, longer = theirs, mine, -longer
+        tied = dict(self.tied)
+        for extent in self.extents:
+            size, n = self.made_of(extent)
+            if size == mine:
+                tied[extent] = theirs, n + longer
+        return replace(self, tied=tied)
 
     def of_one_length(self) -> Trial:
         """With all arrays of one length."""
-        arrays = [(path, 0) for path, r in self.readings.items() if r.is_array and self.size_of((path, 0)) is not None]
-        return functools.reduce(lambda trial, axis: trial.tied(axis, arrays[0], 0) or trial, arrays[1:], self)
+        trial = self
+        free = [extent for extent in self.first_dimensions if self.size_of(extent)]
+        for extent in free[1:]:
+            trial = trial.with_tie(extent, free[0], 0) or trial
+        return trial
 
     def shape(self, path: Path, lengths: Lengths) -> list[int | None]:
-        """How long the axes of an argument are with these lengths of the sizes; None where they do not tell."""
-        made_of = [self.made_of((path, i)) for i in range(self.readings[path].sizes)]
-        return [more if s is None else lengths[s] + more if s in lengths else None for s, more in made_of]
+        """How long the extents of an argument are with these lengths of the sizes; None where they do not tell."""
+        shape: list[int | None] = []
+        for i in range(self.readings[path].extents):
+            size, more = self.made_of((path, i))
+            length = lengths.get(size) if size else 0
+            shape.append(None if length is None else length + more)
+        return shape
 
     def call(self, bare: Call, lengths: Lengths) -> Call:
         """The call with these lengths of the sizes."""
+        given = {path[0]: self._made(path, lengths) for path in self.readings if len(path) == 1}
+        args = []
+        for parameter in bare.parameters or ():
+            if parameter.kind is Parameter.POSITIONAL_ONLY and parameter.name in given:
+                args.append(given.pop(parameter.name))
+        call = bare.with_arguments(tuple(args), given)
+        return replace(call, mode="concrete" if self.with_values else "abstract")
 
-        def make(path: Path) -> Any:
-            reading = self.readings[path]
-            if reading is FIELDS:
-                return Record({p[-1]: make(p) for p in self.readings if p[:-1] == path and len(p) > 1}, path, {})
-            return reading.make(*(max(n or 0, 0) for n in self.shape(path, lengths)))
+    def _made(self, path: Path, lengths: Lengths) -> Any:
+        """An argument, or what it holds under a key."""
+        reading = self.readings[path]
+        if reading is not FIELDS:
+            return reading.make(*[max(n or 0, 0) for n in self.shape(path, lengths)])
+        fields = {inner[-1]: self._made(inner, lengths) for inner in self.readings if inner[:-1] == path}
+        return Record(fields, path, {})
 
-        given = {path[0]: make(path) for path in self.readings if len(path) == 1}
-        positional = [p.name for p in bare.parameters or () if p.kind is p.POSITIONAL_ONLY]
-        args = tuple(given.pop(name) for name in positional if name in given)
-        with_values = any(reading.kind == "values" for reading in self.readings.values())
-        return replace(bare.with_arguments(args, given), mode="concrete" if with_values else "abstract")
-
-    def described(self, sizes: Lengths) -> tuple[str, ...]:
+    def described(self, lengths: Lengths) -> tuple[str, ...]:
         """``X: float32[1000, 3]`` for each argument, with a question mark for a length that is not told."""
+        found = []
+        for path, reading in self.readings.items():
+            if reading is FIELDS:
+                continue
+            shape = ["?" if n is None else str(n) for n in self.shape(path, lengths)]
+            what = reading.name
+            if reading.kind == "length":
+                what = shape[0]
+            elif reading.kind != "value":
+                like = reading.make(*[1] * reading.extents)
+                dims = ", ".join(shape[: like.ndim])  # levels are none
+                what = f"{jax.dtypes.canonicalize_dtype(like.dtype)}[{dims}]"
+            found.append(f"{text_of(path)}: {what}")
+        return tuple(found)
 
-        def text(path: Path, reading: Reading) -> str:
-            lengths = ["?" if n is None else str(n) for n in self.shape(path, sizes)]
-            if reading.kind in ("value", "length"):
-                return lengths[0] if lengths else reading.name
-            dtype = jax.dtypes.canonicalize_dtype(reading.make(*(1 for _ in lengths)).dtype)
-            return f"{dtype}[{', '.join(lengths[:1] if reading.kind == 'values' else lengths)}]"
 
-        return tuple(f"{text_of(path)}: {text(path, r)}" for path, r in self.readings.items() if r is not FIELDS)
+def _is_in(path: Path, outer: Path) -> bool:
+    return path[: len(outer)] == outer
 
 
 def text_of(path: Path) -> str:
     """``data['x']``, as `Call` names it."""
-    return str(path[0]) + "".join(f"[{key!r}]" for key in path[1:])
+    text = str(path[0])
+    for key in path[1:]:
+        text += f"[{key!r}]"
+    return text

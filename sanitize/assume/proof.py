@@ -13,15 +13,29 @@ from numpyro.distributions.distribution import validation_enabled
 from ..containers import Container
 from ..model.argument import abstract, is_array, is_integer
 from ..model.checksums import contradiction
+from ..model.inspection import Inspection
 from ..model.jaxpr import reaching
 from ..model.trace import ONE_RUN_AT_A_TIME
 from . import arguments as kinds
-from .arguments import Path, Reading, Trial, text_of
+from .arguments import Extent, Path, Reading, Trial, text_of
 from .search import Explanation, Search
 
 _MOST_RUNS = 800
 _LENGTHS = (1, 2, 3, 4, 5, 211)  # of an axis that the samples do not tell
 _NUMBERS = (0, 1, 2, 3, 7, 211)  # for an int that they do not tell
+_MOST_FLAGS = 3
+_SWITCHES = (kinds.TRUE, kinds.FALSE)
+
+# What an argument may have been besides, by the kind of what it was read as.
+_DATA = (*kinds.DATA, kinds.CUBE, kinds.NONE)
+_OTHERS = {
+    "fields": (),
+    "array": _DATA,
+    "values": (*kinds.OTHER_VALUES, *_DATA),
+    "number": (*_DATA, kinds.LIST),
+    "length": (kinds.NONE, kinds.VECTOR),
+    "value": (kinds.NONE, kinds.VECTOR),
+}
 
 
 class Untold(Exception):
@@ -32,149 +46,224 @@ class Proof:
     """That an explanation is the only one, for what it makes of the entries."""
 
     def __init__(self, search: Search, samples: Container, settled: Collection[str]):
-        self.search, self.samples, self.settled = search, samples, settled
+        self.search = search
+        self.samples = samples
+        self.settled = settled
         self.entries = sorted(samples.shapes.keys() - set(settled))  # what is to be told
         self._recomputed: dict[Hashable, list[str]] = {}
+        self._explained: dict[Trial, Explanation | None] = {}
+        self._last_run = 0
 
     def contradiction(self, found: Explanation) -> str | None:
         """What speaks against the recorded deterministic entries being computed under these arguments."""
-        other = {size: found.sizes.get(size, prime + 4) for size, prime in found.primes.items()}
-        others = [found.trial.call(found.inspection.call, other)] if found.sizes.keys() < found.primes.keys() else []
+        call = found.inspection.call
+        others = []
+        if found.sizes.keys() < found.primes.keys():
+            other_lengths = {size: found.sizes.get(size, prime + 4) for size, prime in found.primes.items()}
+            others.append(found.trial.call(call, other_lengths))
         draws = functools.partial(self.samples.some_draws, ndims=found.answer.batch_ndims)
         names = [n for n in self.samples.shapes if n not in self.settled or found.kind(n) == "latent"]
         with ONE_RUN_AT_A_TIME, validation_enabled(False):
-            return contradiction(found.inspection.call, found.inspection.run, draws, names, others, self._recomputed)
+            return contradiction(call, found.inspection.run, draws, names, others, self._recomputed)
 
     def prove(self, found: Explanation) -> None:
         """Raise `Untold` unless each argument is told, and nothing else that it may have been makes a difference."""
-        self._last = self.search.runner.runs + _MOST_RUNS
-        self._explained: dict[Hashable, Explanation | None] = {found.trial.identity: found}
+        self._last_run = self.search.runner.runs + _MOST_RUNS
+        self._explained = {found.trial: found}
         self._check_sizes(found)
         for key in found.answer.asked:  # and not needed
             raise Untold(f"whether {text_of(key)} was there")
-        given = {path: None if r is kinds.NONE else r for path, r in found.trial.readings.items()}
-        defaults = {(p.name,): p.default for p in self.search.parameters if p.default is not p.empty}
-        flags, absent = [], []
-        for path, what in {**defaults, **given}.items():
-            if what in (kinds.TRUE, kinds.FALSE) if path in given else isinstance(what, (bool, np.bool_)):
-                flags.append(path)
-                told = len(flags) <= 3
-            elif what is None:  # data that may be left out, a target among them, or a length
-                reading = self._as_data(found, path, *kinds.DATA)
-                absent += [(path, reading)] if reading else []
-                told = bool(reading or self._is_target(found, path)) or self._moves_shapes(found, path)
-            else:
-                told = (self._is_told if path in given else self._is_no_matter)(found, path, what)
-            if not told:
-                raise Untold(f"what {text_of(path)} was")
-        for values in itertools.product((kinds.TRUE, kinds.FALSE), repeat=len(flags)):
-            self._compare(found, functools.reduce(lambda t, flag: t.given(*flag), zip(flags, values), found.trial))
-        for one, other in itertools.combinations(absent, 2):
-            self._compare(found, self._with(found, *other, self._with(found, *one)))
+        self._check_arguments(found)
         self._check_readings(found)
+        self._check_lengths(found)
+
+    def _check_sizes(self, found: Explanation) -> None:
+        """Primes for sizes make the same of each entry: no two sizes of the fit coincide."""
+        for name in self.entries:
+            if name not in found.with_primes.run.sites:
+                continue
+            kind = found.with_primes.run.sites[name].kind
+            if kind != found.kind(name):
+                raise Untold(f"whether {name!r} is {found.kind(name)}, which depends on sizes", name)
+            if kind == "latent" and _differ(name, found.inspection, found.with_primes):
+                raise Untold(f"whether the latent {name!r} has one value for each row, since sizes coincide", name)
+
+    def _check_arguments(self, found: Explanation) -> None:
+        """Each is data or a length; flags, and data that may be left out, make no difference."""
+        flags: list[Path] = []
+        absent: list[tuple[Path, Reading]] = []
+        for path, reading in self._readings(found).items():
+            if reading in _SWITCHES:
+                flags.append(path)
+            elif reading is kinds.NONE and (data := self._as_data(found, path, *kinds.DATA)):
+                absent.append((path, data))
+            elif not self._is_told(found, path, reading):
+                raise Untold(f"what {text_of(path)} was")
+            if len(flags) > _MOST_FLAGS:
+                raise Untold(f"what {text_of(path)} was")
+        for values in itertools.product(_SWITCHES, repeat=len(flags)):
+            trial = found.trial
+            for path, reading in zip(flags, values):
+                trial = trial.given(path, reading)
+            self._compare(found, trial)
+        for one, other in itertools.combinations(absent, 2):
+            with_one = self._with(found.trial, found, *one)
+            self._compare(found, self._with(with_one, found, *other))
+
+    def _readings(self, found: Explanation) -> dict[Path, Reading]:
+        """What each argument was read as; what was not given has its default."""
+        readings = {}
+        for path, parameter in self.search.parameters.items():
+            if parameter.default is not parameter.empty:
+                readings[path] = kinds.of_default(parameter.default)
+        return {**readings, **found.trial.readings}
 
     def _is_told(self, found: Explanation, path: Path, reading: Reading) -> bool:
-        """Whether it is data, which reach a site, or a length."""
-        told = [n is not None for n in found.trial.shape(path, found.sizes)]
+        """Whether it is data, which reach a site, or a length, or no matter."""
+        if reading is kinds.NONE:
+            return self._is_target(found, path) or self._moves_shapes(found, path)
+        if path not in found.trial.readings:
+            return self._is_no_matter(found, path, reading.make())
+        lengths = found.trial.shape(path, found.sizes)
         if reading is kinds.INT:
-            is_length = told[0] or found.trial.size_of((path, 0)) in found.trial.leading
-            is_number = is_length or self._as_data(found, path, kinds.NUMBER, kinds.WHOLE)
-            return bool(is_number) or self._moves_shapes(found, path)
-        if reading.kind in ("values", "value"):
-            return told[-1:] == [True]
-        reached = reaching(found.inspection.call, found.inspection.run)
-        return reading is kinds.FIELDS or any(told) or text_of(path) in reached
+            if lengths[0] is not None or found.trial.size_of((path, 0)) in found.trial.leading:
+                return True
+            is_number = self._as_data(found, path, kinds.NUMBER, kinds.WHOLE)
+            return is_number is not None or self._moves_shapes(found, path)
+        if reading.kind == "values":
+            return lengths[1] is not None
+        is_read_off = lengths.count(None) < len(lengths)
+        return reading is kinds.FIELDS or is_read_off or _reaches(found, path)
 
     def _is_no_matter(self, found: Explanation, path: Path, default: Any) -> bool:
         """Whether it makes no difference that the fit may have had another value than the default."""
         if is_array(default) or isinstance(default, (float, np.floating)):
+            self._try(found, path, kinds.LIST)
             other_values = Reading("other values", lambda: abstract(np.asarray(default)), 0, "number")
-            self._compare(found, self._with(found, path, kinds.LIST))
             return self._as_data(found, path, other_values) is not None
         if not is_integer(default):
             return False
-        other = self._compare(found, found.trial.given(path, kinds.INT))
-        is_told = other and other.trial.shape(path, other.sizes) == [default]
-        return bool(is_told or (other and self._as_data(found, path, kinds.WHOLE)) or self._moves_shapes(found, path))
+        other = self._try(found, path, kinds.INT)
+        if other is not None:
+            if other.trial.shape(path, other.sizes) == [default]:
+                return True
+            if self._as_data(found, path, kinds.WHOLE) is not None:
+                return True
+        return self._moves_shapes(found, path)
 
     def _as_data(self, found: Explanation, path: Path, *readings: Reading) -> Reading | None:
         """As what it may be data that reaches a site, if it may."""
         for reading in readings:
-            other = self._compare(found, self._with(found, path, reading))
-            if other is not None and text_of(path) in reaching(other.inspection.call, other.inspection.run):
+            other = self._try(found, path, reading)
+            if other is not None and _reaches(other, path):
                 return reading
         return None
 
     def _is_target(self, found: Explanation, path: Path) -> bool:
         """Whether, given, it makes latents observed, and every entry that is no target stays of its kind."""
-        seen = next((o for o in found.inspection.observations if o.words == text_of(path) and o.latents), None)
-        same = {n for n in self.entries if seen and n in seen.run.sites and seen.run.sites[n].kind == found.kind(n)}
-        return seen is not None and found.inspection.targets.union(same).issuperset(self.entries)
+        for observation in found.inspection.observations:
+            if observation.words == text_of(path) and observation.latents:
+                sites = observation.run.sites
+                others = [name for name in self.entries if name not in found.inspection.targets]
+                return all(name in sites and sites[name].kind == found.kind(name) for name in others)
+        return False
 
     def _moves_shapes(self, found: Explanation, path: Path) -> bool:
         """Whether a number is a length, though of nothing that is recorded."""
-        others = [self._compare(found, found.trial.given(path, kinds.value(n))) for n in _NUMBERS]
-        return len({tuple((n, s.shape) for n, s in other.structure.sites.items()) for other in others if other}) > 1
-
-    def _check_sizes(self, found: Explanation) -> None:
-        """With primes for sizes the kinds are those of the fit, and the rows those of `Inspection.row_dims`."""
-        for name in self.entries:
-            site, with_primes = found.inspection.run.sites[name], found.structure.sites.get(name)
-            if with_primes and with_primes.kind != site.kind:
-                raise Untold(f"whether {name!r} is {site.kind}, which depends on sizes", name)
-            is_kept = found.primes and site.kind == "latent" and site.shape and not found.is_stripped(name)
-            if is_kept and found.row_dims(name) != found.inspection.row_dims.get(name, ()):
-                raise Untold(f"whether the latent {name!r} has one value for each row, since sizes coincide", name)
+        seen = set()
+        for n in _NUMBERS:
+            other = self._try(found, path, kinds.value(n))
+            if other is not None:
+                sites = other.with_primes.run.sites
+                seen.add(tuple((name, site.shape) for name, site in sites.items()))
+        return len(seen) > 1
 
     def _check_readings(self, found: Explanation) -> None:
-        """Each argument as all that it may have been besides, and arrays of other lengths."""
-        data = (*kinds.DATA, kinds.CUBE, kinds.NONE)
-        others = {"fields": (), "values": (*kinds.OTHER_VALUES, *data), "array": data, "number": (*data, kinds.LIST)}
+        """Each argument as all that it may have been besides."""
         for path, reading in found.trial.readings.items():
-            for other in others.get(reading.kind, (kinds.NONE, kinds.VECTOR)):
-                self._compare(found, self._with(found, path, other))
-        of_arrays = {found.trial.size_of(axis) for axis in found.trial.axes if found.trial.readings[axis[0]].is_array}
-        for size in (size for size in found.trial.sizes if size in of_arrays):
-            for n in (1,) if size in found.sizes else _LENGTHS:
-                self._compare(found, found.trial.tied(size, None, n) or found.trial)
+            for other in _OTHERS[reading.kind]:
+                self._try(found, path, other)
 
-    def _with(self, found: Explanation, path: Path, reading: Reading, trial: Trial | None = None) -> Trial:
+    def _check_lengths(self, found: Explanation) -> None:
+        """Arrays of other lengths."""
+        trial = found.trial
+        for size in trial.sizes:
+            lengths = (1,) if size in found.sizes else _LENGTHS
+            for n in lengths if size in trial.of_arrays else ():
+                self._compare(found, trial.with_tie(size, None, n) or trial)
+
+    def _try(self, found: Explanation, path: Path, reading: Reading) -> Explanation | None:
+        """What another reading of one argument explains, if it does: compared."""
+        return self._compare(found, self._with(found.trial, found, path, reading))
+
+    def _with(self, trial: Trial, found: Explanation, path: Path, reading: Reading) -> Trial:
         """Another reading of one argument; an array that is new has as many rows as what is predicted."""
-        trial = (trial or found.trial).given(path, reading)
-        rows = [size for size in trial.sizes if size in found.rows & found.trial.leading and size[0] != path]
-        if reading.is_array and rows and trial.size_of((path, 0)) == (path, 0):
-            return trial.tied((path, 0), rows[0], 0) or trial
+        trial = trial.given(path, reading)
+        first: Extent = (path, 0)
+        if not reading.is_array or trial.size_of(first) != first:
+            return trial
+        lengths = {axis.length for size in found.with_primes.rows for axis in size.axes}
+        for size in trial.sizes:
+            is_of_rows = size in found.trial.leading and found.primes[size] in lengths
+            if is_of_rows and size[0] != path:
+                return trial.with_tie(first, size, 0) or trial
         return trial
 
     def _compare(self, found: Explanation, trial: Trial) -> Explanation | None:
         """What a trial explains, if it does: compared."""
-        if trial.identity not in self._explained:
-            if self.search.runner.runs > self._last:
+        if trial not in self._explained:
+            if self.search.runner.runs > self._last_run:
                 raise Untold("what the arguments were: there is more to be tried than may be")
             other = next(self.search.explanations(trial, 6, only_ties=True), None)
-            self._explained[trial.identity] = other
+            self._explained[trial] = other
             if other is not None:
                 self.compare(found, other)
-        return self._explained[trial.identity]
+        return self._explained[trial]
 
     def compare(self, found: Explanation, other: Explanation) -> None:
         """Raise `Untold` if another explanation makes another thing of an entry, and nothing refutes it."""
-        differing = [name for name in self.entries if _differs(name, found, other)]
+        differing = [name for name in self.entries if _explained_otherwise(name, found, other)]
+        if not differing or other.inspection.lost(self.search.runner.recorded):
+            return
         # a computation refuted with a made-up number may be right with another number
-        made_up = any(r.kind in ("number", "value") for r in other.trial.readings.values())
-        if differing and not other.lost and (made_up or self.contradiction(other) is None):
+        made_up = {reading.kind for reading in other.trial.readings.values()} & {"number", "value"}
+        if made_up or self.contradiction(other) is None:
             one, two = found.kind(differing[0]), other.kind(differing[0])
             what = f"is {one} or {two}" if one != two else "has one value for each row"
             raise Untold(f"whether {differing[0]!r} {what}", *differing)
 
 
-def _differs(name: str, found: Explanation, other: Explanation) -> bool:
+def _reaches(found: Explanation, path: Path) -> bool:
+    return text_of(path) in reaching(found.inspection.call, found.inspection.run)
+
+
+def _explained_otherwise(name: str, found: Explanation, other: Explanation) -> bool:
     if found.kind(name) != other.kind(name):
-        return found.is_stripped(name) != other.is_stripped(name)
-    if found.kind(name) != "latent" or found.row_dims(name) == other.row_dims(name):
+        return _is_stripped(name, found.inspection) != _is_stripped(name, other.inspection)
+    if found.kind(name) != "latent" or not _comparable(found, other):
         return False
-    # rows cannot be compared where an array became a number, or is not given, or a size is given
-    arrays = {path: reading.sizes for path, reading in found.trial.readings.items() if reading.kind == "array"}
-    others = {path: reading.sizes for path, reading in other.trial.readings.items() if reading.is_array}
-    comparable = arrays.items() <= others.items()
-    return comparable and len(other.trial.sizes) >= len(found.trial.sizes) and not found.is_stripped(name)
+    return _differ(name, found.with_primes, other.with_primes)
+
+
+def _comparable(found: Explanation, other: Explanation) -> bool:
+    """Rows are not, where an array became a number, or is not given, or a size is given."""
+    for path, reading in found.trial.readings.items():
+        if reading.kind != "array":
+            continue
+        then = other.trial.readings.get(path, kinds.NONE)
+        if not then.is_array or then.extents != reading.extents:
+            return False
+    return len(other.trial.sizes) >= len(found.trial.sizes)
+
+
+def _differ(name: str, one: Inspection, other: Inspection) -> bool:
+    """Whether a latent is kept, and has other dimensions of rows."""
+    if one.row_dims.get(name) == other.row_dims.get(name):
+        return False
+    return not _is_stripped(name, one)
+
+
+def _is_stripped(name: str, inspection: Inspection) -> bool:
+    """Whether an entry goes whatever the rows are."""
+    kind = inspection.run.sites[name].kind
+    return kind in ("deterministic", "observed", "plate") or (kind == "latent" and name in inspection.targets)

@@ -1,11 +1,10 @@
-"""What one run under arguments on trial answers: its shapes tell sizes, its error names lengths that are one."""
+"""What one run under arguments on trial answers: its shapes tell sizes, its failure what to try next."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -16,18 +15,29 @@ from numpyro.distributions.distribution import validation_enabled
 from numpyro.primitives import Messenger
 
 from ..containers import Container
-from ..model.argument import Shape
+from ..model.argument import Shape, is_array
 from ..model.call import Call
 from ..model.sizes import numbered
-from ..model.trace import NEEDS_VALUES, ONE_RUN_AT_A_TIME, Run, try_run
-from .arguments import FIELDS, Axis, Lengths, Path, Record, Trial
+from ..model.trace import ONE_RUN_AT_A_TIME, Run, try_run
+from .arguments import FIELDS, Extent, Lengths, Path, Record, Trial
 
 # Far enough apart that `n - 1` and `n + 2` of one are not those of another; small, because models loop over them.
 _PRIMES = (11, 17, 23, 29, 37, 43, 53, 59, 67, 73, 79, 89, 97, 103, 109, 127, 137, 149, 157, 163, 173, 179, 191, 197)
 
 
+Pair = tuple[int, int]  # two lengths
+
+
 class Mismatch(Exception):
     """The sites are not those of the samples: why, and pairs of lengths that would have to be one."""
+
+    def __init__(self, why: str, *pairs: Pair):
+        super().__init__(why)
+        self.pairs = pairs
+
+
+class NoSite(Mismatch):
+    """An entry is no site: a flag is often the reason."""
 
 
 class Answer(NamedTuple):
@@ -43,116 +53,181 @@ class Runner:
     """The model and the recorded shapes: `run` answers what a trial makes of them."""
 
     def __init__(self, call: Call, samples: Container, settled: Collection[str]):
-        self.call, self.shapes, self.runs = call, samples.shapes, 0
+        self.call = call
+        self.shapes = samples.shapes
         self.recorded = frozenset(samples.shapes).union(settled)
+        self.runs = 0
         arrays = [shape for shape in self.shapes.values() if shape is not None]
-        shared = [n for n in (1, 2, 0) if len({s[:n] for s in arrays}) <= 1 and all(len(s) >= n for s in arrays)]
-        # entries that share a dimension share the draws: these are no rows
-        likely = [n for n in shared if n] or shared
-        self.batch_ndims = likely if samples.batch_ndims is None else [samples.batch_ndims]
-        per_draw = [n for shape in arrays for n in shape[max(self.batch_ndims, default=0) :]]
-        self.recorded_lengths = [*list(dict.fromkeys(n for n in per_draw if n > 1))[:3], 1]
-        taken = {n for shape in arrays for n in shape} | {len(names) for names in numbered(self.shapes).values()}
-        self._primes = [p for p in _PRIMES if not any(abs(n - p) <= 2 or (n and n % p == 0) for n in taken)]
+        self.batch_ndims = _shared_dims(arrays) if samples.batch_ndims is None else [samples.batch_ndims]
+        per_draw = itertools.chain(*(shape[max(self.batch_ndims) :] for shape in arrays))
+        longer = dict.fromkeys(n for n in per_draw if n > 1)
+        self.recorded_lengths = [*itertools.islice(longer, 3), 1]
+        taken = set(map(len, numbered(self.shapes).values())).union(*arrays)
+        self._primes = [prime for prime in _PRIMES if not any(_is_made_of(n, prime) for n in taken)]
 
-    def primes(self, trial: Trial) -> dict[Axis, int]:
+    def primes(self, trial: Trial) -> dict[Extent, int]:
         """A prime for each size; fewer where there are too many sizes."""
         return dict(zip(trial.sizes, self._primes))
 
-    def run(self, trial: Trial, lengths: Lengths, free: bool, drawn: bool = False) -> Answer:
-        """The sites with these lengths, primes if they are ``free``: stopped where they contradict the samples."""
+    def run(self, trial: Trial, lengths: Lengths, primes: Lengths | None = None, draws: bool = False) -> Answer:
+        """The sites with these lengths, of which some are primes; the run stops where they contradict the samples."""
         self.runs += 1
-        primes = lengths if free else {}
-        possible, asked, failures = set(self.batch_ndims), dict[Path, bool](), list[Exception]()
-        records = {path for path, reading in trial.readings.items() if reading is FIELDS}
+        asked: dict[Path, bool] = {}
+        watch = _Watch(self, primes or {}, draws)
 
-        def see(name: str, shape: Shape) -> None:
-            if not isinstance(name, str):
-                raise Mismatch("a name that is no text")
-            if (recorded := self.shapes.get(name)) is not None:
-                possible.intersection_update({ndims := len(recorded) - len(shape)})
-                if not possible or read_off([(shape, recorded[ndims:])], primes) is None:
-                    raise Mismatch(f"the shape of {name!r}")
-
-        def watched(path: Path, value: Any) -> Any:
-            if path not in records:
-                return value
-            return Record({key: watched((*path, key), v) for key, v in dict.items(value)}, path, asked)
-
-        def attempt(*args: Any, **kwargs: Any) -> None:  # the failure is caught before JAX takes time to report it
-            try:
-                with _Watched(see, drawn):
-                    self.call.model(*args, **{name: watched((name,), value) for name, value in kwargs.items()})
-            except Exception as error:
-                failures.append(error)
+        def model(*args: Any, **kwargs: Any) -> None:
+            given = {name: _asking(value, (name,), asked) for name, value in kwargs.items()}
+            with watch:
+                self.call.model(*args, **given)
 
         with ONE_RUN_AT_A_TIME, validation_enabled(False):  # made-up parameters of distributions need not be valid
-            outcome = try_run(replace(trial.call(self.call, lengths), model=attempt))
-        if outcome and not failures:
-            if records - {path[:-1] for path in [*trial.readings, *asked]}:
-                failures.append(Mismatch("a dict that was asked for no key"))
-            elif self.shapes.keys() - outcome.sites.keys() - set(strays(outcome, self.shapes) if free else ()):
-                failures.append(Mismatch("an entry is no site"))
-            elif pairs := [  # NumPyro's trace does not look
-                (n, m)
-                for name in outcome.named("observed")
-                for n, m in zip(reversed(outcome.sites[name].shape or ()), reversed(outcome.dist_shapes[name]))
-                if n != m and 1 not in (n, m)
-            ]:
-                failures.append(Mismatch("data of another shape than their distribution", *pairs))
-        ndims = next((n for n in self.batch_ndims if n in possible), 0)
-        return Answer(outcome, next(iter(failures), None if outcome else Mismatch("no run")), asked, ndims)
+            outcome = try_run(replace(trial.call(self.call, lengths), model=model))
+        failure = watch.failure
+        if failure is None:
+            failure = self._mismatch(outcome, trial, asked, primes)
+        return Answer(outcome, failure, asked, min(watch.batch_ndims, default=0))
 
-    def sizes(self, structure: Run, ndims: int, primes: Lengths) -> dict[Axis, int] | None:
+    def _mismatch(
+        self, outcome: Run | None, trial: Trial, asked: Collection[Path], primes: Lengths | None
+    ) -> Mismatch | None:
+        """Why a run that ended does not explain the samples."""
+        if outcome is None:
+            return Mismatch("no run")
+        opened = {path[:-1] for path in [*trial.readings, *asked]}
+        for path, reading in trial.readings.items():
+            if reading is FIELDS and path not in opened:
+                return Mismatch("a dict that was asked for no key")
+        missing = self.shapes.keys() - outcome.sites.keys()
+        if primes is not None:
+            missing.difference_update(strays(outcome, self.shapes))
+        if missing:
+            return NoSite("an entry is no site")
+        pairs = list(_observed_otherwise(outcome))
+        return Mismatch("data of another shape than their distribution", *pairs) if pairs else None
+
+    def sizes(self, structure: Run, ndims: int, primes: Lengths) -> dict[Extent, int] | None:
         """The sizes in the fit, read off a run with primes; also off how many sites a loop has named."""
-        shapes = {name: None if shape is None else shape[ndims:] for name, shape in self.shapes.items()}
-        pairs = [(structure.sites[name].shape, shape) for name, shape in shapes.items() if name in structure.sites]
-        loops, recorded = numbered(structure.sites), numbered(shapes)
-        counts = [((len(loops[p]),), (len(names),)) for p, names in recorded.items() if p in loops]
-        return read_off([*pairs, *((n, was) for n, was in counts if source(*n, primes)[0])], primes)
+        pairs: list[tuple[Shape, Shape]] = []
+        for name, recorded in self.shapes.items():
+            shape = structure.sites[name].shape if name in structure.sites else None
+            if shape is not None and recorded is not None:
+                pairs.append((shape, recorded[ndims:]))
+        loops = numbered(structure.sites)
+        for pattern, names in numbered(self.shapes).items():
+            count = len(loops.get(pattern, ()))
+            if source(count, primes)[0] is not None:
+                pairs.append(((count,), (len(names),)))
+        return read_off(pairs, primes)
 
 
-class _Watched(Messenger):  # type: ignore[misc]
-    """Sees each site as it comes, and spares the run the drawing of latents: only their shapes are wanted."""
+def _shared_dims(shapes: Sequence[Shape]) -> list[int]:
+    """How many leading dimensions may be chains and draws: entries that share a dimension share the draws."""
+    shared = []
+    for n in (1, 2):
+        leading = {shape[:n] for shape in shapes}
+        if len(leading) <= 1 and all(len(dims) == n for dims in leading):
+            shared.append(n)
+    return shared or [0]
 
-    def __init__(self, see: Callable[[str, Shape], None], drawn: bool):
+
+def _asking(value: Any, path: Path, asked: dict[Path, bool]) -> Any:
+    """A record that writes down what it is asked for, at any depth."""
+    if not isinstance(value, Record):
+        return value
+    fields = {key: _asking(inner, (*path, key), asked) for key, inner in dict.items(value)}
+    return Record(fields, path, asked)
+
+
+class _Watch(Messenger):  # type: ignore[misc]
+    """Compares each site with its entry as it comes, and keeps a failure before JAX takes time to report it.
+
+    Latents need not be drawn, unless ``draws``: only their shapes are wanted.
+    """
+
+    def __init__(self, runner: Runner, primes: Lengths, draws: bool):
         super().__init__(None)
-        self.see, self.drawn = see, drawn
+        self.shapes = runner.shapes
+        self.batch_ndims = set(runner.batch_ndims)
+        self.primes = primes
+        self.draws = draws
+        self.failure: Exception | None = None
+
+    def __exit__(self, *failure: Any) -> bool:
+        super().__exit__(*failure)
+        if isinstance(failure[1], Exception):
+            self.failure = failure[1]
+        return self.failure is not None
 
     def process_message(self, message: dict[str, Any]) -> None:
         fn = message.get("fn")
-        if message["type"] == "sample" and message["value"] is None and not self.drawn and isinstance(fn, Distribution):
-            # without a support, or with one that does not say (NumPyro's versions differ), it is drawn from
-            with contextlib.suppress(Exception):
-                dtype = jnp.result_type(int if fn.is_discrete else float)
-                zero, one = jnp.zeros((), dtype), jnp.ones((), dtype)
-                message["value"] = jax.lax.rng_uniform(zero, one, fn.shape(message["kwargs"].get("sample_shape", ())))
+        is_drawn = message["type"] == "sample" and message["value"] is None
+        if self.draws or not is_drawn or not isinstance(fn, Distribution):
+            return
+        # without a support, or with one that does not say (NumPyro's versions differ), it is drawn from
+        with contextlib.suppress(AttributeError, NotImplementedError):
+            shape = fn.shape(message["kwargs"].get("sample_shape", ()))
+            dtype = jnp.result_type(int if fn.is_discrete else float)
+            zero, one = jnp.zeros((), dtype), jnp.ones((), dtype)
+            # an equation of its own in the jaxpr, which zeros are not: what is made of it is told by that
+            message["value"] = jax.lax.rng_uniform(zero, one, shape)
 
     def postprocess_message(self, message: dict[str, Any]) -> None:
-        if message["type"] in ("sample", "deterministic") and hasattr(message["value"], "shape"):
-            self.see(message["name"], tuple(message["value"].shape))
+        if message["type"] not in ("sample", "deterministic"):
+            return
+        name = message["name"]
+        if not isinstance(name, str):
+            raise Mismatch("a name that is no text")
+        recorded = self.shapes.get(name)
+        if recorded is None or not is_array(message["value"]):
+            return
+        shape = message["value"].shape
+        ndims = len(recorded) - len(shape)
+        self.batch_ndims &= {ndims}
+        per_draw = recorded[ndims:]
+        if not self.batch_ndims or read_off([(shape, per_draw)], self.primes) is None:
+            raise Mismatch(f"the shape of {name!r}")
+
+
+def _observed_otherwise(outcome: Run) -> Iterator[Pair]:
+    """Lengths of data that are not those of their distribution: NumPyro's trace does not look."""
+    for name in outcome.named("observed"):
+        shape = outcome.sites[name].shape or ()
+        for n, m in zip(reversed(shape), reversed(outcome.dist_shapes[name])):
+            if n != m and 1 not in (n, m):
+                yield n, m
 
 
 def strays(outcome: Run, names: Iterable[str]) -> list[str]:
     """The entries that would be sites but for their number: a loop was of another size."""
-    loops = numbered(outcome.sites)
-    return [name for name in names if name not in outcome.sites and loops.keys() & numbered([name]).keys()]
+    found = []
+    loops = numbered(outcome.sites).keys()
+    for pattern, alike in numbered(names).items():
+        if pattern in loops:
+            found += [name for name in alike if name not in outcome.sites]
+    return found
 
 
-def source(n: int, primes: Lengths) -> tuple[Axis | None, int, int]:
+def _is_made_of(n: int, prime: int) -> bool:
+    return abs(n - prime) <= 2 or (n > 0 and n % prime == 0)
+
+
+def source(n: int, primes: Lengths) -> tuple[Extent | None, int, int]:
     """The size that a length is made of: ``n = times * size + more``."""
-    near = ((size, 1, n - prime) for size, prime in primes.items() if abs(n - prime) <= 2)
-    multiples = ((size, n // prime, 0) for size, prime in primes.items() if n and n % prime == 0)
-    return next(itertools.chain(near, multiples), (None, 1, n))
+    for size, prime in primes.items():
+        if abs(n - prime) <= 2:
+            return size, 1, n - prime
+    for size, prime in primes.items():
+        if n and n % prime == 0:
+            return size, n // prime, 0
+    return None, 1, n
 
 
-def read_off(pairs: Iterable[tuple[Shape | None, Shape | None]], primes: Lengths) -> dict[Axis, int] | None:
+def read_off(pairs: Iterable[tuple[Shape, Shape]], primes: Lengths) -> dict[Extent, int] | None:
     """The sizes that make the shapes of sites those recorded; None where no sizes do."""
-    found: dict[Axis, int] = {}
-    of_two = {f for a, b in itertools.combinations(primes.values(), 2) for f in (a + b, a * b)}
+    found: dict[Extent, int] = {}
     for shape, recorded in pairs:
-        for n, was in zip(shape or (), recorded or ()):
-            if n == was or n in of_two:
+        for n, was in zip(shape, recorded):
+            if n == was or _is_of_two(n, primes):
                 continue
             size, times, more = source(n, primes)
             length, rest = divmod(was - more, times)
@@ -161,41 +236,6 @@ def read_off(pairs: Iterable[tuple[Shape | None, Shape | None]], primes: Lengths
     return found
 
 
-def ties(trial: Trial, primes: Lengths, failure: Exception, known: Iterable[int]) -> list[Trial]:
-    """What a failure says of sizes: the two lengths that it names are one, or one is a number of the model's."""
-    if isinstance(failure, NEEDS_VALUES):
-        return []
-    ways: list[Trial | None] = []
-    for n, m in failure.args[1:] if isinstance(failure, Mismatch) else _named_pairs(said(failure)):
-        (one, times, k), (other, others, j) = source(n, primes), source(m, primes)
-        if one == other or 1 in (n, m):
-            continue
-        if one is None:
-            one, times, k, other, m = other, others, j, None, n
-        assert one is not None
-        more, rest = (j - k, times * others - 1) if other is not None else divmod(m - k, times)
-        ways.append(None if rest else trial.tied(one, other, more))
-    if not any(ways) and isinstance(failure, (AssertionError, ValueError)):  # it does not say which
-        inner = (size for size in trial.sizes if size not in trial.leading)
-        ways += [trial.tied(size, None, n) for size, n in itertools.product(inner, known)]
-    return list({way.identity: way for way in ways if way is not None}.values())[:4]
-
-
-def _named_pairs(text: str) -> Iterator[tuple[int, int]]:
-    """Lengths that an error names: those of two shapes, aligned at their ends, before any others."""
-    shapes = [[int(n) for n in re.findall(r"\d+", shape)] for shape in re.findall(r"\(([\d, ]*)\)", text)]
-    for one, other in itertools.combinations(shapes, 2):
-        yield from zip(reversed(one), reversed(other))
-    yield from itertools.combinations(dict.fromkeys(int(n) for n in re.findall(r"(?<![\w.])\d+", text)), 2)
-
-
-def blamed(trial: Trial, primes: Lengths, text: str) -> set[Path]:
-    """The arguments of which a failure names a length."""
-    sizes = {source(int(n), primes)[0] for n in re.findall(r"(?<![\w.])\d+", text)} - {None}
-    return {axis[0] for axis in trial.axes if trial.size_of(axis) in sizes}
-
-
-def said(failure: Exception | None) -> str:
-    """What a failure says, without JAX's advice."""
-    text = failure.args[0] if isinstance(failure, Mismatch) else str(failure)
-    return text.split("The error occurred")[0].split("\n\nSee")[0][:600]
+def _is_of_two(n: int, primes: Lengths) -> bool:
+    """Whether a length is the sum, or the product, of two sizes: what each of them was, it does not tell."""
+    return any(n in (one + other, one * other) for one, other in itertools.combinations(primes.values(), 2))

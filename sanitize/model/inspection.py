@@ -99,6 +99,21 @@ class Inspection:
             todo |= above.difference(kept)
         return [name for name in sites if name in found]
 
+    def unrecorded(self, entries: Collection[str]) -> tuple[str, ...]:
+        """Latents without an entry that something is computed or drawn from. A fit records them: no discrete ones."""
+        used = self.drawn_from.union(*self.ancestors.values()).difference(entries)
+        latents = [name for name in self.run.named("latent") if name in used and not self.run.sites[name].discrete]
+        return tuple(name for name in latents if name not in self.targets)
+
+    def lost(self, entries: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Recorded values that would be computed anew from such latents, and these."""
+        unrecorded, found = self.unrecorded(entries), {}
+        for name in sorted(entries) if unrecorded else ():
+            lost = tuple(parent for parent in self.parents(name) if parent in unrecorded)
+            if lost and self.run.sites[name].kind == "deterministic":
+                found[name] = lost
+        return found
+
     def is_new_with_this_call(self, name: str) -> bool:
         """Whether a latent is observed when an argument is given that is not, or gone with all that is made of it."""
         made = [site for site, above in self._parents.items() if name in above]
