@@ -164,7 +164,7 @@ class _Watch(Messenger):  # type: ignore[misc]
         if self.draws or not is_drawn or not isinstance(fn, Distribution):
             return
         # without a support, or with one that does not say (NumPyro's versions differ), it is drawn from
-        with contextlib.suppress(AttributeError, NotImplementedError):
+        with contextlib.suppress(AssertionError, AttributeError, NotImplementedError):
             shape = fn.shape(message["kwargs"].get("sample_shape", ()))
             dtype = jnp.result_type(int if fn.is_discrete else float)
             zero, one = jnp.zeros((), dtype), jnp.ones((), dtype)
