@@ -16,7 +16,7 @@ from .jaxpr import NOTHING, ROW_BY_ROW, Labels, ancestors, drawn_from, parents, 
 from .replay import Draw, Programs, attempt
 from .rows import Statistic, find_statistic
 from .sizes import Size, Sizes, cut, find_sizes, numbered
-from .targets import Observation, observable_sites, observations, targets_of, with_its_data
+from .targets import Observation, observable_sites, observations, with_its_data
 from .trace import Dim, Run, Site, run, try_run, with_params_as_variables
 
 Names = Collection[str]
@@ -179,8 +179,8 @@ class Inspection:
 
     @functools.cached_property
     def targets(self) -> frozenset[str]:
-        """What is predicted."""
-        return targets_of(self.run, self.observable, self.drawn_from)
+        """What is predicted: observed, or could be, if nothing is drawn from it: else it is data of other sites."""
+        return frozenset((*self.run.named("observed"), *self.observable)) - self.drawn_from
 
     @functools.cached_property
     def sizes(self) -> Sizes:
@@ -190,7 +190,7 @@ class Inspection:
     @functools.cached_property
     def ends(self) -> frozenset[str]:
         """What may be a target: it takes no further run to know that nothing is drawn from it."""
-        return frozenset(self.run.named("observed")) | frozenset(self.run.named("latent")).difference(self.drawn_from)
+        return frozenset((*self.run.named("observed"), *self.run.named("latent"))) - self.drawn_from
 
     def untold(self, name: str) -> frozenset[int]:
         """The dimensions of a site of which it could not be told whether they follow anything."""
@@ -200,8 +200,8 @@ class Inspection:
 
     def may_be_rows(self, name: str) -> bool:
         """Whether a site follows what an end follows; if not, it is not row-level, whatever the targets are."""
-        followed = frozenset[Size]().union(*map(self.sizes.followed_by, self.ends))
-        return not followed.isdisjoint(self.sizes.followed_by(name))
+        follows = self.sizes.followed_by(name)
+        return any(follows & self.sizes.followed_by(end) for end in self.ends)
 
     @functools.cached_property
     def rows(self) -> tuple[Size, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,9 +38,21 @@ def observations(call: Call, base: Run) -> tuple[Observation, ...]:
     The array given has the shape of a latent (those that the model draws last come first), or one value a row or a
     step. The first that the model runs with tells: NumPyro lets a site be observed with a value of any shape.
     """
-    found = [_first_seen(words, calls, base) for words, calls in _with_more_given(call, base)]
-    found += [_first_seen(words, [flipped], base, is_flag=True) for words, flipped in _flipped(call)]
-    return tuple(seen for seen in found if seen)
+    for name, default in call.defaults().items():
+        if default is None or isinstance(default, bool):
+            call = call.with_keyword(name, default)
+    arrays = _made_up_arrays(call, base)
+    given, flipped = [], []
+    for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
+        if leaf is None:
+            given.append(_first_seen(name, (call.with_leaves({i: array}) for array in arrays), base))
+        elif isinstance(leaf, bool):
+            flipped.append(_first_seen(f"{name}={not leaf}", [call.with_leaves({i: not leaf})], base, is_flag=True))
+    for path in _absent_keys(call):
+        changed = (with_value(call.arguments(), path, array) for array in arrays)
+        calls = (call.with_arguments(*arguments) for arguments in changed)
+        given.append(_first_seen(path_in_words(call, path), calls, base))
+    return tuple(seen for seen in given + flipped if seen)
 
 
 def _first_seen(words: str, calls: Iterable[Call], base: Run, is_flag: bool = False) -> Observation | None:
@@ -62,11 +74,6 @@ def observable_sites(found: Iterable[Observation]) -> dict[str, str]:
     return sites
 
 
-def targets_of(base: Run, observable: Collection[str], drawn_from: Collection[str]) -> frozenset[str]:
-    """Observed sites, and what could be observed, if nothing is drawn from it: else it is data of other sites."""
-    return frozenset(base.named("observed")) | frozenset(observable).difference(drawn_from)
-
-
 def with_its_data(found: Iterable[Observation], base: Run) -> Observation | None:
     """The call with data given, of a model that has its observed sites only then (``if y is not None: ...``)."""
     for observation in found:
@@ -78,22 +85,6 @@ def with_its_data(found: Iterable[Observation], base: Run) -> Observation | None
 def _is_taken(after: Run, name: str) -> bool:
     """NumPyro records a site as deterministic if it is given with ``obs_mask``."""
     return name not in after.sites or after.sites[name].kind in ("observed", "deterministic")
-
-
-# ------------------------------------------------------------------------------------- what could be given
-
-
-def _with_more_given(call: Call, base: Run) -> Iterator[tuple[str, Iterable[Call]]]:
-    """What is given in words, and the calls to try: arguments that are None, or left to that default; absent keys."""
-    arrays = _made_up_arrays(call, base)
-    for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
-        if leaf is None:
-            yield name, [call.with_leaves({i: array}) for array in arrays]
-    arguments = call.arguments()
-    absent: list[Path] = [(1, name) for name, default in call.defaults().items() if default is None]
-    for path in (*absent, *_absent_keys(call)):
-        given = (with_value(arguments, path, array) for array in arrays)
-        yield path_in_words(call, path), (call.with_arguments(*each) for each in given)
 
 
 def _made_up_arrays(call: Call, base: Run) -> list[Any]:
@@ -109,16 +100,6 @@ def _made_up_arrays(call: Call, base: Run) -> list[Any]:
                 types[(axis.length,), number] = None
     make = jax.ShapeDtypeStruct if call.mode == "abstract" else np.zeros
     return [make(shape, dtype) for shape, dtype in types]
-
-
-def _flipped(call: Call) -> Iterator[tuple[str, Call]]:
-    """The flags among the arguments: in words what they become, and the call with one of them flipped."""
-    for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
-        if isinstance(leaf, bool):
-            yield f"{name}={not leaf}", call.with_leaves({i: not leaf})
-    for name, default in call.defaults().items():
-        if isinstance(default, bool):
-            yield f"{name}={not default}", call.with_keyword(name, not default)
 
 
 # ------------------------------------------------------------------------------------------ keys of a dict
