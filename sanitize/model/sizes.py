@@ -16,6 +16,10 @@ from .call import Axis, Call, lengths_of, levels_of, resized, with_defaults
 from .trace import Run, Site, try_run
 
 Names = list[str]
+Change = dict["Size", int]  # the new length of each
+# By how much dimensions of sites grew, and how many more sites a loop names: (pattern of their names, _LOOP).
+Growth = dict[tuple[str, int], int]
+_LOOP = -1
 
 # Changed runs that one model may take. Two or three are usual; none of the models in the tests takes more than 30.
 _MOST_RUNS = 64
@@ -127,19 +131,21 @@ def find_sizes(call: Call, base: Run, targets: Collection[str]) -> Sizes:
 
     of, loops = {}, {}
     for name, site in base.sites.items():
-        dims: list[set[Size]] = [set() for _ in site.shape or ()]
-        seen, naming = search.seen_as(site), set()
-        for size, growth in moved.items():
-            for dim, follows in enumerate(dims):
-                if (seen, dim) in growth.steps:
-                    follows.add(size)
-            if _pattern(name) in growth.loops:
-                naming.add(size)
-        of[name] = tuple(map(frozenset, dims))
+        seen = search.seen_as(site)
+        dims = range(len(site.shape or ()))
+        of[name] = tuple(_moving(moved, seen, dim) for dim in dims)
+        naming = _moving(moved, _pattern(name), _LOOP)
         if naming:
-            loops[name] = frozenset(naming)
-    shrinking = frozenset(size for size, growth in moved.items() if growth.shortens(targets))
-    return Sizes(base.sites, of, loops, tuple(moved), search.stuck_lengths(), shrinking, len(search.told))
+            loops[name] = naming
+    shrinking = set()
+    for size, growth in moved.items():
+        if any(step < 0 and name in targets for (name, _), step in growth.items()):
+            shrinking.add(size)
+    return Sizes(base.sites, of, loops, tuple(moved), search.stuck_lengths(), frozenset(shrinking), len(search.told))
+
+
+def _moving(moved: Mapping[Size, Growth], name: str, dim: int) -> frozenset[Size]:
+    return frozenset(size for size, growth in moved.items() if (name, dim) in growth)
 
 
 def numbered(names: Iterable[str]) -> dict[str, Names]:
@@ -180,20 +186,12 @@ def _lengths(run: Run) -> set[int]:
     return {n for site in run.sites.values() for n in site.shape or ()}
 
 
+def _loops(run: Run) -> dict[str, Names]:
+    return numbered(name for name, site in run.sites.items() if site.kind != "plate")
+
+
 def _patterns(run: Run) -> set[str]:
     return set(map(_pattern, run.sites))
-
-
-@dataclass(frozen=True)
-class _Growth:
-    """What a changed run tells: by how much dimensions of sites grew, and which loops name another number."""
-
-    steps: Mapping[tuple[str, int], int]
-    loops: Collection[str]
-
-    def shortens(self, names: Collection[str]) -> bool:
-        """Whether one of these sites became shorter."""
-        return any(step < 0 and name in names for (name, _), step in self.steps.items())
 
 
 class _Search:
@@ -202,10 +200,9 @@ class _Search:
     def __init__(self, call: Call, base: Run, targets: Collection[str]):
         self.call, self.base, self.targets = call, base, targets
         self.axes = (*lengths_of(call), *levels_of(call))
-        self.moved: dict[Size, _Growth] = {}  # with each size that could change
+        self.moved: dict[Size, Growth] = {}  # with each size that could change
         self.stuck: list[Size] = []  # that could not
-        self.told: dict[frozenset[tuple[Size, int]], _Growth | None] = {}
-        self.numbered = numbered(name for name, site in base.sites.items() if site.kind != "plate")
+        self.told: dict[frozenset[tuple[Size, int]], Growth | None] = {}  # by each run
         self.used = _lengths(base) | {axis.length for axis in self.axes}
 
     def explain(self) -> None:
@@ -213,7 +210,7 @@ class _Search:
         lone = [size for size in sizes if size.is_lone]
         if len(lone) > 3:  # the columns of a frame: most move nothing
             growth = self.run({size: self.longer(size) for size in lone})
-            if growth and not growth.steps and not growth.loops:
+            if growth == {}:
                 self.moved.update(dict.fromkeys(lone, growth))
         for size in sizes:
             if size not in self.moved:
@@ -250,14 +247,15 @@ class _Search:
             self.stuck.append(Size(tuple(rest)))
 
     def can_change(self, size: Size) -> bool:
-        growth = self.run({size: self.longer(size)}) or self.run({size: self.next_unused(size)})
-        if not growth and size.is_of_levels:
+        growth = self.run({size: self.longer(size)}, {size: self.next_unused(size)})
+        if growth is None and size.is_of_levels:
             growth = self.growth_with_its_rows(size)
-        if growth:
-            self.moved[size] = growth
-        return growth is not None
+        if growth is None:
+            return False
+        self.moved[size] = growth
+        return True
 
-    def growth_with_its_rows(self, levels: Size) -> _Growth | None:
+    def growth_with_its_rows(self, levels: Size) -> Growth | None:
         """New levels need new rows to stand in: what moves, and does not follow those rows, follows the levels."""
         leaf, new = levels.axes[0].leaf, self.longer(levels)
         for rows, known in self.moved.items():
@@ -267,8 +265,7 @@ class _Search:
                     return None
                 # what grows by less than the number of levels is made of their values
                 least = new - levels.length
-                told = {at: step for at, step in growth.steps.items() if step >= least and at not in known.steps}
-                return _Growth(told, set(growth.loops).difference(known.loops))
+                return {at: step for at, step in growth.items() if step >= least and at not in known}
         return None
 
     def two_by_two(self) -> None:
@@ -276,10 +273,9 @@ class _Search:
         for one, other in itertools.combinations(tuple(self.stuck), 2):
             if one not in self.stuck and other not in self.stuck:
                 continue
-            doubled = {size: 2 * size.length for size in (one, other)}
-            a_few_more = {size: size.length + 7 for size in (one, other)}
-            growth = self.run(doubled) or self.run(a_few_more)
-            if growth:
+            n, m = one.length, other.length
+            growth = self.run({one: 2 * n, other: 2 * m}, {one: n + 7, other: m + 7})
+            if growth is not None:
                 self.moved[Size(one.axes + other.axes)] = growth
                 self.stuck = [size for size in self.stuck if size not in (one, other)]
 
@@ -295,7 +291,7 @@ class _Search:
                     self.moved.update(parts)
                     todo += parts
 
-    def parts_that_move_alone(self, size: Size) -> dict[Size, _Growth]:
+    def parts_that_move_alone(self, size: Size) -> dict[Size, Growth]:
         for parts in _partitions(size):
             found = {}
             for part in parts:
@@ -303,37 +299,37 @@ class _Search:
                 if growth is None:
                     break
                 found[part] = growth
-            if len(found) == len(parts):
+            else:
                 return found
         return {}
 
     def would_be_rows(self, size: Size) -> bool:
         """Whether a target and a latent follow it; a target may be a latent itself, and need not be one for sure."""
-        growth = self.moved[size]
-        names = {name for name, _ in growth.steps}.union(*(self.numbered[pattern] for pattern in growth.loops))
-        targets = {_pattern(name) for name in names.intersection(self.targets)}
-        latents = {_pattern(name) for name in names.intersection(self.base.named("latent"))}
+        moved = {_pattern(name) for name, _ in self.moved[size]}
+        targets = moved.intersection(map(_pattern, self.targets))
+        latents = moved.intersection(map(_pattern, self.base.named("latent")))
         return len(size.axes) > 1 and bool(targets and latents) and len(targets | latents) > 1
 
     # ---------------------------------------------------------------------------------------- one changed run
 
-    def run(self, change: Mapping[Size, int]) -> _Growth | None:
-        """What moves under a change; None where the model does not run like that, or becomes another model."""
-        key = frozenset(change.items())
-        if key not in self.told:
-            lengths = [(axis, length) for size, length in change.items() for axis in size.axes]
-            changed = resized(self.call, lengths)
-            if changed is None or len(self.told) == _MOST_RUNS:
-                return None
-            after = try_run(changed)
-            self.told[key] = self.growth(after) if after else None
-        return self.told[key]
+    def run(self, *changes: Change) -> Growth | None:
+        """What moves under the first of these changes that the model runs with, and stays the same model."""
+        for change in changes:
+            key = frozenset(change.items())
+            if key not in self.told:
+                changed = resized(self.call, [(axis, length) for size, length in change.items() for axis in size.axes])
+                if changed is None or len(self.told) == _MOST_RUNS:
+                    continue
+                self.told[key] = self.growth(try_run(changed))
+            growth = self.told[key]
+            if growth is not None:
+                return growth
+        return None
 
-    def growth(self, after: Run) -> _Growth | None:
-        before = self.base
-        if _patterns(after) != _patterns(before) or not before.sites.keys() <= after.sites.keys():
+    def growth(self, after: Run | None) -> Growth | None:
+        before, found = self.base, {}
+        if after is None or _patterns(after) != _patterns(before) or not before.sites.keys() <= after.sites.keys():
             return None
-        steps = {}
         for name, site in before.sites.items():
             new = after.sites[name]
             shape, new_shape = site.shape or (), new.shape or ()
@@ -342,11 +338,11 @@ class _Search:
             if _grew_apart(site, new, before.dist_shapes.get(name), after.dist_shapes.get(name)):
                 return None
             for dim, length in enumerate(shape):
-                if new_shape[dim] != length:
-                    steps[name, dim] = new_shape[dim] - length
-        now = numbered(after.sites.keys() - {*after.named("plate")})
-        loops = [pattern for pattern, names in self.numbered.items() if len(now.get(pattern, ())) != len(names)]
-        return _Growth(steps, loops)
+                found[name, dim] = new_shape[dim] - length
+        more, loops = _loops(after), _loops(before)
+        for pattern, names in loops.items():
+            found[pattern, _LOOP] = len(more.get(pattern, ())) - len(names)
+        return {at: step for at, step in found.items() if step}
 
     # -------------------------------------------------------------------------------------- the new lengths
 
@@ -361,7 +357,7 @@ class _Search:
 
     # ------------------------------------------------------------------------------------------ what was told
 
-    def moved_in(self, call: Call) -> dict[Size, _Growth]:
+    def moved_in(self, call: Call) -> dict[Size, Growth]:
         """What moved with each size, in the order of their axes, and with the lengths that a call has."""
         real = {(axis.leaf, axis.dim, axis.kind): axis for axis in lengths_of(call)}
         found = {}
@@ -372,9 +368,10 @@ class _Search:
 
     def seen_as(self, site: Site) -> str:
         """The name that tells of a site: of those that a loop names, the cut may leave fewer."""
+        if site.name in self.base.sites:
+            return site.name
         for name, seen in self.base.sites.items():
-            is_alike = _pattern(name) == _pattern(site.name) and len(seen.shape or ()) == len(site.shape or ())
-            if is_alike and site.name not in self.base.sites:
+            if _pattern(name) == _pattern(site.name) and len(seen.shape or ()) == len(site.shape or ()):
                 return name
         return site.name
 
