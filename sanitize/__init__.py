@@ -1,5 +1,7 @@
 """Strip posterior samples of all that the model draws or computes anew, before NumPyro predicts with them."""
 
+from typing import TYPE_CHECKING, Any
+
 from .behavior import Behavior, numpyro_behavior
 from .carry import carry_on
 from .containers import posterior_samples
@@ -27,11 +29,26 @@ from .extend import extend
 from .infer import Predictive as Predictive
 from .infer import log_likelihood as log_likelihood
 from .model.trace import Dim, Plate, Site
-from .predictor import Predictor
 from .review import Review
 from .sites import SiteTable, inspect_sites
 from .strip import strip_deterministic
 from .verdicts import Verdict
+
+if TYPE_CHECKING:
+    from .predict import Predictor as Predictor
+else:  # type checkers would take any name for one that this function knows
+
+    def __getattr__(name: str) -> Any:
+        """`Predictor` is loaded when it is first asked for: few calls need what it is made of."""
+        if name == "Predictor":
+            from .predict import Predictor
+
+            return Predictor
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
 
 __version__ = "0.2.0.dev0"
 

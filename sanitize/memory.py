@@ -5,40 +5,79 @@ from __future__ import annotations
 import hashlib
 import pickle
 import threading
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import jax
 import numpy as np
 
-from .model.argument import is_array
+from .model.argument import ValuesAsked, is_array
 from .model.call import Call
+from .model.inspection import Inspection
 
 _MOST = 32  # answers that one memory keeps: shapes that a server sees are few
 
 Answer = TypeVar("Answer")
 
 
+@dataclass(frozen=True)
+class Signature:
+    """A call, and what it has in common with others."""
+
+    unseen: Inspection  # without the values of what others give as arrays of the same shapes
+    call: Call
+    which: tuple[int, ...]  # those arrays
+    key: Hashable
+
+    @property
+    def inspection(self) -> Inspection:
+        """With the values of this call."""
+        return self.unseen.with_call(self.call)
+
+    @property
+    def arrays(self) -> list[Any]:
+        return [self.call.leaves[i] for i in self.which]
+
+
 class Memory(Generic[Answer]):
     """Answers by what they depend on. The one that was used longest ago is forgotten where there are many."""
 
     def __init__(self) -> None:
-        self._answers: dict[Hashable, Answer] = {}
+        self._answers: dict[Hashable, Any] = {}  # None: values are asked for
         self._lock = threading.Lock()
 
     def get(self, key: Hashable) -> Answer | None:
         with self._lock:
-            answer = self._answers.pop(key, None)
-            if answer is not None:
-                self._answers[key] = answer  # at the end, as the one used last
+            if key not in self._answers:
+                return None
+            answer = self._answers[key] = self._answers.pop(key)  # at the end, as the one used last
             return answer
 
-    def keep(self, key: Hashable, answer: Answer) -> Answer:
+    def keep(self, key: Hashable, answer: Any) -> Any:
         with self._lock:
             self._answers[key] = answer
             if len(self._answers) > _MOST:
                 del self._answers[next(iter(self._answers))]
         return answer
+
+    def of(self, key: Hashable, make: Callable[[], Answer]) -> Answer:
+        known = self.get(key)
+        return self.keep(key, make()) if known is None else known
+
+    def by_need(self, signature: Signature, make: Callable[[Inspection], Answer], *more: Hashable) -> Answer:
+        """What is made of an inspection: for all calls of the signature, if it asks for no values; else for these."""
+        key = (signature.key, *more)
+        known = self.get(key)
+        if known is not None:
+            return known
+        if key not in self._answers:
+            try:
+                return self.keep(key, make(signature.unseen))
+            except ValuesAsked:
+                self.keep(key, None)
+        values = (key_of(signature.call, ()), *key)
+        return self.of(values, lambda: make(signature.inspection))
 
     def __len__(self) -> int:
         return len(self._answers)

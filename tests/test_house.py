@@ -55,7 +55,7 @@ def test_a_call_with_arguments_loads_neither_the_wing_nor_what_is_heavy():
 
 
 def test_own_modules_are_imported_at_the_top_of_the_file():
-    """But for the one door: `strip` opens the wing of the bare call when a call needs it."""
+    """But for two doors: `strip` opens the wing of the bare call, and `Predictor` is loaded when it is asked for."""
     inside = [
         (str(path.relative_to(ROOT)), node.module)
         for path in ROOT.rglob("*.py")
@@ -64,4 +64,17 @@ def test_own_modules_are_imported_at_the_top_of_the_file():
         for node in ast.walk(function)
         if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("sanitize"))
     ]
-    assert inside == [("strip.py", "assume")]
+    assert sorted(inside) == [("__init__.py", "predict"), ("strip.py", "assume")]
+
+
+def test_what_is_loaded_on_first_use_is_there_for_everybody():
+    code = """if True:
+        import sys, sanitize
+        assert not [name for name in sys.modules if name.startswith("sanitize.predict")]
+        assert "Predictor" in dir(sanitize)
+        from sanitize import *
+        assert Predictor is sanitize.Predictor
+        assert "sanitize.predict.predictor" in sys.modules
+        assert not hasattr(sanitize, "Predict")
+    """
+    subprocess.run([sys.executable, "-c", code], check=True)

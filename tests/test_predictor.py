@@ -106,7 +106,7 @@ def test_batches_change_nothing(batch_size, lazy):
 
 
 def test_pieces_change_nothing(monkeypatch):
-    from sanitize import compiled
+    from sanitize.predict import compiled
 
     monkeypatch.setattr(compiled, "_PIECE", 3 * 2 * 4 * X.shape[0])  # of three draws, two sites
     samples = draws((10,))
@@ -813,7 +813,7 @@ def test_sharded_draws_are_computed_where_they_are():
         import jax, numpy as np, numpyro, models
         from jax.sharding import Mesh, NamedSharding, PartitionSpec
         from sanitize import Predictor
-        from sanitize.compiled import Compiled
+        from sanitize.predict.compiled import Compiled
         assert len(jax.devices()) == 4
         rng = np.random.default_rng(0)
         samples = {"slope": rng.normal(size=8), "intercept": rng.normal(size=8)}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -12,10 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm.auto import tqdm
 
-from .errors import OptionError
-from .memory import Memory
-from .model.argument import Shape, abstract
-from .model.trace import ONE_RUN_AT_A_TIME
+from ..errors import OptionError
+from ..memory import Memory
+from ..model.argument import Shape, abstract
+from ..model.trace import ONE_RUN_AT_A_TIME
+from .one_draw import no_mean
+
+Arrays = dict[str, Any]
+Means = dict[str, str]  # outputs that are means -> of which distribution
 
 _PIECE = 4 * 2**20  # bytes that one piece puts out, so that it stays in the caches of the processor
 _CHUNK = 64 * 2**20  # bytes of a chunk of a lazy answer, where no batch size was said
@@ -27,39 +31,48 @@ class Draws:
     What is not in memory is sliced only. What is sharded over devices stays there.
     """
 
-    def __init__(self, arrays: Mapping[str, Any], shape: Shape):
+    def __init__(self, arrays: Arrays, shape: Shape):
         self.shape, self.total = shape, int(np.prod(shape))
         # an entry that is not a site carries the number of draws, where no other is left
-        self.arrays = {name: self._flat(x) for name, x in (arrays or {"_draws": np.zeros(shape)}).items()}
-        self.sharded = any(map(_is_sharded, self.arrays.values()))
+        arrays = arrays or {"_draws": np.zeros(shape)}
+        self.arrays = {name: self._flat(x) for name, x in arrays.items()}
+        self.sharded = any(_is_sharded(x) for x in arrays.values())
 
     def _flat(self, x: Any) -> Any:
-        if not isinstance(x, (np.ndarray, jax.Array)):
+        if not _is_in_memory(x):
             return x
         x = x if _is_sharded(x) else np.asarray(x)
         return x.reshape(self.total, *x.shape[len(self.shape) :])
 
-    def slice(self, start: int, stop: int) -> dict[str, Any]:
+    def slice(self, start: int, stop: int) -> Arrays:
         """The draws in between; what is not in memory has still to be read."""
+        if stop - start == self.total and self.sharded:
+            return self.arrays
         return {name: self._slice(x, start, stop) for name, x in self.arrays.items()}
 
     def _slice(self, x: Any, start: int, stop: int) -> Any:
-        if isinstance(x, (np.ndarray, jax.Array)):
-            return x if stop - start == self.total else x[start:stop]
-        if len(self.shape) < 2:
-            return x[start:stop] if self.shape else np.asarray(x)[None]
-        per = self.shape[1]
-        chains = range(start // per, (stop - 1) // per + 1)
-        parts = [x[c, max(start - c * per, 0) : min(stop - c * per, per)] for c in chains]
+        if not self.shape and not _is_in_memory(x):
+            return np.asarray(x)[None]
+        if len(self.shape) < 2 or _is_in_memory(x):
+            return x[start:stop]
+        parts, per_chain = [], self.shape[1]
+        for chain in range(start // per_chain, (stop - 1) // per_chain + 1):
+            first = chain * per_chain
+            parts.append(x[chain, max(start - first, 0) : min(stop - first, per_chain)])
         return parts[0] if len(parts) == 1 else np.concatenate([np.asarray(part) for part in parts])
 
-    def shapes(self, n: int) -> dict[str, Any]:
+    def shapes(self, n: int) -> Arrays:
         """Of ``n`` draws, for the compiler."""
         shapes = {}
         for name, x in self.arrays.items():
-            per_draw = x.shape[1 if isinstance(x, (np.ndarray, jax.Array)) else len(self.shape) :]
-            shapes[name] = jax.ShapeDtypeStruct((n, *per_draw), jax.dtypes.canonicalize_dtype(x.dtype))
+            leading = 1 if _is_in_memory(x) else len(self.shape)
+            dtype = jax.dtypes.canonicalize_dtype(x.dtype)
+            shapes[name] = jax.ShapeDtypeStruct((n, *x.shape[leading:]), dtype)
         return shapes
+
+
+def _is_in_memory(x: Any) -> bool:
+    return isinstance(x, (np.ndarray, jax.Array))
 
 
 def _is_sharded(x: Any) -> bool:
@@ -139,47 +152,52 @@ class Batch:
     function: Any
     piece: int
     size: int
-    outputs: Mapping[str, Any]  # shape and dtype of what one draw gives
-    means: Mapping[str, str] = field(default_factory=dict)  # those that are means -> of which distribution
+    outputs: Arrays  # shape and dtype of what one draw gives
+    means: Means
 
     @classmethod
     def of(
-        cls, one: Callable[..., Any], draws: Draws, inputs: Any, size: int | None, by_chain: bool, means: dict[str, str]
+        cls, one: Callable[..., Arrays], draws: Draws, inputs: Any, size: int | None, by_chain: bool, means: Means
     ) -> Batch:
         """Compile ``one(key, draw, inputs)`` for pieces of these draws; ``size`` as said, if it was."""
-        inputs = jax.tree_util.tree_map(lambda x: jnp.asarray(x) if isinstance(x, float) else abstract(x), inputs)
-
-        def piece(keys: Any, draws: Any, inputs: Any) -> Any:
-            return jax.vmap(one, (0, 0, None))(keys, draws, inputs)
-
-        def shapes(n: int) -> tuple[Any, ...]:
-            keys = jax.random.key_data(jax.random.split(jax.random.PRNGKey(0), n))
-            return abstract(keys), draws.shapes(n), inputs
-
+        inputs = jax.tree_util.tree_map(lambda x: abstract(jnp.asarray(x)), inputs)
+        keys = abstract(jax.random.key_data(jax.random.PRNGKey(0)))
+        draw = {name: jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for name, x in draws.shapes(1).items()}
         with ONE_RUN_AT_A_TIME:
-            outputs = jax.eval_shape(one, *jax.tree_util.tree_map(_without_first, shapes(1)[:2]), inputs)
-        each = max(1, sum(int(np.prod(x.shape)) * x.dtype.itemsize for x in outputs.values()))
+            outputs = jax.eval_shape(one, keys, draw, inputs)
+        each = max(1, sum(x.size * x.dtype.itemsize for x in outputs.values()))
         most = draws.shape[-1] if by_chain and draws.shape else draws.total
-        size = min(most, size or (max(1, _CHUNK // each) if by_chain else most))
+        if size is None:
+            size = max(1, _CHUNK // each) if by_chain else most
+        size = min(most, size)
         pieces = 1 if draws.sharded else -(-size // max(1, _PIECE // each))
         n = -(-size // pieces)
-        return cls(Compiled(piece, shapes(n), draws.sharded), n, size, outputs, means)
+        shapes = jax.ShapeDtypeStruct((n, *keys.shape), keys.dtype), draws.shapes(n), inputs
+        return cls(Compiled(jax.vmap(one, (0, 0, None)), shapes, draws.sharded), n, size, outputs, means)
 
-    def __call__(self, keys: Any, draws: Mapping[str, Any], inputs: Any, take: int) -> dict[str, np.ndarray]:
+    def __call__(self, keys: Any, draws: Arrays, inputs: Any, take: int) -> Arrays:
         """The last ``take`` draws of those passed."""
+        result = self._empty(len(keys))
+        self._fill(result, keys, draws, inputs)
+        return {name: x[len(keys) - take :] for name, x in result.items()}
+
+    def _empty(self, n: int) -> Arrays:
+        return {name: np.empty((n, *x.shape), x.dtype) for name, x in self.outputs.items()}
+
+    def _fill(self, result: Arrays, keys: Any, draws: Arrays, inputs: Any) -> None:
+        """Run piece by piece."""
         n, piece = len(keys), self.piece
         inputs = jax.tree_util.tree_map(jnp.asarray, inputs)
         draws = {name: x if isinstance(x, jax.Array) else np.asarray(x) for name, x in draws.items()}
-        result = {name: np.empty((n, *x.shape), x.dtype) for name, x in self.outputs.items()}
-        for i in range(0, n, piece):
-            rows = slice(max(0, min(i, n - piece)), min(i + piece, n))
-            given = {name: x if piece >= n else x[rows] for name, x in draws.items()}
-            for name, values in self.function(keys[rows], given, inputs).items():
+        for stop in range(piece, n + piece, piece):
+            stop = min(stop, n)
+            rows = slice(stop - piece, stop)
+            some = draws if piece == n else {name: x[rows] for name, x in draws.items()}
+            for name, values in self.function(keys[rows], some, inputs).items():
                 values = np.asarray(values)
                 if name in self.means and not np.isfinite(values).all():
                     raise no_mean(name, self.means[name], "is NaN or infinite")
                 result[name][rows] = values
-        return {name: x[n - take :] for name, x in result.items()}
 
     def _steps(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """From where to where the batches read, and how many draws they give: a short one reads some before it."""
@@ -187,20 +205,16 @@ class Batch:
             end = min(i + self.size, stop)
             yield min(i, end - self.piece), end, end - i
 
-    def now(self, keys: Any, draws: Draws, inputs: Any, progress_bar: bool) -> dict[str, np.ndarray]:
+    def now(self, keys: Any, draws: Draws, inputs: Any, progress_bar: bool) -> Arrays:
         """All draws, of shape ``(*batch shape, ...)``."""
+        result = self._empty(draws.total)
         steps = [*self._steps(0, draws.total)]
-        if len(steps) == 1:
-            result = self(keys, draws.slice(0, draws.total), inputs, draws.total)
-        else:
-            result = {name: np.empty((draws.total, *x.shape), x.dtype) for name, x in self.outputs.items()}
-            for start, stop, take in tqdm(steps, disable=not progress_bar):
-                got = self(keys[start:stop], draws.slice(start, stop), inputs, take)
-                for name, values in got.items():
-                    result[name][stop - take : stop] = values
+        for start, stop, _ in tqdm(steps, disable=len(steps) == 1 or not progress_bar):
+            part = {name: x[start:stop] for name, x in result.items()}
+            self._fill(part, keys[start:stop], draws.slice(start, stop), inputs)
         return {name: x.reshape(*draws.shape, *x.shape[1:]) for name, x in result.items()}
 
-    def later(self, keys: Any, draws: Draws, inputs: Any) -> dict[str, Any]:
+    def later(self, keys: Any, draws: Draws, inputs: Any) -> Arrays:
         """The same as dask arrays, a batch a chunk. No chunk crosses chains."""
         try:
             import dask
@@ -209,26 +223,16 @@ class Batch:
             raise OptionError(f"lazy=True needs dask ({error}): pip install dask.") from error
 
         run, inputs = dask.delayed(self, pure=False), dask.delayed(inputs, pure=False)
-        per = draws.shape[-1] if draws.shape else 1
+        per_chain = draws.shape[-1] if draws.shape else 1
         chains: dict[str, list[Any]] = {name: [] for name in self.outputs}
-        for first in range(0, draws.total, per):
+        for first in range(0, draws.total, per_chain):
             chunks: dict[str, list[Any]] = {name: [] for name in self.outputs}
-            for start, stop, take in self._steps(first, first + per):
+            for start, stop, take in self._steps(first, first + per_chain):
                 got = run(keys[start:stop], draws.slice(start, stop), inputs, take)
                 for name, x in self.outputs.items():
                     chunks[name].append(da.from_delayed(got[name], (take, *x.shape), x.dtype))
             for name, parts in chunks.items():
                 chains[name].append(da.concatenate(parts))
-        leading = {0: lambda parts: parts[0][0], 1: lambda parts: parts[0], 2: da.stack}[len(draws.shape)]
-        return {name: leading(parts) for name, parts in chains.items()}
-
-
-def _without_first(x: Any) -> Any:
-    return jax.ShapeDtypeStruct(x.shape[1:], x.dtype)
-
-
-def no_mean(name: str, distribution: str, what: str) -> OptionError:
-    return OptionError(
-        f"The mean of the distribution of {name!r}, {distribution}, {what}, so that kind='mean' cannot give it. Pass "
-        f"kind='samples' to draw from it, or leave {name!r} out of return_sites."
-    )
+        if len(draws.shape) == 2:
+            return {name: da.stack(parts) for name, parts in chains.items()}
+        return {name: parts[0] if draws.shape else parts[0][0] for name, parts in chains.items()}

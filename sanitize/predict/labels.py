@@ -1,0 +1,198 @@
+"""Names of the dimensions of what is predicted, and their coordinates: from the samples, the model, the arguments."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..containers import per_draw_dims
+from ..errors import OptionError, listing
+from ..fit import Fit
+from ..model import argument
+from ..model.argument import Shape
+from ..model.sizes import Size
+
+Names = tuple[str, ...]
+
+
+class Place(NamedTuple):
+    """A dimension of an output."""
+
+    output: str
+    site: str  # of which the output is the value, or a part of a tree of arrays
+    shape: Shape
+    dim: int
+
+    @property
+    def length(self) -> int:
+        return self.shape[self.dim]
+
+
+class Labels:
+    """What the dimensions of outputs are called, in one call.
+
+    The names are those that were passed; those of the recorded entry; of plates; of a frame's index or a labelled
+    array among the arguments; else ``<site>_dim_0``. Nothing is looked for that no output needs.
+    """
+
+    def __init__(
+        self,
+        fit: Fit,
+        dims: Mapping[str, Sequence[str]],
+        coords: Mapping[str, Any],
+        carried_on: Mapping[Hashable, Any],
+    ):
+        self.fit, self.inspection, self.samples = fit, fit.inspection, fit.samples
+        self.sites = fit.inspection.run.sites
+        self.passed_dims, self.passed_coords = dims, coords
+        self.carried_on = carried_on  # coordinates of fitted values with new ones
+        self.arguments = [argument.of(leaf) for leaf in fit.call.leaves]
+
+    def of(
+        self, outputs: Mapping[str, Any], leading: Mapping[Hashable, int]
+    ) -> tuple[dict[str, Names], dict[str, Any]]:
+        """Names for each output, in the order of the model, and the coordinates along them.
+
+        ``leading`` are the dimensions of the draws, which all outputs have besides.
+        """
+        if unknown := [name for name in self.passed_dims if self.inspection.site(name) is None]:
+            raise OptionError(f"dims names {listing(unknown)}, not a site. The outputs are {listing(outputs)}.")
+        lengths = dict(leading)
+        taken: set[Hashable] = {*outputs, *leading}
+        names: dict[str, Names] = {}
+        coords: dict[str, Any] = {}
+        for output, site in self._in_order(outputs):
+            shape = outputs[output].shape
+            self._refuse_other_rank(site, shape)
+            names[output] = ()
+            for dim in range(len(shape)):
+                place = Place(output, site, shape, dim)
+                name = self._name(place, taken.union(names[output]), lengths)
+                names[output] += (name,)
+                if name not in lengths:
+                    lengths[name] = place.length
+                    coords[name] = self._coordinate(name, place)
+        coords = {name: labels for name, labels in coords.items() if labels is not None}
+        for name, labels in coords.items():
+            if np.shape(labels)[:1] != (lengths[name],):
+                n = lengths[name]
+                raise OptionError(f"coords has {len(labels)} labels for {name!r}, along which there are {n}.")
+        return names, coords
+
+    def _in_order(self, outputs: Collection[str]) -> Iterator[tuple[str, str]]:
+        for site in self.sites:
+            for output in outputs:
+                if output == site or (output.startswith(f"{site}[") and output not in self.sites):
+                    yield output, site
+
+    def _refuse_other_rank(self, site: str, shape: Shape) -> None:
+        dims, rank = self.passed_dims.get(site), self._rank(site, shape)
+        if dims is not None and (isinstance(dims, str) or len(dims) != rank):
+            raise OptionError(f"dims of {site!r} is {dims!r}: one name for each of its {rank} dimensions.")
+
+    # ------------------------------------------------------------------------------------------------ names
+
+    def _name(self, place: Place, taken: Collection[Hashable], lengths: Mapping[Hashable, int]) -> str:
+        likely = [*self._likely(place)]
+        for name in likely:
+            if name not in taken and lengths.get(name, place.length) == place.length:
+                return name
+        raise OptionError(
+            f"dims of {place.site!r} names dimension {place.dim}, of length {place.length}, {likely[0]!r}, which is "
+            f"the name of an output or of a dimension of another length."
+        )
+
+    def _likely(self, place: Place) -> Iterator[str]:
+        """Names for a dimension, the best first."""
+        if place.site in self.passed_dims:
+            yield self.passed_dims[place.site][place.dim]
+            return
+        recorded = self._recorded_dims(place.site)
+        if len(recorded) == self._rank(place.site, place.shape):
+            yield str(recorded[place.dim])
+        if place.site == place.output:
+            if plate := self._own_plates(place.site).get(place.dim):
+                yield plate
+            for size in self._follows(place.site, place.dim):
+                yield from self._names_of(size)
+        yield f"{place.output}_dim_{place.dim}"
+
+    def _rank(self, site: str, shape: Shape) -> int:
+        """Of a value of the site: a score has its leading dimensions only."""
+        known = self.sites[site].shape
+        return len(shape) if known is None else len(known)
+
+    def _recorded_dims(self, site: str) -> Sequence[Hashable]:
+        """Those of the entry, without chains and draws; of a target those of the data."""
+        if site in self.samples.dims:
+            return per_draw_dims(self.samples, site)
+        data = argument.of(self.samples.observed_data.get(site))
+        return [data.dim_name(dim) for dim in range(len(data.shape))] if data.is_labelled else []
+
+    def _own_plates(self, name: str) -> dict[int, str]:
+        site = self.sites[name]
+        if site.kind == "deterministic":  # its value need not have the plates' dimensions
+            return {}
+        shape = site.shape or ()
+        found = {}
+        for plate in site.plates:
+            dim = len(shape) - site.event_dim + plate.dim
+            if dim >= 0 and shape[dim] == plate.size:
+                found[dim] = plate.name
+        return found
+
+    def _names_of(self, size: Size) -> Iterator[str]:
+        """What plates and arguments call what follows a size."""
+        if size in self._plates:
+            yield self._plates[size]
+        for axis in size.axes:
+            name = self.arguments[axis.leaf].dim_name(axis.dim) if axis.is_of_array else None
+            if name is not None:
+                yield str(name)
+
+    @functools.cached_property
+    def _plates(self) -> dict[Size, str]:
+        """The plate along which sites follow a size."""
+        found: dict[Size, str] = {}
+        for name in self.sites:
+            for dim, plate in self._own_plates(name).items():
+                for size in self._follows(name, dim):
+                    found.setdefault(size, plate)
+        return found
+
+    def _follows(self, name: str, dim: int) -> list[Size]:
+        if not self._are_there_names:
+            return []  # sizes need not be looked for
+        followed = self.inspection.sizes.of[name]
+        return [size for size in self.inspection.sizes.sizes if dim < len(followed) and size in followed[dim]]
+
+    @functools.cached_property
+    def _are_there_names(self) -> bool:
+        plates = any(site.plates for site in self.sites.values())
+        return plates or bool(self.samples.labels) or any(known.is_labelled for known in self.arguments)
+
+    # ------------------------------------------------------------------------------------------ coordinates
+
+    def _coordinate(self, name: str, place: Place) -> Any:
+        if name in self.passed_coords:
+            return self.passed_coords[name]
+        if len(self.carried_on.get(name, ())) == place.length:
+            return self.carried_on[name]
+        if place.site != place.output:
+            return None
+        sizes = self._follows(place.site, place.dim)
+        for size in sizes:
+            for axis in size.axes:
+                if axis.is_of_array and axis.length == place.length:
+                    labels = self.arguments[axis.leaf].labels(axis.dim)
+                    if labels is not None:
+                        return labels
+        recorded = self.samples.labels.get(name)
+        if recorded is None or recorded.shape != (place.length,):
+            return None
+        # the rows of a call are other rows, unless something proves that they are not
+        rows = [size for size in sizes if size in self.inspection.rows]
+        return recorded if all(self.fit.same(size) for size in rows) else None

@@ -1,0 +1,115 @@
+"""What one draw of the latents gives: predictions, means, or log likelihoods, as stock NumPyro has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpyro
+from numpyro import handlers
+
+from ..errors import OptionError
+from ..infer import StockPredictive, condition_on_deterministic, stock_log_likelihood
+from ..model.call import Call
+from ..model.dists import name_of
+from ..model.inspection import Inspection
+from ..model.sizes import numbered
+from ..model.trace import is_factor
+
+Model = Callable[..., Any]
+Values = dict[str, Any]
+Of = Callable[[Model, Any, Values, Any, Any], Values]  # model, key, draw, args, kwargs -> what sites give
+
+_MEAN = " (mean)"  # after the name of a site: what it is called until it is handed out
+
+
+def one_draw(model: Model, call: Call, of: Of) -> Callable[[Any, Values, Any], Values]:
+    """A function of the key, the draw and the inputs, to be compiled."""
+
+    def one(key: Any, draw: Values, inputs: tuple[list[Any], Values]) -> Values:
+        leaves, params = inputs
+        given = handlers.substitute(model, data=params) if params else model
+        with handlers.block():  # handlers around the caller are not those of later calls
+            values = of(given, key, dict(draw), *call.filled(leaves))
+        # a site's value may be a tree of arrays: each has a name of its own
+        found, _ = jax.tree_util.tree_flatten_with_path(values)
+        return {path[0].key + jax.tree_util.keystr(path[1:]): jnp.asarray(value) for path, value in found}
+
+    return one
+
+
+def scores(spare: Values) -> Of:
+    """Log likelihoods; ``spare`` are values of latents on which none depends."""
+
+    def of(model: Model, key: Any, draw: Values, args: Any, kwargs: Any) -> Values:
+        model = handlers.substitute(model, spare) if spare else model
+        return stock_log_likelihood(model, draw, *args, batch_ndims=0, **kwargs)
+
+    return of
+
+
+def predictions(
+    inspection: Inspection, given: Collection[str], wanted: Sequence[str] | None, targets: Collection[str], means: Any
+) -> Of:
+    """Predictions. Of the targets the means; ``means`` is filled with the distributions of which they are."""
+    sites = inspection.run.sites
+    fixed = [name for name in given if name in sites and sites[name].kind == "deterministic"]
+    if wanted is None:
+        drawn = drawn_anew(inspection, given)
+        computed = inspection.run.named("deterministic")
+        wanted = [name for name in (*drawn, *computed) if not is_factor(sites[name])]
+    names = [f"{name}{_MEAN}" if name in targets else name for name in wanted]
+
+    def of(model: Model, key: Any, draw: Values, args: Any, kwargs: Any) -> Values:
+        if targets:
+            model = _with_means(model, [name for name in targets if name in wanted], means)
+        predictive = StockPredictive(model, draw, batch_ndims=0, return_sites=names)
+        if fixed:
+            condition_on_deterministic(predictive, fixed)
+        return {name.removesuffix(_MEAN): value for name, value in predictive(key, *args, **kwargs).items()}
+
+    return of
+
+
+def drawn_anew(inspection: Inspection, given: Collection[str]) -> list[str]:
+    """The sites that no draw has a value for."""
+    sites = inspection.run.sites.items()
+    return [name for name, site in sites if site.kind in ("latent", "observed") and name not in given]
+
+
+def outcomes(inspection: Inspection, given: Collection[str], redrawn: Collection[str]) -> list[str]:
+    """Of these the sites of which a mean is what is asked for: what is observed, and no latent that is redrawn."""
+    drawn = drawn_anew(inspection, given)
+    observed = {*inspection.ends, *inspection.observable}
+    # the steps of a series are what its last one is, though the next is drawn from each
+    for names in numbered(drawn).values():
+        if not observed.isdisjoint(names):
+            observed.update(names)
+    return [name for name in drawn if name in observed and name not in redrawn]
+
+
+def _with_means(model: Model, targets: Collection[str], means: dict[str, str]) -> Model:
+    """The model, which records the mean of the distribution of each target beside what it draws."""
+
+    def with_means(*args: Any, **kwargs: Any) -> None:
+        with handlers.trace() as trace:
+            model(*args, **kwargs)
+        for name in targets:
+            fn = trace[name]["fn"]
+            means[name] = name_of(fn)
+            try:
+                mean = jnp.broadcast_to(fn.mean, fn.shape())
+            except (NotImplementedError, AttributeError, TypeError) as error:
+                raise no_mean(name, means[name], "is not known") from error
+            numpyro.deterministic(f"{name}{_MEAN}", mean)
+
+    return with_means
+
+
+def no_mean(name: str, distribution: str, what: str) -> OptionError:
+    return OptionError(
+        f"The mean of the distribution of {name!r}, {distribution}, {what}, so that kind='mean' cannot give it. Pass "
+        f"kind='samples' to draw from it, or leave {name!r} out of return_sites."
+    )

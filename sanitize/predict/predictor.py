@@ -1,0 +1,336 @@
+"""`Predictor`: stock ``Predictive``, compiled once, in batches of draws, labelled, lazy if asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+from numpyro import handlers
+
+from .. import containers
+from ..continuation import carried_on, key_of_extend
+from ..errors import OptionError, SamplesTypeError, listing
+from ..infer import cannot_score, inspect_call, not_given, spare_values
+from ..memory import Memory, Signature, key_of
+from ..model.advice import refuse_other_than_key
+from ..model.call import Call
+from ..model.inspection import Inspection
+from ..model.trace import ONE_RUN_AT_A_TIME
+from ..options import Options, Use
+from ..prepare import Case
+from ..review import Review
+from .compiled import Batch, Draws
+from .labels import Labels
+from .one_draw import one_draw, outcomes, predictions, scores
+from .signature import Taken, as_arrays, may_be_taken, taking
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_SINCE = (0, 15)  # of NumPyro; before, recorded values could not be told from drawn ones, and keys were others
+
+
+class Predictor:
+    """Predict many times, or more than memory holds: compiled once, in batches of draws, an ``xarray.Dataset`` back.
+
+    The numbers are those of NumPyro's ``Predictive`` with the same key and stripped samples, up to rounding, whatever
+    the batches.
+
+    Parameters
+    ----------
+    model : callable
+        The NumPyro model.
+    samples : mapping of arrays, MCMC, xarray.Dataset, arviz.InferenceData or xarray.DataTree
+        Posterior samples, of which any entries may be stripped, see `strip_deterministic`. Chains and draws come back
+        as they were; those of an ``MCMC`` by chain. What dask holds is read batch by batch.
+    return_sites : str or sequence of str, optional
+        Sites to give back; by default what ``Predictive`` gives: what is drawn, and deterministic sites.
+    params : dict, optional
+        Values of ``numpyro.param`` sites, of neural networks for example.
+    kind : str
+        ``"samples"`` draws observed sites; ``"mean"`` gives the mean of their distribution instead, without noise.
+        Deterministic sites come in both.
+    batch_size : int, optional
+        So many draws exist at once: the chunk of a lazy answer, and what is read of samples that dask holds. By
+        default all of them; of a lazy answer what 64 MB hold.
+    lazy : bool
+        Give back dask arrays, which are computed batch by batch when they are asked for (``compute``, ``to_zarr``,
+        ``mean("draw").compute()``). The draws do not depend on the chunks.
+    new_rows, keep, redraw
+        See `strip_deterministic`.
+    extend : str, sequence of str, or True
+        Whose fitted values are carried on to more groups, rows or steps, see `sanitize.extend`, where it is ``sites``.
+        They are drawn and held in memory at once, with a key that is folded from that of the call.
+    levels : mapping, optional
+        The labels of a dimension in the model's order, see `sanitize.extend`.
+    rng_key : jax.Array, optional
+        The key for ``extend`` in ``log_likelihood``, folded likewise: the same key carries the same values on.
+    dims : mapping of str to sequence of str, optional
+        Names of the dimensions of a site, without chains and draws. By default those of the recorded entry, of the
+        plates, of a frame or a labelled array among the arguments, else ``<site>_dim_0``.
+    coords : mapping of str to sequence, optional
+        Labels along dimensions.
+    progress_bar : bool
+        Show one over the batches, where there are several. Off where the environment has ``CI``, as in NumPyro.
+
+    Raises
+    ------
+    OptionError
+        At once: an option that cannot be understood. At the call, before anything is compiled: a key that is none,
+        no such site; and a distribution without a mean, by its name.
+    ShapeMismatchError, MissingLatentError, BatchShapeError, ModelArgumentsError
+        At the call, see `strip_deterministic`.
+
+    Warns
+    -----
+    RedrawnSiteWarning, RowLevelSiteWarning
+        At the call, see `strip_deterministic`.
+
+    Notes
+    -----
+    Compiled once for each signature: shapes and dtypes of arrays and Python's floats, and the values of all other
+    arguments. Arrays of which the model needs the values (``np.unique(group)``), and 64-bit ones that it calculates
+    with in NumPy and that JAX would cast away (time stamps), count among those. What the model reads besides, a global
+    or a field, is read when a signature is seen first, as by ``jax.jit``. ``factor`` sites are left out.
+
+    A lazy answer can be computed by the threads of this process, or by a cluster: what was compiled is pickled by
+    ``jax.export``, so that no worker needs the model (the extra ``dask`` has what it takes).
+
+    Draws that are sharded over devices are computed where they are.
+
+    Examples
+    --------
+    >>> import jax, numpy as np, numpyro, numpyro.distributions as dist
+    >>> from sanitize import Predictor
+    >>> def model(x, y=None):
+    ...     slope = numpyro.sample("slope", dist.Normal())
+    ...     with numpyro.plate("day", len(x)):
+    ...         mu = numpyro.deterministic("mu", slope * x)
+    ...         numpyro.sample("y", dist.Normal(mu, 1.0), obs=y)
+    >>> samples = {"slope": np.zeros((4, 50)), "mu": np.zeros((4, 50, 100))}
+    >>> predict = Predictor(model, samples)
+    >>> dict(predict(jax.random.PRNGKey(0), np.zeros(3)).sizes)
+    {'chain': 4, 'draw': 50, 'day': 3}
+    >>> predict.log_likelihood(np.zeros(3), np.zeros(3))["y"].dims
+    ('chain', 'draw', 'day')
+    >>> expected = Predictor(model, samples, kind="mean", return_sites="y")(jax.random.PRNGKey(0), np.zeros(3))
+    >>> float(expected["y"].std())
+    0.0
+    """
+
+    def __init__(
+        self,
+        model: Callable[..., Any],
+        samples: Any,
+        return_sites: str | Sequence[str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        kind: str = "samples",
+        batch_size: int | None = None,
+        lazy: bool = False,
+        new_rows: bool | None = None,
+        keep: str | Sequence[str] = (),
+        redraw: str | Sequence[str] = (),
+        extend: str | Sequence[str] | bool = (),
+        levels: Mapping[str, Sequence[Any]] | None = None,
+        rng_key: Any = None,
+        dims: Mapping[str, Sequence[str]] | None = None,
+        coords: Mapping[str, Any] | None = None,
+        progress_bar: bool = True,
+    ):
+        _refuse_old_numpyro()
+        if kind not in ("samples", "mean"):
+            raise OptionError(f"kind is {kind!r}: it has to be 'samples' or 'mean'.")
+        if batch_size is not None and (
+            isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1
+        ):
+            raise OptionError(f"batch_size is {batch_size!r}: it has to be a positive whole number, or None.")
+        self.model, self.params = model, dict(params or {})
+        self.return_sites = [return_sites] if isinstance(return_sites, str) else return_sites
+        self.kind, self.batch_size, self.lazy, self.progress_bar = kind, batch_size, lazy, progress_bar
+        self.options = Options.of(new_rows=new_rows, keep=keep, redraw=redraw, extend=extend, levels=levels)
+        self.rng_key = rng_key
+        self.dims, self.coords = dict(dims or {}), dict(coords or {})
+        self._samples = containers.open(samples)
+
+        self._taken, self._inspections = Memory[Taken](), Memory[Inspection]()
+        self._reviews, self._batches, self._plans = Memory[Review](), Memory[Batch](), Memory[_Plan]()
+
+    def __call__(self, rng_key: Any, *args: Any, **kwargs: Any) -> xr.Dataset:
+        """Predict.
+
+        Parameters
+        ----------
+        rng_key : jax.Array
+            As ``jax.random.PRNGKey(0)`` makes it.
+        *args, **kwargs
+            The model's arguments.
+
+        Returns
+        -------
+        xarray.Dataset
+            A variable for each site, of dimensions ``(chain, draw, *dims)``, ``(draw, *dims)`` for draws that are not
+            grouped by chain. Its attributes tell versions, and which entries were kept, stripped and redrawn.
+        """
+        refuse_other_than_key(rng_key, "The first argument of the call", "Predictor(model, samples)(key, ...)")
+        return self._answer(self.kind, jnp.asarray(rng_key), args, kwargs)
+
+    def log_likelihood(self, *args: Any, **kwargs: Any) -> xr.Dataset:
+        """Score the data among the arguments, as NumPyro's ``log_likelihood`` does.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            The model's arguments, the data to score among them.
+
+        Returns
+        -------
+        xarray.Dataset
+            A variable for each observed site, with its batch dimensions: ready for ``az.loo`` as the group
+            ``log_likelihood``.
+
+        Raises
+        ------
+        MissingLatentError
+            If a latent of the model has no entry, or its rows do not fit: nothing is drawn here.
+        """
+        if self.options.extend_all or self.options.extend:
+            refuse_other_than_key(self.rng_key, "With extend=, rng_key", "Predictor(..., extend=..., rng_key=key)")
+        rng_key = jax.random.PRNGKey(0) if self.rng_key is None else self.rng_key
+        return self._answer("log_likelihood", rng_key, args, kwargs)
+
+    # ---------------------------------------------------------------------------------------------- of one call
+
+    def _answer(self, kind: str, rng_key: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> xr.Dataset:
+        model = handlers.substitute(self.model, data=self.params) if self.params else self.model
+        with ONE_RUN_AT_A_TIME:  # threads of a server share what is compiled
+            signature = self._signature(kind, Call.of(model, args, kwargs))
+            plan = self._plan(kind, rng_key, signature)
+        draws = plan.draws
+        keys = jax.random.split(rng_key, draws.total) if draws.total > 1 else rng_key[None]
+        keys = np.asarray(jax.random.key_data(keys))
+        inputs = signature.arrays, self.params
+        if self.lazy:
+            return plan.dataset(plan.batch.later(keys, draws, inputs))
+        return plan.dataset(plan.batch.now(keys, draws, inputs, self.progress_bar and "CI" not in os.environ))
+
+    def _signature(self, kind: str, call: Call) -> Signature:
+        """What this call has in common with others."""
+        masked = kind != "log_likelihood"
+        taken = self._taken.of((kind, key_of(call, may_be_taken(call))), lambda: Taken.of(inspect_call(call, masked)))
+        which = taken.by(call)
+        call = as_arrays(call, which)
+        key = kind, key_of(call, which)
+        return Signature(self._inspections.of(key, lambda: taken.inspection(call, which)), call, which, key)
+
+    def _plan(self, kind: str, rng_key: jax.Array, signature: Signature) -> _Plan:
+        """What this call runs. What is wrong with it is said."""
+        returned = None if self.return_sites is None else tuple(self.return_sites)
+        options = replace(self.options, use=Use(True, kind != "log_likelihood", returned=returned))
+        review = self._reviews.by_need(signature, lambda seen: Case.of(seen, self._samples, options).judged())
+        review.with_indices(signature.inspection).warn()
+        review.refuse()
+
+        def make(inspection: Inspection) -> _Plan:
+            case = Case.of(inspection, self._samples, options)
+            drawn = containers.NOTHING
+            if options.carries_on:
+                drawn = carried_on(case, review, key_of_extend(rng_key))
+            return self._made(kind, signature, case, review, drawn)
+
+        if options.carries_on:  # then the key decides as well
+            return make(signature.inspection)
+        return self._plans.by_need(signature, make, review.kept, review.redrawn)
+
+    def _made(self, kind: str, signature: Signature, case: Case, review: Review, drawn: containers.Drawn) -> _Plan:
+        sites = case.inspection.run.sites
+        self._refuse_no_site(case.inspection)
+        ndims = len(review.batch_shape)
+        arrays, leading = case.samples.by_draw(ndims)
+        batch_shape = np.shape(next(iter(arrays.values())))[: len(leading)]
+        arrays = arrays | {name: x.reshape(*batch_shape, *x.shape[ndims:]) for name, x in drawn.arrays.items()}
+        kept = [name for name in arrays if name in sites and (name in review.kept or name in drawn.arrays)]
+        if trees := [name for name in kept if review.shapes.get(name, ()) is None]:
+            raise SamplesTypeError(f"Entry {listing(trees)} is a tree of arrays: pass it in params=, not as draws.")
+        draws = Draws({name: arrays[name] for name in kept}, batch_shape)
+        batch = self._batches.of(
+            (signature.key, *kept, review.redrawn),
+            lambda: self._compiled(kind, signature, case.inspection, review, draws),
+        )
+        labels = Labels(case.fit, self.dims, self.coords, drawn.coords)
+        names, coords = labels.of(batch.outputs, dict(zip(leading, draws.shape)))
+        dims = {output: (*leading, *names[output]) for output in names}
+        return _Plan(draws, batch, dims, coords, self._samples.of_draws(), _attributes(kind, review))
+
+    def _refuse_no_site(self, inspection: Inspection) -> None:
+        if unknown := [name for name in self.return_sites or () if inspection.site(name) is None]:
+            raise OptionError(
+                f"return_sites names {listing(unknown)}, which is not a site of {inspection.call.description}: its "
+                f"sites are {listing(inspection.run.sites, most=20)}."
+            )
+
+    def _compiled(self, kind: str, signature: Signature, inspection: Inspection, review: Review, draws: Draws) -> Batch:
+        means: dict[str, str] = {}  # what is a mean -> of which distribution
+        missing: list[str] = []
+        if kind == "log_likelihood":
+            missing = not_given(review, inspection)
+            spare = spare_values(inspection, draws.arrays, missing)
+            missing = [name for name in missing if name not in spare]
+            of = scores(spare)
+        else:
+            targets = outcomes(inspection, draws.arrays, review.redrawn) if self.kind == "mean" else []
+            of = predictions(inspection, draws.arrays, self.return_sites, targets, means)
+        one = one_draw(self.model, taking(signature.call, signature.which), of)
+        try:
+            return Batch.of(one, draws, (signature.arrays, self.params), self.batch_size, self.lazy, means)
+        except Exception as error:
+            if missing:
+                raise cannot_score(inspection, missing) from error
+            raise
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What calls with one signature run, and how their answers are labelled."""
+
+    draws: Draws
+    batch: Batch
+    dims: Mapping[str, tuple[Hashable, ...]]
+    coords: Mapping[str, Any]
+    of_draws: Any  # a Dataset of the coordinates of chains and draws
+    attributes: Mapping[str, str]
+
+    def dataset(self, arrays: Mapping[str, Any]) -> xr.Dataset:
+        import xarray as xr
+
+        answer = xr.Dataset() if self.of_draws is None else self.of_draws.copy()
+        answer = answer.assign({name: (dims, arrays[name]) for name, dims in self.dims.items()})
+        answer.attrs = dict(self.attributes)
+        return answer.assign_coords({name: (name, np.asarray(labels)) for name, labels in self.coords.items()})
+
+
+def _attributes(kind: str, review: Review) -> dict[str, str]:
+    """Text alone, which every format of files takes."""
+    attributes = {
+        "inference_library": "numpyro",
+        "inference_library_version": numpyro.__version__,
+        "creation_library": "sanitize",
+        "kind": kind,
+    }
+    for word, names in (("kept", review.kept), ("stripped", review.stripped), ("redrawn", review.redrawn)):
+        attributes[f"sanitize_{word}"] = ", ".join(name for name in review if name in names)
+    return attributes
+
+
+def _refuse_old_numpyro() -> None:
+    version = tuple(int(part) for part in numpyro.__version__.split(".")[:2])
+    if version < _SINCE:
+        raise OptionError(
+            f"Predictor needs NumPyro {'.'.join(map(str, _SINCE))} or later, and here is {numpyro.__version__}: "
+            f"sanitize.Predictive works with all versions."
+        )
