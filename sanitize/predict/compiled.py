@@ -61,13 +61,12 @@ class Draws:
             parts.append(x[chain, max(start - first, 0) : min(stop - first, per_chain)])
         return parts[0] if len(parts) == 1 else np.concatenate([np.asarray(part) for part in parts])
 
-    def shapes(self, n: int) -> Arrays:
-        """Of ``n`` draws, for the compiler."""
+    def one(self) -> Arrays:
+        """Shapes of one draw, for the compiler."""
         shapes = {}
         for name, x in self.arrays.items():
             leading = 1 if _is_in_memory(x) else len(self.shape)
-            dtype = jax.dtypes.canonicalize_dtype(x.dtype)
-            shapes[name] = jax.ShapeDtypeStruct((n, *x.shape[leading:]), dtype)
+            shapes[name] = jax.ShapeDtypeStruct(x.shape[leading:], jax.dtypes.canonicalize_dtype(x.dtype))
         return shapes
 
 
@@ -161,10 +160,9 @@ class Batch:
     ) -> Batch:
         """Compile ``one(key, draw, inputs)`` for pieces of these draws; ``size`` as said, if it was."""
         inputs = jax.tree_util.tree_map(lambda x: abstract(jnp.asarray(x)), inputs)
-        keys = abstract(jax.random.key_data(jax.random.PRNGKey(0)))
-        draw = {name: jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for name, x in draws.shapes(1).items()}
+        given = abstract(jax.random.key_data(jax.random.PRNGKey(0))), draws.one()
         with ONE_RUN_AT_A_TIME:
-            outputs = jax.eval_shape(one, keys, draw, inputs)
+            outputs = jax.eval_shape(one, *given, inputs)
         each = max(1, sum(x.size * x.dtype.itemsize for x in outputs.values()))
         most = draws.shape[-1] if by_chain and draws.shape else draws.total
         if size is None:
@@ -172,8 +170,9 @@ class Batch:
         size = min(most, size)
         pieces = 1 if draws.sharded else -(-size // max(1, _PIECE // each))
         n = -(-size // pieces)
-        shapes = jax.ShapeDtypeStruct((n, *keys.shape), keys.dtype), draws.shapes(n), inputs
-        return cls(Compiled(jax.vmap(one, (0, 0, None)), shapes, draws.sharded), n, size, outputs, means)
+        many = jax.tree_util.tree_map(lambda x: jax.ShapeDtypeStruct((n, *x.shape), x.dtype), given)
+        function = Compiled(jax.vmap(one, (0, 0, None)), (*many, inputs), draws.sharded)
+        return cls(function, n, size, outputs, means)
 
     def __call__(self, keys: Any, draws: Arrays, inputs: Any, take: int) -> Arrays:
         """The last ``take`` draws of those passed."""

@@ -19,6 +19,7 @@ from ..errors import OptionError, SamplesTypeError, listing
 from ..infer import cannot_score, inspect_call, not_given, spare_values
 from ..memory import Memory, Signature, key_of
 from ..model.advice import refuse_other_than_key
+from ..model.argument import ValuesAsked
 from ..model.call import Call
 from ..model.inspection import Inspection
 from ..model.trace import ONE_RUN_AT_A_TIME
@@ -222,30 +223,33 @@ class Predictor:
     def _signature(self, kind: str, call: Call) -> Signature:
         """What this call has in common with others."""
         masked = kind != "log_likelihood"
-        taken = self._taken.of((kind, key_of(call, may_be_taken(call))), lambda: Taken.of(inspect_call(call, masked)))
+        first = kind, key_of(call, may_be_taken(call))
+        taken = self._taken.of(first, lambda: Taken.of(inspect_call(call, masked)))
         which = taken.by(call)
         call = as_arrays(call, which)
         key = kind, key_of(call, which)
-        return Signature(self._inspections.of(key, lambda: taken.inspection(call, which)), call, which, key)
+        unseen = self._inspections.of(key, lambda: taken.inspection(call, which))
+        return Signature(unseen, call, which, key)
 
     def _plan(self, kind: str, rng_key: jax.Array, signature: Signature) -> _Plan:
         """What this call runs. What is wrong with it is said."""
         returned = None if self.return_sites is None else tuple(self.return_sites)
         options = replace(self.options, use=Use(True, kind != "log_likelihood", returned=returned))
         review = self._reviews.by_need(signature, lambda seen: Case.of(seen, self._samples, options).judged())
-        review.with_indices(signature.inspection).warn()
+        try:
+            review.with_indices(signature.unseen).warn()
+        except ValuesAsked:  # those of indices are looked at anew
+            review.with_indices(signature.inspection).warn()
         review.refuse()
 
-        def make(inspection: Inspection) -> _Plan:
-            case = Case.of(inspection, self._samples, options)
-            drawn = containers.NOTHING
-            if options.carries_on:
-                drawn = carried_on(case, review, key_of_extend(rng_key))
-            return self._made(kind, signature, case, review, drawn)
+        def made(inspection: Inspection) -> _Plan:
+            return self._made(kind, signature, Case.of(inspection, self._samples, options), review, containers.NOTHING)
 
-        if options.carries_on:  # then the key decides as well
-            return make(signature.inspection)
-        return self._plans.by_need(signature, make, review.kept, review.redrawn)
+        if not options.carries_on:
+            return self._plans.by_need(signature, made, review.kept, review.redrawn)
+        case = Case.of(signature.inspection, self._samples, options)
+        drawn = carried_on(case, review, key_of_extend(rng_key))  # the key decides as well: nothing is remembered
+        return self._made(kind, signature, case, review, drawn)
 
     def _made(self, kind: str, signature: Signature, case: Case, review: Review, drawn: containers.Drawn) -> _Plan:
         sites = case.inspection.run.sites
@@ -258,10 +262,8 @@ class Predictor:
         if trees := [name for name in kept if review.shapes.get(name, ()) is None]:
             raise SamplesTypeError(f"Entry {listing(trees)} is a tree of arrays: pass it in params=, not as draws.")
         draws = Draws({name: arrays[name] for name in kept}, batch_shape)
-        batch = self._batches.of(
-            (signature.key, *kept, review.redrawn),
-            lambda: self._compiled(kind, signature, case.inspection, review, draws),
-        )
+        compiled_for = (signature.key, *kept, review.redrawn)
+        batch = self._batches.of(compiled_for, lambda: self._compiled(kind, signature, case.inspection, review, draws))
         labels = Labels(case.fit, self.dims, self.coords, drawn.coords)
         names, coords = labels.of(batch.outputs, dict(zip(leading, draws.shape)))
         dims = {output: (*leading, *names[output]) for output in names}
