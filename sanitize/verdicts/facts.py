@@ -26,15 +26,6 @@ _ENDINGS = ("_decentered", "_base")  # NumPyro's reparametrizations name so what
 _ALIKE = 0.75  # from which ratio on two names differ by a slip of the pen
 
 
-class Evidence(Enum):
-    """What tells that rows are others than those of the fit."""
-
-    SAID = "new_rows=True"
-    NUMBER = "there are more or fewer"
-    ANY = "no arguments were passed"
-    DATA = "the data differ"
-
-
 class Obstacle(Enum):
     """Why a latent cannot be carried on, as far as shapes and arguments tell."""
 
@@ -123,7 +114,7 @@ class Entry:
     @cached_property
     def other_rows(self) -> Size | None:
         """Rows of its own that are proven to be others than the fit's."""
-        return next((size for size in self.rows if self.facts.evidence(size)), None)
+        return next(filter(self.facts.are_others, self.rows), None)
 
     @cached_property
     def rows_are_untold(self) -> bool:
@@ -226,17 +217,13 @@ class Facts:
         """Rows of another number than the fit had."""
         return [size for size in self.inspection.rows if size in self.fit.changed]
 
-    def evidence(self, size: Size) -> Evidence | None:
-        """What tells that the rows of this size are others than those of the fit; None: nothing does."""
+    def are_others(self, size: Size) -> bool:
+        """Whether the rows of this size are proven, or said, to be others than those of the fit."""
         if self.new_rows:  # speaks of the rows whose number has changed, else of the only ones
-            return Evidence.SAID if size in (self.changed_rows or self.inspection.rows) else None
+            return size in (self.changed_rows or self.inspection.rows)
         if self.new_rows is False:
-            return None
-        if size in self.fit.changed:
-            return Evidence.NUMBER
-        if self.inspection.assumed:
-            return Evidence.ANY
-        return Evidence.DATA if self.fit.same(size) is False else None
+            return False
+        return size in self.fit.changed or bool(self.inspection.assumed) or self.fit.same(size) is False
 
     @property
     def rows_are_settled(self) -> bool:
@@ -325,7 +312,7 @@ class Facts:
 
     def _is_new(self, name: str) -> bool:
         """Whether a latent without an entry belongs to other rows than the fit's, or only to this call."""
-        if any(self.evidence(size) for size in self.rows_of(name)):
+        if any(map(self.are_others, self.rows_of(name))):
             return True
         if self.inspection.run.sites[name].kind != "latent":
             return False

@@ -15,7 +15,7 @@ from ..model.index import OutOfRange
 from ..model.inspection import Inspection
 from ..model.rows import Statistic
 from ..model.sizes import Size
-from .facts import Entry, Evidence, Facts, Names, Obstacle, is_of_guide, names_of
+from .facts import Entry, Facts, Names, Obstacle, is_of_guide, names_of
 from .table import Cause
 
 Shapes = Mapping[str, Shape]
@@ -50,12 +50,6 @@ _OBSTACLES = {
     Obstacle.FEWER: "the model has fewer values than were fitted; levels= tells which, where the samples label them",
     Obstacle.REVERSED: "the scan runs in reverse",
     Obstacle.NO_STEPS: "inside a scan it goes on along the steps only",
-}
-
-_EVIDENCE: Mapping[Evidence | None, str] = {
-    Evidence.SAID: "new_rows=True",
-    Evidence.ANY: "no arguments were passed and the result has to fit any rows",
-    Evidence.DATA: "the data differ from those of the fit",
 }
 
 _UNTOLD = {
@@ -100,11 +94,16 @@ def _obstacle(entry: Entry) -> str:
 
 
 def _why_redrawn(entry: Entry) -> str:
-    size = entry.other_rows
+    facts, size = entry.facts, entry.other_rows
     if entry.mismatch or size is None:
         return "its rows do not fit"
-    evidence = entry.facts.evidence(size)
-    return entry.facts.fit.changed[size] if evidence is Evidence.NUMBER else _EVIDENCE[evidence]
+    if facts.new_rows:
+        return "new_rows=True"
+    if size in facts.fit.changed:
+        return facts.fit.changed[size]
+    if facts.inspection.assumed:
+        return "no arguments were passed and the result has to fit any rows"
+    return "the data differ from those of the fit"
 
 
 def shape_text(shape: Shape | None) -> str:
@@ -285,8 +284,9 @@ def offer_of_extend(entries: Iterable[Entry]) -> str:
     samples = grown[0].facts.samples
     labelled = [dim for entry in grown for dim in per_draw_dims(samples, entry.name) if dim in samples.labels]
     levels = f", and levels={{{labelled[0]!r}: [...]}} to say which is which" if labelled else ""
-    names = names_of(grown)
-    return f"extend={names!r} (of the drop-ins; sites= of sanitize.extend) to draw the others given them{levels}"
+    return (
+        f"extend={names_of(grown)!r} (of the drop-ins; sites= of sanitize.extend) to draw the others given them{levels}"
+    )
 
 
 def nothing_left(names: Iterable[str], batch_shape: Shape) -> str:
