@@ -164,7 +164,7 @@ class Inspection:
     def _has_one_a_row(self, target: str, size: Size) -> bool:
         """Whether a target is drawn row by row: one event is drawn at once, as a Gaussian process that is observed."""
         dims = [i for i, follows in enumerate(self.sizes.of[target]) if size in follows]
-        batch = len(self.run.sites[target].shape or ()) - self.run.joint.get(target, 0)
+        batch = self.run.sites[target].rank - self.run.joint.get(target, 0)
         return bool(dims) and max(dims) < batch and target not in self.run.scanned
 
     @functools.cached_property
@@ -206,11 +206,14 @@ class Inspection:
     @functools.cached_property
     def rows(self) -> tuple[Size, ...]:
         """The sizes that a target follows."""
-        if self.targets or not (data := with_its_data(self.observations, self.run)):
+        data = None if self.targets else with_its_data(self.observations, self.run)
+        if data is None:
             return self.sizes.rows(self.targets)
         # a model that scores its latents only where there are data: see it with data
         targets = frozenset(data.run.named("observed"))
-        words = {axis for size in find_sizes(data.call, data.run, targets).rows(targets) for axis in size.words}
+        words: set[str] = set()
+        for size in find_sizes(data.call, data.run, targets).rows(targets):
+            words.update(size.words)
         return tuple(size for size in self.sizes.sizes if words.intersection(size.words))
 
     @functools.cached_property
@@ -226,15 +229,16 @@ class Inspection:
     def dims(self, name: str) -> tuple[Dim, ...]:
         """Each dimension of a site, with what it follows in words."""
         site, untold = self.run.sites[name], self.untold(name)
-        shape = site.shape or ()
-        plates = {len(shape) - site.event_dim + plate.dim: plate.name for plate in site.plates}
+        plates = {}
+        for plate in site.plates:
+            plates[site.rank - site.event_dim + plate.dim] = plate.name
         found = []
-        for i, follows in enumerate(self.sizes.of[name]):
-            words: dict[str, None] = {}  # in this order, each once
+        for i, length in enumerate(site.shape or ()):
+            words: list[str] = []
             for size in self.sizes.sizes:
-                if size in follows:
-                    words.update(dict.fromkeys(size.words))
-            found.append(Dim(shape[i], tuple(words), plates.get(i), known=i not in untold))
+                if size in self.sizes.of[name][i]:
+                    words += size.words
+            found.append(Dim(length, tuple(words), plates.get(i), i not in untold))
         return tuple(found)
 
     def loop_of(self, name: str) -> list[str]:

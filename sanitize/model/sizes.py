@@ -132,8 +132,7 @@ def find_sizes(call: Call, base: Run, targets: Collection[str]) -> Sizes:
     of, loops = {}, {}
     for name, site in base.sites.items():
         seen = search.seen_as(site)
-        dims = range(len(site.shape or ()))
-        of[name] = tuple(_moving(moved, seen, dim) for dim in dims)
+        of[name] = tuple(_moving(moved, seen, dim) for dim in range(site.rank))
         naming = _moving(moved, _pattern(name), _LOOP)
         if naming:
             loops[name] = naming
@@ -167,7 +166,8 @@ def cut(call: Call, base: Run) -> tuple[Call, Run]:
     axes = list(lengths_of(call))
     long = set()
     for axis in axes:
-        if axis.length > _LONG and axis.is_of_array and not call.is_traced(call.leaves[axis.leaf]):
+        costs = axis.is_of_array and not call.is_traced(call.leaves[axis.leaf])
+        if costs and axis.length > _LONG:
             long.add(axis.length)
     used = {axis.length for axis in axes} | _lengths(base)
     free = [n for n in range(_CUT, 1, -1) if n not in used]
@@ -241,9 +241,9 @@ class _Search:
             part = Size(tuple(axis for axis in rest if axis.kind in kinds))
             if part.axes and self.can_change(part):
                 rest = [axis for axis in rest if axis.kind not in kinds]
-        # an integer that is by accident as long as something that moved tells nothing
-        is_accident = len(rest) < len(size.axes) and all(axis.kind == "integer" for axis in rest)
-        if rest and not is_accident:
+        if len(rest) < len(size.axes) and all(axis.kind == "integer" for axis in rest):
+            return  # a number that is by accident as long as something that moved tells nothing
+        if rest:
             self.stuck.append(Size(tuple(rest)))
 
     def can_change(self, size: Size) -> bool:
@@ -308,7 +308,8 @@ class _Search:
         moved = {_pattern(name) for name, _ in self.moved[size]}
         targets = moved.intersection(map(_pattern, self.targets))
         latents = moved.intersection(map(_pattern, self.base.named("latent")))
-        return len(size.axes) > 1 and bool(targets and latents) and len(targets | latents) > 1
+        has_both = bool(targets and latents) and len(targets | latents) > 1
+        return has_both and len(size.axes) > 1
 
     # ---------------------------------------------------------------------------------------- one changed run
 
@@ -317,7 +318,8 @@ class _Search:
         for change in changes:
             key = frozenset(change.items())
             if key not in self.told:
-                changed = resized(self.call, [(axis, length) for size, length in change.items() for axis in size.axes])
+                lengths = [(axis, length) for size, length in change.items() for axis in size.axes]
+                changed = resized(self.call, lengths)
                 if changed is None or len(self.told) == _MOST_RUNS:
                     continue
                 self.told[key] = self.growth(try_run(changed))
@@ -328,17 +330,19 @@ class _Search:
 
     def growth(self, after: Run | None) -> Growth | None:
         before, found = self.base, {}
-        if after is None or _patterns(after) != _patterns(before) or not before.sites.keys() <= after.sites.keys():
+        if after is None or _patterns(after) != _patterns(before):
+            return None
+        if not before.sites.keys() <= after.sites.keys():
             return None
         for name, site in before.sites.items():
             new = after.sites[name]
-            shape, new_shape = site.shape or (), new.shape or ()
-            if new.kind != site.kind or len(new_shape) != len(shape):
+            if new.kind != site.kind or new.rank != site.rank:
                 return None
             if _grew_apart(site, new, before.dist_shapes.get(name), after.dist_shapes.get(name)):
                 return None
-            for dim, length in enumerate(shape):
-                found[name, dim] = new_shape[dim] - length
+            for dim, lengths in enumerate(zip(site.shape or (), new.shape or ())):
+                was, now = lengths
+                found[name, dim] = now - was
         more, loops = _loops(after), _loops(before)
         for pattern, names in loops.items():
             found[pattern, _LOOP] = len(more.get(pattern, ())) - len(names)
@@ -350,10 +354,13 @@ class _Search:
         """A multiple of the length that nothing else has: models reshape and pool their rows."""
         if size.length == 0 or size.is_of_levels:  # each level takes a value
             return self.next_unused(size)
-        return next(n for n in itertools.count(2 * size.length, size.length) if n not in self.used)
+        return self.next_unused(size, step=size.length)
 
-    def next_unused(self, size: Size) -> int:
-        return next(n for n in itertools.count(size.length + 2) if n not in self.used)
+    def next_unused(self, size: Size, step: int = 1) -> int:
+        new = size.length + max(step, 2)
+        while new in self.used:
+            new += step
+        return new
 
     # ------------------------------------------------------------------------------------------ what was told
 
@@ -361,7 +368,8 @@ class _Search:
         """What moved with each size, in the order of their axes, and with the lengths that a call has."""
         real = {(axis.leaf, axis.dim, axis.kind): axis for axis in lengths_of(call)}
         found = {}
-        for size in sorted(self.moved, key=lambda size: self.axes.index(size.axes[0])):
+        in_order = sorted(self.moved, key=lambda size: self.axes.index(size.axes[0]))
+        for size in in_order:
             axes = [real.get((axis.leaf, axis.dim, axis.kind), axis) for axis in size.axes]
             found[Size(tuple(axes))] = self.moved[size]
         return found
@@ -371,7 +379,7 @@ class _Search:
         if site.name in self.base.sites:
             return site.name
         for name, seen in self.base.sites.items():
-            if _pattern(name) == _pattern(site.name) and len(seen.shape or ()) == len(site.shape or ()):
+            if _pattern(name) == _pattern(site.name) and seen.rank == site.rank:
                 return name
         return site.name
 
@@ -411,5 +419,5 @@ def _grew_apart(before: Site, after: Site, dist_before: Shape | None, dist_after
 
 
 def _fills_plates(site: Site) -> bool:
-    batch = (site.shape or ())[: len(site.shape or ()) - site.event_dim]
-    return all(len(batch) >= -p.dim and batch[p.dim] == p.size for p in site.plates)
+    batch = (site.shape or ())[: site.rank - site.event_dim]
+    return all(len(batch) >= -plate.dim and batch[plate.dim] == plate.size for plate in site.plates)

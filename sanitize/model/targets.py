@@ -29,7 +29,8 @@ class Observation:
         """Whether a latent is observed in this call, or gone with all that is ``made`` of it."""
         if name not in self.latents:
             return False
-        return name in self.run.sites or all(site in self.latents or site not in self.run.sites for site in made)
+        left = set(made).intersection(self.run.sites).difference(self.latents)
+        return name in self.run.sites or not left
 
 
 def observations(call: Call, base: Run) -> tuple[Observation, ...]:
@@ -77,7 +78,8 @@ def observable_sites(found: Iterable[Observation]) -> dict[str, str]:
 def with_its_data(found: Iterable[Observation], base: Run) -> Observation | None:
     """The call with data given, of a model that has its observed sites only then (``if y is not None: ...``)."""
     for observation in found:
-        if not observation.is_flag and not base.sites.keys() >= set(observation.run.named("observed")):
+        more = set(observation.run.named("observed")).difference(base.sites)
+        if more and not observation.is_flag:
             return observation
     return None
 
@@ -156,7 +158,7 @@ def path_in_words(call: Call, path: Path) -> str:
     names = [parameter.name for parameter in call.parameters or ()]
     if not is_keyword:
         first = names[first] if first < len(names) else f"args[{first}]"
-    return f"{first}{''.join(f'[{step!r}]' for step in steps)}"
+    return str(first) + "".join(f"[{step!r}]" for step in steps)
 
 
 def with_value(tree: Any, path: Path, value: Any) -> Any:

@@ -101,6 +101,11 @@ class Site:
     observable: str | None = None
 
     @property
+    def rank(self) -> int:
+        """How many dimensions one value has."""
+        return len(self.shape or ())
+
+    @property
     def discrete(self) -> bool:
         """Whether its values are integers, so that a fit may have marginalized it."""
         return isinstance(self.dtype, np.dtype) and self.dtype.kind in "iub"
