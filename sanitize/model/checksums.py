@@ -142,7 +142,7 @@ class _Checksums:
             if name not in sources and not hasattr(variable, "val"):
                 ends[variable] = frozenset({name})
         found = flow(jaxpr, inputs, ends, frozenset({CLOSED_OVER}))
-        for name, source in zip(owners, found.outputs):
+        for name, source in zip(owners, found):
             if name in sources:
                 sources[name] |= source
         return sources

@@ -20,7 +20,7 @@ from . import argument
 from .argument import Withheld, has_values, is_integer
 from .call import Call
 from .dists import mask_of
-from .jaxpr import Pick, Value, before_repeating, picks
+from .jaxpr import Pick, Value, before_repeating, of_parameters, picks
 from .replay import Draw, Replayed, attempt, latents_of, replay
 from .trace import Run, try_run
 
@@ -115,7 +115,8 @@ def _inputs(call: Call) -> list[Value]:
     values = []
     for i in call.traced:
         leaf = call.leaves[i]
-        values.append(Value.of_argument(i, leaf if _has_values(leaf) else None))
+        content = leaf if _has_values(leaf) else None
+        values.append(Value("argument", frozenset({i}), known=content is not None, content=content))
     return values
 
 
@@ -213,13 +214,11 @@ def _effect(wrong: _Wrong) -> str:
 
 def _made_with(run: Run, pick: Pick, outputs: Sequence[Value]) -> set[str]:
     """The sites that are drawn with what is picked; failing them, the deterministic ones that are computed from it."""
-    reached = [pick.place in value.sources for value in outputs]
-    first = len(run.owners)
-    drawn = {name for name, is_reached in zip(run.drawn_with, reached[first:]) if is_reached}
+    drawn = {name for name, value in of_parameters(run, outputs) if (pick.equation,) in value.sources}
     if drawn:
         return drawn
-    computed = {name for name, is_reached in zip(run.owners, reached) if is_reached}
-    return {name for name in computed if run.sites[name].kind == "deterministic"}
+    computed = {name for name, value in zip(run.owners, outputs) if (pick.equation,) in value.sources}
+    return computed.intersection(run.named("deterministic"))
 
 
 def _is_guarded(call: Call, wrong: _Wrong, sites: Collection[str]) -> bool:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -21,8 +22,7 @@ from .trace import Run, Site
 
 Labels = frozenset[str]
 NOTHING: Labels = frozenset()
-Place = tuple[int, ...]  # where an equation stands: its number, after those of the calls and loops around it
-T = TypeVar("T")
+Ends = Mapping[Any, Any]  # what variables have at which the search ends
 
 # ------------------------------------------------------------------------------- what JAX calls things, 0.4.13 to 0.12
 
@@ -86,43 +86,40 @@ def _bind(equation: Any, inputs: Sequence[Any]) -> Sequence[Any]:
     return outputs if equation.primitive.multiple_results else [outputs]
 
 
-def _batching_dims(numbers: Any) -> Sequence[int]:
-    return getattr(numbers, "operand_batching_dims", ())  # JAX 0.4.31 and later
-
-
 # ------------------------------------------------------------------------------------------------------- the walk
 
 
-class Walk(Generic[T]):
-    """One way through a jaxpr. A rule says what the outputs of an equation get, given what its operands have."""
+class Walk:
+    """One way through a jaxpr. A rule says what the outputs of an equation have, given what its operands have: a set,
+    unless it says otherwise."""
 
-    nothing: T
+    nothing: Any = NOTHING
 
-    def constant(self, value: Any) -> T:
+    def outputs(self, equation: Any, operands: Sequence[Any], ends: Ends) -> Sequence[Any]:
+        """What the outputs have of an equation that is not looked into."""
+        raise NotImplementedError
+
+    def constant(self, value: Any) -> Any:
         """What an array or a number has that stands in the jaxpr itself."""
-        raise NotImplementedError
+        return self.nothing
 
-    def outputs(self, equation: Any, operands: Sequence[T], ends: Mapping[Any, T], place: Place) -> Sequence[T]:
-        """What the outputs get of an equation that is not looked into."""
-        raise NotImplementedError
-
-    def both(self, one: T, other: T) -> T:
+    def both(self, one: Any, other: Any) -> Any:
         """What a variable has that is one or the other."""
-        raise NotImplementedError
+        return one | other
 
-    def opens(self, equation: Any, operands: Sequence[T], ends: Mapping[Any, T]) -> bool:
+    def opens(self, equation: Any, operands: Sequence[Any], ends: Ends) -> bool:
         """Whether to look into a call or a loop."""
         return _name(equation) in _CALLS
 
-    def into_loop(self, operands: Sequence[T], first: int, many: int) -> list[T]:
+    def into_loop(self, operands: Sequence[Any], first: int, many: int) -> list[Any]:
         """What the body of a loop is given. From the ``first`` operand on, ``many`` are carried from step to step."""
         return list(operands)
 
-    def out_of_loop(self, outputs: Sequence[T], many: int) -> list[T]:
+    def out_of_loop(self, outputs: Sequence[Any], many: int) -> Sequence[Any]:
         """What comes out of a loop; the first ``many`` are carried."""
-        return list(outputs)
+        return outputs
 
-    def follow(self, jaxpr: Any, known: Mapping[Any, T], ends: Mapping[Any, T], place: Place = ()) -> list[T]:
+    def follow(self, jaxpr: Any, known: Mapping[Any, Any], ends: Ends) -> list[Any]:
         """What the outputs of a jaxpr have. ``known`` is what its inputs have.
 
         A variable in ``ends`` (the value of a latent) has what stands there: what it was computed from goes no further.
@@ -132,43 +129,42 @@ class Walk(Generic[T]):
             if variable in ends:
                 has[variable] = ends[variable]
 
-        def of(variable: Any) -> T:
+        def of(variable: Any) -> Any:
             if _is_literal(variable):
                 return self.constant(variable.val)
             return has.get(variable, self.nothing)
 
-        for number, equation in enumerate(jaxpr.eqns):
+        for equation in jaxpr.eqns:
             operands = [of(v) for v in equation.invars]
-            here = (*place, number)
             if not self.opens(equation, operands, ends):
-                outputs = self.outputs(equation, operands, ends, here)
+                outputs = self.outputs(equation, operands, ends)
             elif _name(equation) == "scan":
-                outputs = self._follow_loop(equation, operands, ends, here)
+                outputs = self._follow_loop(equation, operands, ends)
             else:
-                outputs = self._follow_inside(equation, operands, ends, here)
+                outputs = self._follow_inside(equation, operands, ends)
             for variable, output in zip(equation.outvars, outputs):
                 has[variable] = ends.get(variable, output)
         return [of(v) for v in jaxpr.outvars]
 
-    def _follow_inside(self, equation: Any, inputs: Sequence[T], ends: Mapping[Any, T], place: Place) -> list[T]:
+    def _follow_inside(self, equation: Any, inputs: Sequence[Any], ends: Ends) -> list[Any]:
         inner, consts = _inside(equation)
         known = dict(zip(inner.constvars, map(self.constant, consts)))
         known.update(zip(inner.invars, inputs))
-        inner_ends: dict[Any, T] = {}
+        inner_ends: dict[Any, Any] = {}
         for variable, outer in zip(inner.outvars, equation.outvars):
             if outer in ends and not _is_literal(variable):
-                end = ends[outer]
-                inner_ends[variable] = self.both(inner_ends[variable], end) if variable in inner_ends else end
-        return self.follow(inner, known, inner_ends, place)
+                before = inner_ends.get(variable, ends[outer])
+                inner_ends[variable] = self.both(before, ends[outer])
+        return self.follow(inner, known, inner_ends)
 
-    def _follow_loop(self, loop: Any, operands: Sequence[T], ends: Mapping[Any, T], place: Place) -> list[T]:
+    def _follow_loop(self, loop: Any, operands: Sequence[Any], ends: Ends) -> Sequence[Any]:
         """The body stands for all steps: again, until what is carried brings nothing new."""
         first, many = _consts_and_carry(loop)
         inputs = self.into_loop(operands, first, many)
         while True:
-            outputs = self._follow_inside(loop, inputs, ends, place)
+            outputs = self._follow_inside(loop, inputs, ends)
             before = inputs[first : first + many]
-            after = [self.both(*pair) for pair in zip(before, outputs)]
+            after = list(map(self.both, before, outputs))
             if after == before:
                 return self.out_of_loop(outputs, many)
             inputs[first : first + many] = after
@@ -180,33 +176,26 @@ class Walk(Generic[T]):
 KEY, CLOSED_OVER, UNSURE = "the key", "data closed over", "unsure"
 
 
-class _Sources(Walk[Labels]):
+class _Sources(Walk):
     """What each variable is computed from.
 
     A loop is looked into where latents are among its outputs. The outputs of a ``cond`` depend on all latents among
     them, which are what the key was for; where there are none, they are not told apart.
     """
 
-    nothing = NOTHING
-
-    def __init__(self, constants: Labels):
+    def __init__(self, constants: Labels = NOTHING):
         self.constants = constants
         self.drawn_from: dict[Labels, Labels] = {}  # what each end was itself computed from
 
     def constant(self, value: Any) -> Labels:
         return self.constants if np.ndim(value) else NOTHING
 
-    def both(self, one: Labels, other: Labels) -> Labels:
-        return one | other
-
-    def opens(self, equation: Any, operands: Sequence[Labels], ends: Mapping[Any, Labels]) -> bool:
+    def opens(self, equation: Any, operands: Sequence[Labels], ends: Ends) -> bool:
         if _name(equation) == "scan":
-            return any(variable in ends for variable in equation.outvars)
+            return not ends.keys().isdisjoint(equation.outvars)
         return _name(equation) in _CALLS
 
-    def outputs(
-        self, equation: Any, operands: Sequence[Labels], ends: Mapping[Any, Labels], place: Place
-    ) -> Sequence[Labels]:
+    def outputs(self, equation: Any, operands: Sequence[Labels], ends: Ends) -> Sequence[Labels]:
         inputs = NOTHING.union(*operands)
         drawn = [ends[v] for v in equation.outvars if v in ends]
         for labels in drawn:
@@ -219,22 +208,13 @@ class _Sources(Walk[Labels]):
         return [outputs] * len(equation.outvars)
 
 
-class Flow(NamedTuple):
-    """What each output of a jaxpr is computed from, and what each end of the search was itself drawn from."""
-
-    outputs: Sequence[Labels]
-    drawn_from: Mapping[Any, Labels]
-
-
-def flow(jaxpr: Any, given: Mapping[Any, Labels], ends: Mapping[Any, Labels], constants: Labels = NOTHING) -> Flow:
-    """Follow labels of the inputs (``given``) through the equations.
+def flow(jaxpr: Any, given: Mapping[Any, Labels], ends: Ends, constants: Labels = NOTHING) -> list[Labels]:
+    """What each output is computed from: labels of the inputs (``given``), followed through the equations.
 
     The variables in ``ends`` (latents) end the search: what one was itself drawn from does not reach past it, since
     its entry replaces it. ``constants`` is the label of arrays that stand in the jaxpr itself.
     """
-    rule = _Sources(constants)
-    outputs = rule.follow(jaxpr, given, ends)
-    return Flow(outputs, {variable: rule.drawn_from.get(labels, NOTHING) for variable, labels in ends.items()})
+    return _Sources(constants).follow(jaxpr, given, ends)
 
 
 def variables_of(run: Run, kinds: Sequence[str] = ("latent",)) -> dict[Any, Labels]:
@@ -246,6 +226,11 @@ def variables_of(run: Run, kinds: Sequence[str] = ("latent",)) -> dict[Any, Labe
     return found
 
 
+def of_parameters(run: Run, outputs: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    """What the parameters of sites have, each with its site, of what the outputs of a run have."""
+    return zip(run.drawn_with, outputs[len(run.owners) :])
+
+
 def ancestors(run: Run, kinds: Sequence[str] = ("latent",)) -> dict[str, Labels]:
     """Which latents the value of each site is computed from, or (of a latent) drawn from."""
     return _above(run, kinds, run.owners)
@@ -253,7 +238,7 @@ def ancestors(run: Run, kinds: Sequence[str] = ("latent",)) -> dict[str, Labels]
 
 def parents(run: Run, kinds: Sequence[str] = ("latent",)) -> dict[str, Labels]:
     """What each site is computed or drawn from: by its value, or by the parameters of its distribution."""
-    return _above(run, kinds, [*run.owners, *run.drawn_with])
+    return _above(run, kinds, run.owners + run.drawn_with)
 
 
 def _above(run: Run, kinds: Sequence[str], owners: Sequence[str]) -> dict[str, Labels]:
@@ -266,14 +251,11 @@ def _above(run: Run, kinds: Sequence[str], owners: Sequence[str]) -> dict[str, L
             if site.kind in kinds:
                 earlier |= {name}
         return result
-    found = flow(run.jaxpr, {}, variables_of(run, kinds))
-    for number, (variable, name) in enumerate(zip(run.jaxpr.outvars, owners)):
-        above = found.outputs[number]
-        if number < len(run.owners):
-            if _is_literal(variable):
-                continue
-            if run.sites[name].kind in kinds:
-                above = found.drawn_from[variable]
+    rule, ends = _Sources(), variables_of(run, kinds)
+    outputs = rule.follow(run.jaxpr, {}, ends)
+    for number, (name, above) in enumerate(zip(owners, outputs)):
+        if number < len(run.owners) and run.sites[name].kind in kinds:
+            above = rule.drawn_from.get(above, NOTHING)
         result[name] = result.get(name, NOTHING) | (above - {name})
     return result
 
@@ -288,36 +270,29 @@ def drawn_from(run: Run) -> Labels:
 
 GATHERED, ROW_BY_ROW, OTHERWISE = "gathered", "row by row", "otherwise"
 
-Way = frozenset[int | str]  # where a variable has the dimension, or in a word what was made of it
+Way = int | str  # a dimension; or, in a word, what was made of it
 
 
-class _Dimension(Walk[Way]):
+class _Dimension(Walk):
     """Where one dimension goes. A matrix product, a sum, a loop and what is not known here make a word of it."""
 
-    nothing: Way = frozenset()
-
-    def constant(self, value: Any) -> Way:
-        return self.nothing
-
-    def both(self, one: Way, other: Way) -> Way:
-        return one | other
-
-    def outputs(self, equation: Any, operands: Sequence[Way], ends: Mapping[Any, Way], place: Place) -> Sequence[Way]:
-        found: set[int | str] = set()
-        for number, (variable, way) in enumerate(zip(equation.invars, operands)):
-            for dim in way:
-                found.add(dim if isinstance(dim, str) else _dim_after(equation, number, variable.aval.shape, dim))
-        if len([dim for dim in found if isinstance(dim, int)]) > 1:
+    def outputs(self, equation: Any, operands: Sequence[frozenset[Way]], ends: Ends) -> Sequence[frozenset[Way]]:
+        found: set[Way] = set()
+        for operand, ways in enumerate(operands):
+            found.update(_dim_after(equation, operand, way) for way in ways)
+        if len(found - {GATHERED, OTHERWISE}) > 1:
             found.add(OTHERWISE)  # each element with each other, as of a distance matrix
         return [frozenset(found)] * len(equation.outvars)
 
 
-def _dim_after(equation: Any, operand: int, shape: Shape, dim: int) -> int | str:
+def _dim_after(equation: Any, operand: int, dim: Way) -> Way:
     """Where the outputs have a dimension of an operand; a word where they have it no more."""
+    if isinstance(dim, str):
+        return dim
     name, params = _name(equation), equation.params
-    after = equation.outvars[0].aval.shape
+    before, after = equation.invars[operand].aval.shape, equation.outvars[0].aval.shape
     if name in _ELEMENTWISE:
-        return dim if after == shape else OTHERWISE
+        return dim if after == before else OTHERWISE
     if name == "broadcast_in_dim":
         return int(params["broadcast_dimensions"][dim])
     if name == "transpose":
@@ -325,19 +300,19 @@ def _dim_after(equation: Any, operand: int, shape: Shape, dim: int) -> int | str
     if name == "squeeze":
         return _dim_without(params["dimensions"], dim)
     if name == "reshape":
-        return _dim_after_reshape(shape, after, dim)
+        return _dim_after_reshape(before, after, dim)
     if name in ("slice", "dynamic_slice"):
-        return dim if operand == 0 and after[dim] == shape[dim] else OTHERWISE
+        return dim if operand == 0 and after[dim] == before[dim] else OTHERWISE
     if name == "rev":
         return dim if dim not in params["dimensions"] else OTHERWISE
     if name == "concatenate":
         return dim if dim != params["dimension"] else OTHERWISE
     if name == "dot_general":
-        return _dim_after_product(params["dimension_numbers"], operand, shape, after, dim)
+        return _dim_after_product(equation, operand, dim)
     if name.startswith("reduce_") and dim not in params.get("axes", (dim,)):
         return _dim_without(params["axes"], dim)
     if name == "gather":
-        return _dim_after_gather(params, operand, shape, after, dim)
+        return _dim_after_gather(equation, operand, dim)
     return OTHERWISE
 
 
@@ -345,7 +320,7 @@ def _dim_without(gone: Sequence[int], dim: int) -> int:
     return dim - len([d for d in gone if d < dim])
 
 
-def _dim_after_reshape(before: Shape, after: Shape, dim: int) -> int | str:
+def _dim_after_reshape(before: Shape, after: Shape, dim: int) -> Way:
     above = math.prod(before[:dim])
     for i, length in enumerate(after):
         if length == before[dim] and math.prod(after[:i]) == above:
@@ -353,29 +328,29 @@ def _dim_after_reshape(before: Shape, after: Shape, dim: int) -> int | str:
     return OTHERWISE
 
 
-def _dim_after_product(numbers: Any, operand: int, shape: Shape, after: Shape, dim: int) -> int | str:
-    contracted, batch = (pair[operand] for pair in numbers)
+def _dim_after_product(equation: Any, operand: int, dim: int) -> Way:
+    contracted, batch = (pair[operand] for pair in equation.params["dimension_numbers"])
     if dim in contracted:
         return OTHERWISE
     if dim in batch:
         return list(batch).index(dim)
-    free = [d for d in range(len(shape)) if d not in contracted and d not in batch]
-    first = len(batch) if operand == 0 else len(after) - len(free)
-    return first + free.index(dim)
+    free = set(range(equation.invars[operand].aval.ndim)).difference(contracted, batch)
+    first = len(batch) if operand == 0 else equation.outvars[0].aval.ndim - len(free)
+    return first + sorted(free).index(dim)
 
 
-def _dim_after_gather(params: Mapping[str, Any], operand: int, shape: Shape, after: Shape, dim: int) -> int | str:
-    numbers = params["dimension_numbers"]
+def _dim_after_gather(equation: Any, operand: int, dim: int) -> Way:
+    numbers, shape = equation.params["dimension_numbers"], equation.invars[operand].aval.shape
     if operand == 1:  # what is picked for one row stays in this row
-        rows = [d for d in range(len(after)) if d not in numbers.offset_dims]
-        return rows[dim] if dim < len(shape) - 1 else OTHERWISE
+        rows = set(range(equation.outvars[0].aval.ndim)).difference(numbers.offset_dims)
+        return sorted(rows)[dim] if dim < len(shape) - 1 else OTHERWISE
     if dim in numbers.start_index_map:
         return GATHERED
-    gone = {*numbers.collapsed_slice_dims, *_batching_dims(numbers)}
-    kept = [d for d in range(len(shape)) if d not in gone]
-    if dim in kept and params["slice_sizes"][dim] == shape[dim]:
-        return int(sorted(numbers.offset_dims)[kept.index(dim)])
-    return OTHERWISE
+    if equation.params["slice_sizes"][dim] != shape[dim]:
+        return OTHERWISE
+    batching = getattr(numbers, "operand_batching_dims", ())  # JAX 0.4.31 and later
+    kept = set(range(len(shape))).difference(numbers.collapsed_slice_dims, batching)
+    return int(sorted(numbers.offset_dims)[sorted(kept).index(dim)]) if dim in kept else OTHERWISE
 
 
 def uses(run: Run, name: str, dim: int) -> Labels:
@@ -389,16 +364,14 @@ def uses(run: Run, name: str, dim: int) -> Labels:
         return frozenset({OTHERWISE})
     found: set[str] = set()
     parents = drawn_from(run)
-    todo = [(name, dim)]
-    for site, dim in todo:  # which grows
-        values = (v for v, owner in zip(run.jaxpr.outvars, run.owners) if owner == site and not _is_literal(v))
-        ways = _Dimension().follow(run.jaxpr, {}, dict.fromkeys(values, frozenset({dim})))
-        first = len(run.owners)
-        for variable, owner, way in zip(run.jaxpr.outvars[first:], run.drawn_with, ways[first:]):
-            if owner == site:
-                continue
-            for at in way:
-                use = at if isinstance(at, str) else _dim_of_value(run.sites[owner], variable.aval.shape, at)
+    todo: list[tuple[str, Way]] = [(name, dim)]
+    for site, along in todo:  # which grows
+        values = [v for v, names in variables_of(run, (run.sites[site].kind,)).items() if site in names]
+        outputs = _Dimension().follow(run.jaxpr, {}, dict.fromkeys(values, frozenset({along})))
+        parameters = zip(of_parameters(run, run.jaxpr.outvars), of_parameters(run, outputs))
+        for (owner, variable), (_, ways) in parameters:
+            for way in ways if owner != site else ():
+                use = _dim_of_value(run.sites[owner], variable.aval.shape, way)
                 if isinstance(use, str):
                     found.add(use)
                 elif owner not in parents:
@@ -408,8 +381,10 @@ def uses(run: Run, name: str, dim: int) -> Labels:
     return frozenset(found)
 
 
-def _dim_of_value(site: Site, parameter: Shape, dim: int) -> int | str:
+def _dim_of_value(site: Site, parameter: Shape, dim: Way) -> Way:
     """The dimension of a site's value that a dimension of a parameter is for; parameters broadcast from the right."""
+    if isinstance(dim, str):
+        return dim
     shape = site.shape or ()
     for end in (len(shape) - site.event_dim, len(shape)):
         at = end - len(parameter) + dim
@@ -422,12 +397,12 @@ def rows_may_meet(run: Run, axes: Iterable[tuple[int, int]], sites: Iterable[str
     """Whether on the way to what some sites are drawn with, latents given, values along an axis of an argument may
     meet. ``axes`` are pairs of an input of the jaxpr and a dimension."""
     wanted = frozenset(sites)
-    ends: dict[Any, Way] = dict.fromkeys(variables_of(run), frozenset())
+    ends = dict.fromkeys(variables_of(run), NOTHING)
     for number, dim in axes:
-        known: dict[Any, Way] = {run.jaxpr.invars[number]: frozenset({dim})}
-        ways = _Dimension().follow(run.jaxpr, known, ends)
-        for owner, way in zip(run.drawn_with, ways[len(run.owners) :]):
-            if owner in wanted and any(isinstance(dim, str) for dim in way):
+        start = {run.jaxpr.invars[number]: frozenset({dim})}
+        outputs = _Dimension().follow(run.jaxpr, start, ends)
+        for owner, ways in of_parameters(run, outputs):
+            if owner in wanted and not ways.isdisjoint({GATHERED, OTHERWISE}):
                 return True
     return False
 
@@ -445,7 +420,7 @@ class Value:
         The primitive; or ``"argument"``, ``"constant"``, ``"latent"``, ``"unknown"``; in a loop ``"step"`` (what one
         step gets of an array) and ``"stack"`` (the array of what all steps give).
     sources : frozenset
-        The numbers of arguments, the names of latents, and the places of picks that have a part in it.
+        What has a part in it: numbers of arguments, names of latents, and picks, by their equation's identity.
     known : bool
         It is computed from arguments and constants alone.
     steps : bool
@@ -455,19 +430,14 @@ class Value:
     """
 
     made: str
+    sources: frozenset[Any] = NOTHING
     inputs: Sequence[Value] = ()
     equation: Any = None
     output: int = 0
-    sources: frozenset[int | str | Place] = frozenset()
     known: bool = False
     steps: bool = False
     content: Any = None
     _bounds: tuple[float, float] | None = None
-
-    @classmethod
-    def of_argument(cls, number: int, content: Any) -> Value:
-        """An input of the jaxpr; ``content`` is None where only its shape is known."""
-        return cls("argument", sources=frozenset({number}), known=content is not None, content=content)
 
     @property
     def latents(self) -> Labels:
@@ -526,7 +496,9 @@ class Value:
 
 def _lowest_and_highest(array: Any) -> tuple[float, float]:
     array = np.asarray(array)
-    return (float(array.min()), float(array.max())) if array.size else (0.0, 0.0)
+    if not array.size:
+        return 0.0, 0.0
+    return float(array.min()), float(array.max())
 
 
 def _around(values: Sequence[Value]) -> tuple[float, float]:
@@ -536,10 +508,10 @@ def _around(values: Sequence[Value]) -> tuple[float, float]:
 
 # Between the bounds of their operands they have no higher or lower value than at the corners.
 _MONOTONE: Mapping[str, Callable[..., Any]] = {
-    "add": lambda x, y: x + y,
-    "sub": lambda x, y: x - y,
-    "mul": lambda x, y: x * y,
-    "neg": lambda x: -x,
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "neg": operator.neg,
     "max": max,
     "min": min,
     "clamp": lambda low, x, high: min(max(low, x), high),
@@ -559,54 +531,52 @@ class Pick(NamedTuple):
     length: int
     fills: bool  # what does not exist is NaN; else the last is taken
     latents: Labels
-    place: Place
+    equation: int  # its identity
 
 
-class _Picks(Walk[Value]):
+class _Picks(Walk):
     """Values as far as arguments tell them; what is picked on the way is kept. What a loop carries is not known."""
 
     nothing = Value("unknown")
 
     def __init__(self) -> None:
-        self.found: dict[Place, list[Pick]] = {}
+        self.found: list[Pick] = []
 
     def constant(self, value: Any) -> Value:
         return Value("constant", known=True, content=value)
 
     def both(self, one: Value, other: Value) -> Value:
-        return one if other.sources <= one.sources else Value("unknown", sources=one.sources | other.sources)
+        return one if other.sources <= one.sources else Value("unknown", one.sources | other.sources)
 
-    def opens(self, equation: Any, operands: Sequence[Value], ends: Mapping[Any, Value]) -> bool:
+    def opens(self, equation: Any, operands: Sequence[Value], ends: Ends) -> bool:
         if _name(equation) == "scan":
             return not all(value.known for value in operands)
         return _name(equation) in _CALLS and not _is_one_hot(equation)
 
-    def outputs(
-        self, equation: Any, operands: Sequence[Value], ends: Mapping[Any, Value], place: Place
-    ) -> Sequence[Value]:
-        sources = frozenset[int | str | Place]().union(*(value.sources for value in operands))
-        if found := list(_picks_of(equation, operands, place)):
-            self.found[place] = found
-            sources |= {place}
+    def outputs(self, equation: Any, operands: Sequence[Value], ends: Ends) -> Sequence[Value]:
+        sources = frozenset[Any]().union(*(value.sources for value in operands))
+        if found := list(_picks_of(equation, operands)):
+            self.found += found
+            sources |= {(id(equation),)}
         known = _name(equation) not in _RANDOM and all(value.known for value in operands)
         steps = any(value.steps for value in operands)
         made = _name(equation) if known else "unknown"
-        many = range(len(equation.outvars))
-        return [Value(made, operands, equation, i, sources, known, steps) for i in many]
+        return [Value(made, sources, operands, equation, i, known, steps) for i in range(len(equation.outvars))]
 
     def into_loop(self, operands: Sequence[Value], first: int, many: int) -> list[Value]:
-        carried = [Value("unknown", sources=value.sources) for value in operands[first : first + many]]
-        steps = operands[first + many :]
-        if any(value.steps for value in operands):  # a loop in a loop
-            each = [Value("unknown", sources=value.sources) for value in steps]
-        else:
-            each = [Value("step", (v,), sources=v.sources, known=v.known, steps=True) for v in steps]
-        return [*operands[:first], *carried, *each]
+        inputs = list(operands[:first])
+        in_another = any(value.steps for value in operands)
+        for number, value in enumerate(operands[first:]):
+            if number < many or in_another:
+                inputs.append(Value("unknown", value.sources))
+            else:
+                inputs.append(Value("step", value.sources, (value,), known=value.known, steps=True))
+        return inputs
 
-    def out_of_loop(self, outputs: Sequence[Value], many: int) -> list[Value]:
-        carried = [Value("unknown", sources=value.sources) for value in outputs[:many]]
-        stacked = [Value("stack", (v,), sources=v.sources, known=v.known and v.steps) for v in outputs[many:]]
-        return [*carried, *stacked]
+    def out_of_loop(self, outputs: Sequence[Value], many: int) -> Sequence[Value]:
+        carried = [Value("unknown", value.sources) for value in outputs[:many]]
+        stacked = [Value("stack", v.sources, (v,), known=v.known and v.steps) for v in outputs[many:]]
+        return carried + stacked
 
 
 def picks(run: Run, inputs: Sequence[Value]) -> tuple[list[Pick], list[Value]]:
@@ -614,78 +584,57 @@ def picks(run: Run, inputs: Sequence[Value]) -> tuple[list[Pick], list[Value]]:
     jaxpr, rule = run.jaxpr, _Picks()
     known = dict(zip(jaxpr.constvars, map(rule.constant, run.consts)))
     known.update(zip(jaxpr.invars, inputs))
-    ends = {variable: Value("latent", sources=names) for variable, names in variables_of(run).items()}
+    ends = {variable: Value("latent", names) for variable, names in variables_of(run).items()}
     outputs = rule.follow(jaxpr, known, ends)
-    return list(itertools.chain(*rule.found.values())), outputs
+    return rule.found, outputs
 
 
-def _picks_of(equation: Any, operands: Sequence[Value], place: Place) -> Iterator[Pick]:
-    """One for each component of the index that is known. Of constants alone, a scatter or a ``one_hot`` is no index
-    of arguments; a gather is, since what an argument is that is no array stands in the jaxpr as a constant."""
-    name = _name(equation)
+def _picks_of(equation: Any, operands: Sequence[Value]) -> Iterator[Pick]:
+    """One for each component of the index that is known."""
+    name, params = _name(equation), equation.params
     if _is_one_hot(equation):
-        yield from _one_hot(equation, operands[0], place)
-    elif name.startswith("scatter"):
-        latents = NOTHING.union(operands[0].latents, *(value.latents for value in operands[2:]))
-        yield from _scattered(equation, operands[1], latents, place)
-    elif name in ("gather", "dynamic_slice") and operands[0].latents:
-        yield from _gathered(equation, operands, place)
-
-
-def _one_hot(equation: Any, index: Value, place: Place) -> Iterator[Pick]:
-    if index.known:
-        before, after = equation.invars[0].aval.shape, equation.outvars[0].aval.shape
-        classes = math.prod(after) // max(math.prod(before), 1)
-        yield Pick("one_hot", index, False, classes - 1, classes, False, NOTHING, place)
-
-
-def _scattered(equation: Any, index: Value, latents: Labels, place: Place) -> Iterator[Pick]:
-    numbers, shape = equation.params["dimension_numbers"], equation.invars[0].aval.shape
-    dims = numbers.scatter_dims_to_operand_dims
-    written = _written(numbers, shape, equation.invars[2].aval.shape)
-    for dim, component in zip(dims, _components(index, len(dims))):
-        if component.known:
-            raw = _before_wrapping(component, shape[dim])
-            by = component if raw is None else raw
-            last, fills = shape[dim] - written[dim], _fills(equation.params)
-            yield Pick("scatter", by, raw is not None, last, shape[dim], fills, latents, place)
-
-
-def _gathered(equation: Any, operands: Sequence[Value], place: Place) -> Iterator[Pick]:
-    params, shape = equation.params, equation.invars[0].aval.shape
-    if _name(equation) == "dynamic_slice":
-        dims, components, meant = range(len(shape)), operands[1:], False
-    else:
+        if operands[0].known:
+            classes = equation.outvars[0].aval.size // max(equation.invars[0].aval.size, 1)
+            yield Pick("one_hot", operands[0], False, classes - 1, classes, False, NOTHING, id(equation))
+        return
+    if name == "dynamic_slice":
+        dims, components = range(len(operands) - 1), operands[1:]
+    elif name == "gather":
         dims = params["dimension_numbers"].start_index_map
-        components, meant = _components(operands[1], len(dims)), _is_meant(params)
-    for dim, component in zip(dims, components):
-        raw = _before_wrapping(component, shape[dim])
-        if not component.known or (meant and raw is None):
-            continue
-        by = component if raw is None else raw
-        last = math.inf if meant else shape[dim] - params["slice_sizes"][dim]
-        yield Pick("gather", by, raw is not None, last, shape[dim], _fills(params), operands[0].latents, place)
+        components = _components(operands[1], len(dims))
+    elif name.startswith("scatter"):
+        dims = params["dimension_numbers"].scatter_dims_to_operand_dims
+        components = _components(operands[1], len(dims))
+    else:
+        return
+    kind = "scatter" if name.startswith("scatter") else "gather"
+    latents = NOTHING.union(*(value.latents for value in (*operands[:1], *operands[2:])))
+    if kind == "gather" and not latents:
+        return
+    shape, is_meant = equation.invars[0].aval.shape, _is_meant(equation)
+    for dim, index in zip(dims, components):
+        raw = _before_wrapping(index, shape[dim])
+        if index.known and not (is_meant and raw is index):
+            taken = params["slice_sizes"][dim] if kind == "gather" else 1
+            last = math.inf if is_meant else shape[dim] - taken
+            yield Pick(kind, raw, raw is not index, last, shape[dim], _fills(params), latents, id(equation))
 
 
 def _fills(params: Mapping[str, Any]) -> bool:
     return "FILL" in str(params.get("mode"))
 
 
-def _is_meant(params: Mapping[str, Any]) -> bool:
+def _is_meant(equation: Any) -> bool:
     """Whether the model itself says what it wants for an index that does not exist."""
+    params = equation.params
     if _fills(params):
         fill = params.get("fill_value")
         return fill is not None and not np.isnan(fill)
-    numbers = params["dimension_numbers"]
+    if "CLIP" not in str(params.get("mode")):
+        return False
     # under `vmap` a slice at one index becomes a gather that clips; else the user has asked for it
-    return "CLIP" in str(params.get("mode")) and {*numbers.start_index_map} <= {*numbers.collapsed_slice_dims}
-
-
-def _written(numbers: Any, shape: Shape, updates: Shape) -> list[int]:
-    """How long a piece a scatter writes along each dimension."""
-    gone = {*numbers.inserted_window_dims, *_batching_dims(numbers)}
-    lengths = iter([updates[d] for d in numbers.update_window_dims])
-    return [1 if d in gone else next(lengths) for d in range(len(shape))]
+    numbers = params["dimension_numbers"]
+    return _name(equation) != "gather" or {*numbers.start_index_map} <= {*numbers.collapsed_slice_dims}
 
 
 def _components(index: Value, many: int) -> Sequence[Value]:
@@ -700,16 +649,16 @@ def _components(index: Value, many: int) -> Sequence[Value]:
     return [Value("unknown")] * many
 
 
-def _before_wrapping(index: Value, length: int) -> Value | None:
+def _before_wrapping(index: Value, length: int) -> Value:
     """The index that JAX wraps by ``select_n(index < 0, index, index + length)``."""
-    while index.made in _VIEWS or index.made == "convert_element_type":
-        index = index.inputs[0]
-    if index.made != "select_n" or len(index.inputs) != 3:
-        return None
-    _, raw, more = index.inputs
-    if more.made == "add" and more.inputs[0] is raw and np.all(more.inputs[1].content == length):
-        return raw
-    return None
+    wrapped = index
+    while wrapped.made in _VIEWS or wrapped.made == "convert_element_type":
+        wrapped = wrapped.inputs[0]
+    if wrapped.made == "select_n" and len(wrapped.inputs) == 3:
+        _, raw, more = wrapped.inputs
+        if more.made == "add" and more.inputs[0] is raw and np.all(more.inputs[1].content == length):
+            return raw
+    return index
 
 
 def before_repeating(index: Value) -> Value:
@@ -722,22 +671,11 @@ def before_repeating(index: Value) -> Value:
 # ------------------------------------------------------------------------------------------- equations, and their text
 
 
-def needed(jaxpr: Any, wanted: Iterable[Any]) -> tuple[list[Any], set[Any]]:
-    """The equations that some variables take, in their order, and all variables that have a part in them."""
-    variables = {v for v in wanted if not _is_literal(v)}
-    equations = []
-    for equation in reversed(jaxpr.eqns):
-        if variables.intersection(equation.outvars):
-            equations.append(equation)
-            variables.update(v for v in equation.invars if not _is_literal(v))
-    return equations[::-1], variables
-
-
 def reaching(call: Call, run: Run) -> set[str]:
     """The arguments that have a part in a site, its value or its distribution, or whose values the model has."""
-    variables = needed(run.jaxpr, run.jaxpr.outvars)[1]
-    unused = {i for i, variable in zip(call.traced, run.jaxpr.invars) if variable not in variables}
-    return {name for i, name in enumerate(call.names) if i not in unused}
+    names = dict(enumerate(call.names))
+    inputs = {variable: frozenset({names.pop(i)}) for i, variable in zip(call.traced, run.jaxpr.invars)}
+    return set(names.values()).union(*flow(run.jaxpr, inputs, {}))
 
 
 def reversed_series(run: Run) -> Labels:
@@ -756,8 +694,14 @@ def computation(jaxpr: Any, wanted: Sequence[Any]) -> Hashable:
     def number(v: Any) -> Hashable:
         return f"{v.val!r}" if _is_literal(v) else numbers.setdefault(v, len(numbers))
 
+    needed = {v for v in wanted if not _is_literal(v)}
+    equations = []
+    for equation in reversed(jaxpr.eqns):
+        if not needed.isdisjoint(equation.outvars):
+            equations.append(equation)
+            needed.update(v for v in equation.invars if not _is_literal(v))
     steps: list[Hashable] = []
-    for equation in needed(jaxpr, wanted)[0]:
+    for equation in reversed(equations):
         variables = map(number, [*equation.invars, *equation.outvars])
         steps.append((_name(equation), str(equation.params), *variables))
     return (*steps, *map(number, wanted))
