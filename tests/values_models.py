@@ -189,9 +189,17 @@ INDEX_SPEAKS = [
     Case("the last group by accident", by_group(lambda a, i: a[i]), (-1,), ("args[0]", (-1,), 1)),
     Case("take gives NaN", by_group(jnp.take), (BAD,), ("args[0]", (7,), 2)),
     Case("vmap", by_group(lambda a, g: jax.vmap(lambda i: a[i])(g)), (UNKNOWN,), ("args[0]", (-1,), 1)),
+    Case("a reference level before the effects", by_group(lambda a, g: jnp.append(0.0, a)[g]), (BAD - 1,),
+         ("args[0]", (-1, 6), 4)),
     Case("guarded from below alone", by_group(lambda a, g: jnp.where(g >= 0, a[jnp.maximum(g, 0)], 0.0)), (BAD,),
          ("args[0]", (7,), 2)),
 ]  # fmt: skip
+
+
+def guests(home, away, y=None):
+    """Sport: no guest is -1; the last team, which JAX takes for it, plays at home in other rows."""
+    strength = normal("strength", 5)
+    sample("y", dist.Normal(strength[home] - jnp.where(away >= 0, strength[away], 0.0), 1.0), obs=y)
 
 
 def masked(group, y=None):
@@ -272,6 +280,7 @@ INDEX_SILENT = [
     Case("take that clips", by_group(lambda a, g: jnp.take(a, g, mode="clip")), (BAD,)),
     Case("wrapped on purpose", by_group(lambda a, g: a[g % 5]), (BAD,)),
     Case("filled on purpose", by_group(lambda a, g: a.at[g].get(mode="fill", fill_value=0.0)), (BAD,)),
+    Case("no guest", guests, (ints(4, 0, 1, 2), ints(0, -1, 4, 3))),
     Case("masked by a handler", masked, (UNKNOWN,)),
     Case("masked distribution", masked_distribution, (UNKNOWN,)),
     Case("padded sequences", padded_sequences, (UNKNOWN.reshape(2, 4),)),
