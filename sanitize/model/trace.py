@@ -232,7 +232,7 @@ def _handlers_as_they_were(model: Model) -> Iterator[None]:
 def _value_where_none_can_be_drawn(message: dict[str, Any]) -> Any:
     """A value of the right shape for distributions without a sampler (``ImproperUniform``)."""
     is_given = message["value"] is not None or message.get("is_observed")
-    message[_IS_GIVEN] = is_given or isinstance(message.get("fn"), Delta)
+    message[_IS_GIVEN] = is_given or isinstance(dists.unmasked(message.get("fn")), Delta)
     if message["type"] != "sample" or is_given or dists.has_sampler(message["fn"]):
         return None
     return init_to_uniform(message)

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpyro import handlers
+from numpyro.contrib.control_flow import scan
 from numpyro.primitives import _PYRO_STACK
 
 from sanitize import Dim, ModelArgumentsError, Plate, Site, inspect_sites
@@ -500,6 +501,26 @@ def test_one_run(monkeypatch):
     monkeypatch.setattr(trace, "run_in_mode", lambda *a, **k: runs.append(1) or original(*a, **k))
     inspect_sites(models.regression, X)
     assert len(runs) == 1
+
+
+def test_what_handlers_give_is_told_by_that_run():
+    """The values that handlers of the model's own give, and those of a `Delta`; not what a `scan` hands on."""
+
+    def step(level, _):
+        level = numpyro.sample("level", dist.Normal(level, 1.0))
+        return level, level
+
+    def model():
+        start = numpyro.sample("start", dist.Normal())
+        weight = numpyro.param("weight", jnp.ones(2))
+        numpyro.param("bias", jnp.zeros(2))
+        numpyro.sample("fixed", dist.Delta(weight.sum()))
+        scan(step, start, jnp.arange(3))
+        numpyro.sample("y", dist.Normal(start, 1.0), obs=0.0)
+
+    fixed = handlers.substitute(model, data={"start": jnp.ones(()), "weight": jnp.ones(2)})
+    assert inspect_sites(fixed).inspection.given == {"start", "weight", "fixed"}
+    assert inspect_sites(model).inspection.given == {"fixed"}
 
 
 # ------------------------------------------------------------------------------ models that people also write
