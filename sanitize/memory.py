@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import threading
-from collections.abc import Callable, Collection, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -44,21 +44,21 @@ class Memory(Generic[Answer]):
     """Answers by what they depend on. The one that was used longest ago is forgotten where there are many."""
 
     def __init__(self) -> None:
-        self._answers: dict[Hashable, Any] = {}  # None: values are asked for
+        self.answers: dict[Hashable, Any] = {}  # None: values are asked for
         self._lock = threading.Lock()
 
     def get(self, key: Hashable) -> Answer | None:
         with self._lock:
-            if key not in self._answers:
+            if key not in self.answers:
                 return None
-            answer = self._answers[key] = self._answers.pop(key)  # at the end, as the one used last
+            answer = self.answers[key] = self.answers.pop(key)  # at the end, as the one used last
             return answer
 
     def keep(self, key: Hashable, answer: Any) -> Any:
         with self._lock:
-            self._answers[key] = answer
-            if len(self._answers) > _MOST:
-                del self._answers[next(iter(self._answers))]
+            self.answers[key] = answer
+            if len(self.answers) > _MOST:
+                del self.answers[next(iter(self.answers))]
         return answer
 
     def of(self, key: Hashable, make: Callable[[], Answer]) -> Answer:
@@ -71,19 +71,13 @@ class Memory(Generic[Answer]):
         known = self.get(key)
         if known is not None:
             return known
-        if key not in self._answers:
+        if key not in self.answers:
             try:
                 return self.keep(key, make(signature.unseen))
             except ValuesAsked:
                 self.keep(key, None)
         values = (key_of(signature.call, ()), *key)
         return self.of(values, lambda: make(signature.inspection))
-
-    def __len__(self) -> int:
-        return len(self._answers)
-
-    def __iter__(self) -> Iterator[Answer]:
-        return iter([*self._answers.values()])
 
     def __reduce__(self) -> Any:
         return Memory, ()  # answers are worked out anew: they need not survive pickling
@@ -94,15 +88,15 @@ def key_of(call: Call, by_shape: Collection[int]) -> Hashable:
 
     An answer that was given without the values of some arguments, see `Withheld`, has those in ``by_shape``.
     """
-    leaves = tuple(shape_key(leaf) if i in by_shape else value_key(leaf) for i, leaf in enumerate(call.leaves))
-    return call.treedef, leaves, jax.config.jax_enable_x64  # type: ignore[attr-defined]
-
-
-def shape_key(leaf: Any) -> Hashable:
-    """Shape and dtype of an array, the type of a number."""
-    if is_array(leaf):
-        return tuple(leaf.shape), str(leaf.dtype)
-    return str(type(leaf))
+    keys: list[Hashable] = []
+    for i, leaf in enumerate(call.leaves):
+        if i not in by_shape:
+            keys.append(value_key(leaf))
+        elif is_array(leaf):
+            keys.append((tuple(leaf.shape), str(leaf.dtype)))
+        else:
+            keys.append(str(type(leaf)))
+    return call.treedef, *keys, jax.config.jax_enable_x64  # type: ignore[attr-defined]
 
 
 def value_key(leaf: Any) -> Hashable:

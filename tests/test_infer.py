@@ -320,7 +320,7 @@ def test_what_is_remembered_is_bounded():
     predictive = sanitize.Predictive(models.line, {"slope": np.zeros(2), "intercept": np.zeros(2)})
     for rows in range(1, 50):
         predictive._clean(KEY, (np.zeros(rows),), {})
-    assert len(predictive._reviews) <= 32
+    assert len(predictive._reviews.answers) <= 32
 
 
 def test_a_remembered_review_still_warns():

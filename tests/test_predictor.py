@@ -112,7 +112,7 @@ def test_pieces_change_nothing(monkeypatch):
     samples = draws((10,))
     predict = Predictor(models.regression, samples)
     assert_equal(predict(KEY, X), stock.Predictive(models.regression, latents(samples))(KEY, X))
-    assert [batch.piece for batch in predict._batches] == [3]
+    assert [batch.piece for batch in predict._batches.answers.values()] == [3]
 
 
 @pytest.mark.slow
@@ -282,9 +282,9 @@ def test_one_compilation_in_many_calls(compilations):
     for i in range(100):
         predict(jax.random.PRNGKey(i), X + i)
     assert len(compilations) == 0
-    assert len(predict._batches) == 1
+    assert len(predict._batches.answers) == 1
     predict(KEY, X[:3])
-    assert len(predict._batches) == 2
+    assert len(predict._batches.answers) == 2
 
 
 def counted_model():
@@ -313,7 +313,7 @@ def test_python_floats_are_taken(compilations):
         del runs[:]
         assert_equal(predict(KEY, Y, scale), truth)
         assert runs == []
-    assert len(predict._batches) == 1
+    assert len(predict._batches.answers) == 1
 
 
 @pytest.mark.filterwarnings("ignore::sanitize.DataStatisticWarning")  # time counts from the first row
@@ -339,14 +339,14 @@ def test_ordinary_doubles_are_taken():
     for i in range(4):
         x = np.random.default_rng(i).normal(size=(4,))
         assert_equal(predict(KEY, x), stock.Predictive(model, SLOPES)(KEY, x))
-    assert len(predict._batches) == 1
+    assert len(predict._batches.answers) == 1
     direct = Predictor(models.line, {"slope": np.ones(3), "intercept": np.ones(3)})
     for value in (0.1, 1.7e9, 22.7):  # one row alone has no spread, but the model does not calculate with it
         assert_equal(
             direct(KEY, np.array([value])),
             stock.Predictive(models.line, {"slope": np.ones(3), "intercept": np.ones(3)})(KEY, np.array([value])),
         )
-    assert len(direct._batches) == 1
+    assert len(direct._batches.answers) == 1
 
 
 @pytest.mark.slow
@@ -358,7 +358,7 @@ def test_values_that_the_model_needs_are_part_of_the_signature():
         for x in (Y, 2 * Y):
             truth = stock.Predictive(models.concrete_groups, samples)(KEY, x, group)
             assert_equal(predict(KEY, x, group), truth)
-    assert len(predict._batches) == 2  # x is taken, the groups are not
+    assert len(predict._batches.answers) == 2  # x is taken, the groups are not
 
 
 @pytest.mark.slow
@@ -396,7 +396,7 @@ def test_threads_share_what_is_compiled():
     for thread in threads:
         thread.join()
     assert len(answers) == 4
-    assert len(predict._batches) == 1
+    assert len(predict._batches.answers) == 1
     for answer in answers:
         xr.testing.assert_identical(answer, answers[0])
 
@@ -409,7 +409,7 @@ def test_old_signatures_are_forgotten(monkeypatch):
     predict = Predictor(models.line, {"slope": np.ones(3), "intercept": np.ones(3)})
     for n in (1, 2, 3, 4):
         predict(KEY, np.ones(n, np.float32))
-    assert len(predict._batches) == len(predict._plans) == 2
+    assert len(predict._batches.answers) == len(predict._plans.answers) == 2
 
 
 @pytest.mark.slow
@@ -763,7 +763,7 @@ def test_what_was_compiled_pickles_without_the_model():
     assert export
     predict = Predictor(models.regression, draws())
     answer = predict(KEY, X)
-    (plan,) = predict._plans
+    (plan,) = predict._plans.answers.values()
     batch = pickle.loads(pickle.dumps(plan.batch))
     keys = np.asarray(jax.random.key_data(jax.random.split(KEY, 6)))
     again = batch(keys, plan.draws.slice(0, 6), ([X], {}), 6)
@@ -781,7 +781,7 @@ def test_without_what_pickling_needs_threads_go_on(monkeypatch):
     answer.compute(scheduler="threads")
     predict = Predictor(models.regression, draws())
     predict(KEY, X)
-    (batch,) = predict._batches.values()
+    (batch,) = predict._batches.answers.values()
     with pytest.raises(OptionError, match=r"pip install flatbuffers.*scheduler='threads'"):
         pickle.dumps(batch)
 
@@ -870,7 +870,7 @@ def test_a_key_that_is_none(key, compilations):
     predict = Predictor(models.regression, draws())
     with pytest.raises(OptionError, match=r"has to be one random key.*key = jax.random.PRNGKey\(0\)"):
         predict(key, X)
-    assert len(predict._batches) == 0
+    assert len(predict._batches.answers) == 0
 
 
 def test_no_such_site_and_other_draws(compilations):
@@ -880,7 +880,7 @@ def test_no_such_site_and_other_draws(compilations):
     predict = Predictor(models.regression, {**latents(draws()), "alpha": np.zeros(5)})
     with pytest.raises(BatchShapeError, match="disagree"):
         predict(KEY, X)
-    assert len(predict._batches) == 0
+    assert len(predict._batches.answers) == 0
 
 
 @pytest.mark.slow

@@ -178,7 +178,7 @@ class Batch:
         """The last ``take`` draws of those passed."""
         result = self._empty(len(keys))
         self._fill(result, keys, draws, inputs)
-        return {name: x[len(keys) - take :] for name, x in result.items()}
+        return {name: x[-take:] for name, x in result.items()}
 
     def _empty(self, n: int) -> Arrays:
         return {name: np.empty((n, *x.shape), x.dtype) for name, x in self.outputs.items()}
@@ -223,15 +223,17 @@ class Batch:
 
         run, inputs = dask.delayed(self, pure=False), dask.delayed(inputs, pure=False)
         per_chain = draws.shape[-1] if draws.shape else 1
-        chains: dict[str, list[Any]] = {name: [] for name in self.outputs}
+        batches = []
         for first in range(0, draws.total, per_chain):
-            chunks: dict[str, list[Any]] = {name: [] for name in self.outputs}
             for start, stop, take in self._steps(first, first + per_chain):
-                got = run(keys[start:stop], draws.slice(start, stop), inputs, take)
-                for name, x in self.outputs.items():
-                    chunks[name].append(da.from_delayed(got[name], (take, *x.shape), x.dtype))
-            for name, parts in chunks.items():
-                chains[name].append(da.concatenate(parts))
-        if len(draws.shape) == 2:
-            return {name: da.stack(parts) for name, parts in chains.items()}
-        return {name: parts[0] if draws.shape else parts[0][0] for name, parts in chains.items()}
+                batches.append((take, run(keys[start:stop], draws.slice(start, stop), inputs, take)))
+        per_output = {}
+        for name, x in self.outputs.items():
+            chunks = [da.from_delayed(batch[name], (take, *x.shape), x.dtype) for take, batch in batches]
+            each = len(chunks) * per_chain // draws.total  # of one chain
+            chains = [da.concatenate(chunks[i : i + each]) for i in range(0, len(chunks), each)]
+            if len(draws.shape) == 2:
+                per_output[name] = da.stack(chains)
+            else:
+                per_output[name] = chains[0] if draws.shape else chains[0][0]
+        return per_output

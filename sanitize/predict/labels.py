@@ -74,8 +74,9 @@ class Labels:
                 names[output] += (name,)
                 if name not in lengths:
                     lengths[name] = place.length
-                    coords[name] = self._coordinate(name, place)
-        coords = {name: labels for name, labels in coords.items() if labels is not None}
+                    labels = self._coordinate(name, place)
+                    if labels is not None:
+                        coords[name] = labels
         for name, labels in coords.items():
             if np.shape(labels)[:1] != (lengths[name],):
                 n = lengths[name]
@@ -166,8 +167,8 @@ class Labels:
     def _follows(self, name: str, dim: int) -> list[Size]:
         if not self._are_there_names:
             return []  # sizes need not be looked for
-        followed = self.inspection.sizes.of[name]
-        return [size for size in self.inspection.sizes.sizes if dim < len(followed) and size in followed[dim]]
+        followed = self.inspection.sizes.of[name][dim : dim + 1]
+        return [size for size in self.inspection.sizes.sizes if any(size in sizes for sizes in followed)]
 
     @functools.cached_property
     def _are_there_names(self) -> bool:

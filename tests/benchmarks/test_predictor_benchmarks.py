@@ -57,7 +57,9 @@ def test_compilations(benchmark, figure):
     del counted[:]
     for i in range(100):
         predict(keys[i], X + i)
-    figure("compilations in 100 calls of one shape", f"{len(counted)} (`Predictor` {len(predict._batches)})", "1")
+    figure(
+        "compilations in 100 calls of one shape", f"{len(counted)} (`Predictor` {len(predict._batches.answers)})", "1"
+    )
     benchmark.pedantic(predict, (KEY, X), rounds=3)
 
 
