@@ -18,6 +18,7 @@ from ..model.inspection import Inspection
 from ..model.sizes import numbered
 from ..model.trace import is_factor
 
+Names = Collection[str]
 Model = Callable[..., Any]
 Values = dict[str, Any]
 Of = Callable[[Model, Any, Values, Any, Any], Values]  # model, key, draw, args, kwargs -> what sites give
@@ -51,12 +52,12 @@ def scores(spare: Values) -> Of:
 
 
 def predictions(
-    inspection: Inspection, given: Collection[str], wanted: Sequence[str] | None, targets: Collection[str], means: Any
+    inspection: Inspection, given: Names, wanted: Sequence[str] | None, targets: Names, means: dict[str, str]
 ) -> Of:
     """Predictions. Of the targets the means; ``means`` is filled with the distributions of which they are."""
     sites = inspection.run.sites
     fixed = [name for name in given if name in sites and sites[name].kind == "deterministic"]
-    if wanted is None:
+    if not wanted:
         drawn = drawn_anew(inspection, given)
         computed = inspection.run.named("deterministic")
         wanted = [name for name in (*drawn, *computed) if not is_factor(sites[name])]
@@ -73,13 +74,13 @@ def predictions(
     return of
 
 
-def drawn_anew(inspection: Inspection, given: Collection[str]) -> list[str]:
+def drawn_anew(inspection: Inspection, given: Names) -> list[str]:
     """The sites that no draw has a value for."""
     sites = inspection.run.sites.items()
     return [name for name, site in sites if site.kind in ("latent", "observed") and name not in given]
 
 
-def outcomes(inspection: Inspection, given: Collection[str], redrawn: Collection[str]) -> list[str]:
+def outcomes(inspection: Inspection, given: Names, redrawn: Names) -> list[str]:
     """Of these the sites of which a mean is what is asked for: what is observed, and no latent that is redrawn."""
     drawn = drawn_anew(inspection, given)
     observed = {*inspection.ends, *inspection.observable}
@@ -90,7 +91,7 @@ def outcomes(inspection: Inspection, given: Collection[str], redrawn: Collection
     return [name for name in drawn if name in observed and name not in redrawn]
 
 
-def _with_means(model: Model, targets: Collection[str], means: dict[str, str]) -> Model:
+def _with_means(model: Model, targets: Names, means: dict[str, str]) -> Model:
     """The model, which records the mean of the distribution of each target beside what it draws."""
 
     def with_means(*args: Any, **kwargs: Any) -> None:

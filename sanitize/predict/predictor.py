@@ -17,9 +17,10 @@ from .. import containers
 from ..continuation import carried_on, key_of_extend
 from ..errors import OptionError, SamplesTypeError, listing
 from ..infer import cannot_score, inspect_call, not_given, spare_values
+from ..kinds import OneOrMore
 from ..memory import Memory, Signature, key_of
 from ..model.advice import refuse_other_than_key
-from ..model.argument import ValuesAsked
+from ..model.argument import ValuesAsked, is_integer
 from ..model.call import Call
 from ..model.inspection import Inspection
 from ..model.trace import ONE_RUN_AT_A_TIME
@@ -129,15 +130,15 @@ class Predictor:
         self,
         model: Callable[..., Any],
         samples: Any,
-        return_sites: str | Sequence[str] | None = None,
+        return_sites: OneOrMore | None = None,
         params: Mapping[str, Any] | None = None,
         kind: str = "samples",
         batch_size: int | None = None,
         lazy: bool = False,
         new_rows: bool | None = None,
-        keep: str | Sequence[str] = (),
-        redraw: str | Sequence[str] = (),
-        extend: str | Sequence[str] | bool = (),
+        keep: OneOrMore = (),
+        redraw: OneOrMore = (),
+        extend: OneOrMore | bool = (),
         levels: Mapping[str, Sequence[Any]] | None = None,
         rng_key: Any = None,
         dims: Mapping[str, Sequence[str]] | None = None,
@@ -147,20 +148,26 @@ class Predictor:
         _refuse_old_numpyro()
         if kind not in ("samples", "mean"):
             raise OptionError(f"kind is {kind!r}: it has to be 'samples' or 'mean'.")
-        if batch_size is not None and (
-            isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1
-        ):
+        if batch_size is not None and not (is_integer(batch_size) and batch_size > 0):
             raise OptionError(f"batch_size is {batch_size!r}: it has to be a positive whole number, or None.")
-        self.model, self.params = model, dict(params or {})
+        self.model = model
+        self.params = dict(params or {})
         self.return_sites = [return_sites] if isinstance(return_sites, str) else return_sites
-        self.kind, self.batch_size, self.lazy, self.progress_bar = kind, batch_size, lazy, progress_bar
+        self.kind = kind
+        self.batch_size = batch_size
+        self.lazy = lazy
+        self.progress_bar = progress_bar and "CI" not in os.environ
         self.options = Options.of(new_rows=new_rows, keep=keep, redraw=redraw, extend=extend, levels=levels)
         self.rng_key = rng_key
-        self.dims, self.coords = dict(dims or {}), dict(coords or {})
+        self.dims = dict(dims or {})
+        self.coords = dict(coords or {})
         self._samples = containers.open(samples)
 
-        self._taken, self._inspections = Memory[Taken](), Memory[Inspection]()
-        self._reviews, self._batches, self._plans = Memory[Review](), Memory[Batch](), Memory[_Plan]()
+        self._taken = Memory[Taken]()
+        self._inspections = Memory[Inspection]()
+        self._reviews = Memory[Review]()
+        self._batches = Memory[Batch]()
+        self._plans = Memory[_Plan]()
 
     def __call__(self, rng_key: Any, *args: Any, **kwargs: Any) -> xr.Dataset:
         """Predict.
@@ -218,7 +225,7 @@ class Predictor:
         inputs = signature.arrays, self.params
         if self.lazy:
             return plan.dataset(plan.batch.later(keys, draws, inputs))
-        return plan.dataset(plan.batch.now(keys, draws, inputs, self.progress_bar and "CI" not in os.environ))
+        return plan.dataset(plan.batch.now(keys, draws, inputs, self.progress_bar))
 
     def _signature(self, kind: str, call: Call) -> Signature:
         """What this call has in common with others."""
@@ -259,7 +266,8 @@ class Predictor:
         batch_shape = np.shape(next(iter(arrays.values())))[: len(leading)]
         arrays = arrays | {name: x.reshape(*batch_shape, *x.shape[ndims:]) for name, x in drawn.arrays.items()}
         kept = [name for name in arrays if name in sites and (name in review.kept or name in drawn.arrays)]
-        if trees := [name for name in kept if review.shapes.get(name, ()) is None]:
+        trees = [name for name in kept if review.shapes.get(name, ()) is None]
+        if trees:
             raise SamplesTypeError(f"Entry {listing(trees)} is a tree of arrays: pass it in params=, not as draws.")
         draws = Draws({name: arrays[name] for name in kept}, batch_shape)
         compiled_for = (signature.key, *kept, review.redrawn)
@@ -270,7 +278,8 @@ class Predictor:
         return _Plan(draws, batch, dims, coords, self._samples.of_draws(), _attributes(kind, review))
 
     def _refuse_no_site(self, inspection: Inspection) -> None:
-        if unknown := [name for name in self.return_sites or () if inspection.site(name) is None]:
+        unknown = [name for name in self.return_sites or () if inspection.site(name) is None]
+        if unknown:
             raise OptionError(
                 f"return_sites names {listing(unknown)}, which is not a site of {inspection.call.description}: its "
                 f"sites are {listing(inspection.run.sites, most=20)}."
@@ -311,9 +320,11 @@ class _Plan:
         import xarray as xr
 
         answer = xr.Dataset() if self.of_draws is None else self.of_draws.copy()
-        answer = answer.assign({name: (dims, arrays[name]) for name, dims in self.dims.items()})
+        variables = {name: (dims, arrays[name]) for name, dims in self.dims.items()}
+        coords = {name: (name, np.asarray(labels)) for name, labels in self.coords.items()}
+        answer = answer.assign(variables).assign_coords(coords)
         answer.attrs = dict(self.attributes)
-        return answer.assign_coords({name: (name, np.asarray(labels)) for name, labels in self.coords.items()})
+        return answer
 
 
 def _attributes(kind: str, review: Review) -> dict[str, str]:
@@ -324,8 +335,10 @@ def _attributes(kind: str, review: Review) -> dict[str, str]:
         "creation_library": "sanitize",
         "kind": kind,
     }
-    for word, names in (("kept", review.kept), ("stripped", review.stripped), ("redrawn", review.redrawn)):
-        attributes[f"sanitize_{word}"] = ", ".join(name for name in review if name in names)
+    verdicts = {"kept": review.kept, "stripped": review.stripped, "redrawn": review.redrawn}
+    for word, names in verdicts.items():
+        in_order = [name for name in review if name in names]
+        attributes[f"sanitize_{word}"] = ", ".join(in_order)
     return attributes
 
 
