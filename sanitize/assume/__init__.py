@@ -18,7 +18,7 @@ from inspect import Parameter
 from typing import Any
 
 from ..containers import Container
-from ..errors import AssumedArgumentsWarning, MissingLatentError, listing, warn
+from ..errors import AssumedArgumentsWarning, MissingLatentError, ModelArgumentsError, listing, warn
 from ..model.call import Call, arguments_error
 from ..model.inspection import Inspection
 from ..model.trace import try_run
@@ -75,10 +75,7 @@ def assumed_arguments(call: Call, samples: Container, settled: Collection[str] =
         reasons = [f"{listing(others)} were recorded for another size"]
     if lost:
         raise _missing(lost)
-    shapes = [f"{name!r} {shape}" for name, shape in samples.shapes.items()]
-    some = ", ".join(shapes[:6])
-    why = f": {reasons[0]}" if reasons else ""
-    raise arguments_error(call, f"none were passed, and none were found that explain the entries {some}{why}")
+    raise _unexplained(call, samples, reasons)
 
 
 def _parameters(call: Call) -> list[Parameter] | None:
@@ -98,6 +95,12 @@ def _parameters(call: Call) -> list[Parameter] | None:
     return [p for p in named if p.name not in bound] if named else None
 
 
+def _unexplained(call: Call, samples: Container, reasons: list[str]) -> ModelArgumentsError:
+    shapes = [f"{name!r} {shape}" for name, shape in samples.shapes.items()]
+    found = f"none were found that explain the entries {', '.join(shapes[:6])}"
+    return arguments_error(call, ": ".join([f"none were passed, and {found}", *reasons[:1]]))
+
+
 def _missing(lost: dict[str, tuple[str, ...]]) -> MissingLatentError:
     computed = "; ".join(f"{name!r} from {listing(latents)}" for name, latents in lost.items())
     return MissingLatentError(
@@ -112,10 +115,9 @@ def _announce(call: Call, found: Explanation) -> None:
         return
     given = {path[0] for path in found.trial.readings}
     parameters = [p for p in call.parameters or () if p.name in given]
-    needed = [p.name if p.default is p.empty else f"{p.name}={p.name}" for p in parameters]
-    warn(
-        f"No arguments of {call.description} were passed, so the fit's were worked out: "
-        f"{', '.join(found.inspection.assumed)}. Pass the arguments that you predict with, as in "
-        f"strip_deterministic(model, samples, {', '.join(needed)}), to make it certain.",
-        AssumedArgumentsWarning,
-    )
+    needed = ", ".join(p.name if p.default is p.empty else f"{p.name}={p.name}" for p in parameters)
+    assumed = ", ".join(found.inspection.assumed)
+    said = f"No arguments of {call.description} were passed, so the fit's were worked out: {assumed}."
+    example = f"strip_deterministic(model, samples, {needed})"
+    advice = f"Pass the arguments that you predict with, as in {example}, to make it certain."
+    warn(f"{said} {advice}", AssumedArgumentsWarning)

@@ -200,14 +200,16 @@ class Trial:
     @functools.cached_property
     def sizes(self) -> list[Extent]:
         """Those that are free, shorter ones first: an index has to be longer than it has levels."""
-        rows, levels = ({self.size_of((path, i)) for path in self.with_values} for i in (0, 1))
+        rows = {self.size_of((path, 0)) for path in self.with_values}
+        levels = {self.size_of((path, 1)) for path in self.with_values}
         free = [extent for extent in self.extents if extent not in self.tied]
         return sorted(free, key=lambda size: (size in rows) * (2 - (size in levels)))
 
     @functools.cached_property
     def of_arrays(self) -> frozenset[Extent | None]:
         """The sizes that are dimensions of arrays."""
-        return frozenset(self.size_of(extent) for extent in self.extents if self.readings[extent[0]].is_array)
+        extents = [extent for extent in self.extents if self.readings[extent[0]].is_array]
+        return frozenset(map(self.size_of, extents))
 
     @property
     def first_dimensions(self) -> list[Extent]:
@@ -290,7 +292,8 @@ class Trial:
         """An argument, or what it holds under a key."""
         reading = self.readings[path]
         if reading is not FIELDS:
-            return reading.make(*[max(n or 0, 0) for n in self.shape(path, lengths)])
+            shape = [max(n or 0, 0) for n in self.shape(path, lengths)]
+            return reading.make(*shape)
         fields = {inner[-1]: self._made(inner, lengths) for inner in self.readings if inner[:-1] == path}
         return Record(fields, path, {})
 

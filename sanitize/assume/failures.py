@@ -21,7 +21,7 @@ _LONGEST = 600
 class Hint(NamedTuple):
     """An error suggests that an argument, which was read as one thing, may be another.
 
-    ``seen`` is where its words were seen, and what follows or stands around them; the tests make each of these errors.
+    ``seen`` is the sentence with its words, from JAX 0.4.13 to 0.10.2; the tests make each of these errors.
     """
 
     error: type[Exception] | tuple[type[Exception], ...]
@@ -34,16 +34,15 @@ class Hint(NamedTuple):
         return isinstance(failure, self.error) and re.search(self.words, said(failure)) is not None
 
 
-_ALL = "JAX 0.4.13 to 0.10.2: "
-INDEXER = Hint(Exception, "Indexer", _ALL + "Indexer must have integer or boolean type (x[i])")
-INTEGER = Hint(Exception, "integer", _ALL + "Shapes must be 1D sequences of concrete values of integer type")
+INDEXER = Hint(Exception, "Indexer", "Indexer must have integer or boolean type (x[i])")
+INTEGER = Hint(Exception, "integer", "Shapes must be 1D sequences of concrete values of integer type")
 HINTS = (
-    Hint(AttributeError, "", _ALL + "the type tells", {VECTOR: FIELDS}),
-    Hint(TypeError, "string indexing", _ALL + "JAX does not support string indexing (x['a'])", {VECTOR: FIELDS}),
-    Hint(Exception, "bool", _ALL + "Accepted dtypes are subtypes of integer, bool (~x)", {VECTOR: FLAGS}),
-    Hint(IndexError, "", _ALL + "the type tells", _ONE_MORE_DIMENSION),
-    Hint(ValueError, "[Ee]insum|subscript", _ALL + "Einstein sum subscript 'ij' does not ...", _ONE_MORE_DIMENSION),
-    Hint(NEEDS_VALUES, "", _ALL + "the type tells", {INDEX: VALUES, VECTOR: VALUES}, of_guilty=True),
+    Hint(AttributeError, "", "the type tells", {VECTOR: FIELDS}),
+    Hint(TypeError, "string indexing", "JAX does not support string indexing (x['a'])", {VECTOR: FIELDS}),
+    Hint(Exception, "bool", "Accepted dtypes are subtypes of integer, bool (~x)", {VECTOR: FLAGS}),
+    Hint(IndexError, "", "the type tells", _ONE_MORE_DIMENSION),
+    Hint(ValueError, "[Ee]insum|subscript", "Einstein sum subscript 'ij' does not ...", _ONE_MORE_DIMENSION),
+    Hint(NEEDS_VALUES, "", "the type tells", {INDEX: VALUES, VECTOR: VALUES}, of_guilty=True),
 )
 
 

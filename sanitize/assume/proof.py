@@ -59,8 +59,8 @@ class Proof:
         call = found.inspection.call
         others = []
         if found.sizes.keys() < found.primes.keys():
-            other_lengths = {size: found.sizes.get(size, prime + 4) for size, prime in found.primes.items()}
-            others.append(found.trial.call(call, other_lengths))
+            other_primes = {size: prime + 4 for size, prime in found.primes.items()}
+            others.append(found.trial.call(call, {**other_primes, **found.sizes}))
         draws = functools.partial(self.samples.some_draws, ndims=found.answer.batch_ndims)
         names = [n for n in self.samples.shapes if n not in self.settled or found.kind(n) == "latent"]
         with ONE_RUN_AT_A_TIME, validation_enabled(False):
@@ -126,7 +126,8 @@ class Proof:
             return self._is_no_matter(found, path, reading.make())
         lengths = found.trial.shape(path, found.sizes)
         if reading is kinds.INT:
-            if lengths[0] is not None or found.trial.size_of((path, 0)) in found.trial.leading:
+            size = found.trial.size_of((path, 0))
+            if lengths[0] is not None or size in found.trial.leading:
                 return True
             is_number = self._as_data(found, path, kinds.NUMBER, kinds.WHOLE)
             return is_number is not None or self._moves_shapes(found, path)
@@ -202,7 +203,8 @@ class Proof:
         first: Extent = (path, 0)
         if not reading.is_array or trial.size_of(first) != first:
             return trial
-        lengths = {axis.length for size in found.with_primes.rows for axis in size.axes}
+        axes = itertools.chain(*(size.axes for size in found.with_primes.rows))
+        lengths = {axis.length for axis in axes}
         for size in trial.sizes:
             is_of_rows = size in found.trial.leading and found.primes[size] in lengths
             if is_of_rows and size[0] != path:

@@ -225,17 +225,15 @@ def source(n: int, primes: Lengths) -> tuple[Extent | None, int, int]:
 def read_off(pairs: Iterable[tuple[Shape, Shape]], primes: Lengths) -> dict[Extent, int] | None:
     """The sizes that make the shapes of sites those recorded; None where no sizes do."""
     found: dict[Extent, int] = {}
+    of_two = set()  # of these a length does not tell what each was
+    for one, other in itertools.combinations(primes.values(), 2):
+        of_two.update([one + other, one * other])
     for shape, recorded in pairs:
         for n, was in zip(shape, recorded):
-            if n == was or _is_of_two(n, primes):
+            if n == was or n in of_two:
                 continue
             size, times, more = source(n, primes)
             length, rest = divmod(was - more, times)
             if size is None or rest or length < 0 or found.setdefault(size, length) != length:
                 return None
     return found
-
-
-def _is_of_two(n: int, primes: Lengths) -> bool:
-    """Whether a length is the sum, or the product, of two sizes: what each of them was, it does not tell."""
-    return any(n in (one + other, one * other) for one, other in itertools.combinations(primes.values(), 2))

@@ -34,11 +34,12 @@ class WithPrimes(Inspection):
             axes.setdefault(self._source(axis.length), []).append(axis)
         axes.pop(None, None)  # what no prime is part of
         sizes = {extent: Size(tuple(same)) for extent, same in axes.items()}
+        follows = {extent: frozenset([size]) for extent, size in sizes.items()}
         nothing = frozenset[Size]()
         of = {}
         for name, site in self.run.sites.items():
             sources = map(self._source, site.shape or ())
-            of[name] = tuple(frozenset([sizes[extent]]) if extent in sizes else nothing for extent in sources)
+            of[name] = tuple(follows.get(extent, nothing) for extent in sources)
         return Sizes(self.run.sites, of, {}, tuple(sizes.values()), frozenset(), nothing, 0)
 
     def _source(self, n: int) -> Extent | None:
