@@ -1,19 +1,21 @@
-"""How JAX calls what `jaxpr` reads: where a name changes, a test here fails first."""
+"""From which latents a value is computed; and how JAX calls what is read: where a name changes, a test here fails."""
 
 import jax
 import jax.numpy as jnp
+import models
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
 from numpyro import sample
 
-from sanitize import strip_deterministic
+from sanitize import inspect_sites, strip_deterministic
 from sanitize.model import jaxpr, trace
 from sanitize.model.call import Call
 from sanitize.model.inspection import Inspection
 
 X = np.linspace(-1.0, 1.0, 6, dtype=np.float32)
+x = np.ones(20, np.float32)
 G = np.array([0, 1, 2, 3, 4, 0])
 
 
@@ -122,3 +124,55 @@ def test_a_row_level_index_that_is_a_latent_stays_in_its_row():
 
     run = trace.run(Call.of(model, (X,), {}))[0]
     assert jaxpr.uses(run, "which", 0) == {jaxpr.ROW_BY_ROW}
+
+
+def test_model_that_branches_on_a_latent():
+    """Without a jaxpr, a value is taken to depend on all latents before it."""
+    assert inspect_sites(models.value_dependent)["b"].parents == ("z", "a")
+
+
+def test_parents_end_at_the_first_latent():
+    """What a latent was itself drawn from does not reach past it: its entry replaces it."""
+    table = inspect_sites(models.chain, x, x)
+    assert table["first"].parents == ("a",)
+    assert table["second"].parents == ("a", "b")
+    assert table["constant"].parents == ()
+    assert table["obs"].parents == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "parents"),
+    [
+        ("jitted", ("a",)),
+        ("mapped", ("b",)),
+        ("gradient", ("a",)),
+        ("loop", ("b",)),
+        ("until", ("a",)),
+        ("chosen", ("a",)),
+        ("tree", ("a", "b")),
+        ("neither", ()),
+    ],
+)
+def test_parents_through_jaxs_control_flow(name, parents):
+    assert inspect_sites(models.many_ways)[name].parents == parents
+
+
+def test_parents_through_numpyros_control_flow_and_reparam():
+    """All of a scan's latents are taken for parents of what it gives out; a reparametrized site has its own noise."""
+    table = inspect_sites(models.local_level, x)
+    assert set(table["last"].parents) >= {"level"}
+    assert set(table["last"].parents) <= {"drift", "start", "level"}
+    assert set(inspect_sites(models.branching, jnp.float32(1.0))["c"].parents) <= {"a", "b"}
+    table = inspect_sites(models.noncentred_schools, 8, np.ones(8, np.float32))
+    assert table["theta"].parents == ("mu", "tau", "theta_decentered")
+    assert inspect_sites(models.transformed, x)["a"].parents == ("a_base",)
+    assert inspect_sites(models.scoped, x)["inner/b"].parents == ("inner/a",)
+    assert inspect_sites(models.conditioned, x)["b"].parents == ()
+
+
+def test_integers_and_masks_made_of_a_latent():
+    """`int(z)` and `x[z == 1]` take an eager run."""
+    table = inspect_sites(models.counted, 2)
+    assert (list(table), table.inspection.call.mode) == (["z", "a0", "a1"], "eager")
+    table = inspect_sites(models.selected, x)
+    assert (table["chosen"].parents, table.inspection.call.mode) == (("z",), "eager")

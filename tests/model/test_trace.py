@@ -1,7 +1,5 @@
 """The inspector: one abstract run of whatever people pass as a model."""
 
-import collections
-import functools
 import threading
 
 import jax
@@ -10,7 +8,6 @@ import models
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +16,7 @@ from numpyro import handlers
 from numpyro.contrib.control_flow import scan
 from numpyro.primitives import _PYRO_STACK
 
-from sanitize import Dim, ModelArgumentsError, Plate, Site, inspect_sites
+from sanitize import Dim, Plate, Site, inspect_sites
 from sanitize.model import trace
 
 X = np.zeros((20, 3), np.float32)
@@ -216,49 +213,6 @@ def test_nnx_module():
     assert table["obs"].shape == (20,)
 
 
-# ------------------------------------------------------------------------------------------------ arguments
-
-
-@pytest.mark.parametrize("values", [x, x.astype(np.float64), x.astype(np.int64), jnp.ones(20), [1.0] * 20])
-def test_array_arguments_of_every_kind(values):
-    """NumPy float64 and int64, JAX arrays, lists of numbers: the same sites."""
-    table = inspect_sites(models.structured, {"x": values}, (1, 2))
-    assert shapes(table) == {"a": (2,), "obs": (20,)}
-
-
-def test_arguments_that_are_no_arrays():
-    """Dicts, tuples, ints, strings, None, DataFrames and PRNG keys stay what they are."""
-    frame = pd.DataFrame({"column": np.zeros(20)})
-    for key in (jax.random.PRNGKey(0), jax.random.key(0) if hasattr(jax.random, "key") else jax.random.PRNGKey(0)):
-        table = inspect_sites(models.structured, {"x": x, "y": None}, (1, 2), flag="on", frame=frame, key=key)
-        assert kinds(table) == {"a": "latent", "obs": "latent"}
-    assert kinds(inspect_sites(models.structured, {"x": x, "y": x}, (1, 2)))["obs"] == "observed"
-
-
-def test_shape_dtype_struct_stands_for_an_array():
-    table = inspect_sites(models.regression, jax.ShapeDtypeStruct((10_000_000, 3), jnp.float32))
-    assert table["eta"].shape == (10_000_000,)
-
-
-def test_dtypes_are_canonical():
-    def model(y):
-        numpyro.sample("obs", dist.Normal(), obs=y)
-
-    with_x64_off = inspect_sites(model, np.zeros(3, np.float64))["obs"].dtype
-    assert with_x64_off == np.float32
-    assert inspect_sites(model, [1, 2])["obs"].shape == (2,)
-
-
-def test_x64():
-    jax.config.update("jax_enable_x64", True)
-    try:
-        table = inspect_sites(models.regression, np.zeros((20, 3)))
-        assert table["eta"].dtype == np.float64
-        assert table["data"].dtype == np.int64
-    finally:
-        jax.config.update("jax_enable_x64", False)
-
-
 @pytest.mark.parametrize(
     ("model", "args", "mode"),
     [
@@ -270,25 +224,6 @@ def test_x64():
 )
 def test_falls_back_only_as_far_as_it_has_to(model, args, mode):
     assert inspect_sites(model, *args).inspection.call.mode == mode
-
-
-def test_model_that_needs_the_values_of_an_argument():
-    table = inspect_sites(models.concrete_groups, x, np.arange(20) % 4)
-    assert table["effect"].shape == (4,)
-    assert table["mu"].parents == ("effect",)
-
-
-def test_model_that_branches_on_a_latent():
-    """Without a jaxpr, a value is taken to depend on all latents before it."""
-    assert inspect_sites(models.value_dependent)["b"].parents == ("z", "a")
-
-
-@pytest.mark.parametrize(
-    "model",
-    [models.line, models.partial_line, models.Model().run, models.Model(), handlers.block(models.line, hide=[])],
-)
-def test_whatever_is_callable_is_a_model(model):
-    assert shapes(inspect_sites(model, x)) == {"intercept": (), "slope": (), "mu": (20,), "obs": (20,)}
 
 
 def test_model_already_in_handlers():
@@ -304,15 +239,6 @@ def test_handlers_of_the_user_stay_as_they_were():
     inspect_sites(tracer, x)
     assert tracer.trace is recorded
     assert tracer.fn.rng_key is key
-
-
-def test_parents_end_at_the_first_latent():
-    """What a latent was itself drawn from does not reach past it: its entry replaces it."""
-    table = inspect_sites(models.chain, x, x)
-    assert table["first"].parents == ("a",)
-    assert table["second"].parents == ("a", "b")
-    assert table["constant"].parents == ()
-    assert table["obs"].parents == ()
 
 
 def test_guarded_part_does_not_run():
@@ -394,68 +320,6 @@ def test_cost_does_not_depend_on_the_rows(monkeypatch):
     assert table["eta"].shape == (10**12,)
 
 
-# -------------------------------------------------------------------------------------------------- errors
-
-
-@pytest.mark.parametrize(
-    ("args", "kwargs", "what"),
-    [((), {}, "missing a required argument: 'X'"), ((X, x, x), {}, "too many"), ((X,), {"z": 1}, "unexpected keyword")],
-)
-def test_wrong_arguments(args, kwargs, what):
-    """The signature and the call to make, never the model's own TypeError."""
-    with pytest.raises(ModelArgumentsError, match=what) as caught:
-        inspect_sites(models.regression, *args, **kwargs)
-    assert "regression(X, y=None)" in str(caught.value)
-    assert "strip_deterministic(model, samples, X)" in str(caught.value)
-    assert caught.value.signature == "regression(X, y=None)"
-    assert caught.value.__context__ is None
-
-
-def test_wrong_arguments_of_wrapped_models():
-    for model in (functools.partial(models.regression, y=None), handlers.seed(models.regression, 0)):
-        with pytest.raises(ModelArgumentsError, match="'X'"):
-            inspect_sites(model)
-
-
-def test_model_has_to_be_callable():
-    with pytest.raises(ModelArgumentsError, match="not dict"):
-        inspect_sites({"a": 1})
-
-
-def test_the_models_own_exception_comes_through():
-    with pytest.raises(KeyError, match="the model's own mistake") as caught:
-        inspect_sites(models.raising, x)
-    assert caught.value.__context__ is None
-    if hasattr(caught.value, "add_note"):
-        assert any("raising(x)" in note for note in caught.value.__notes__)
-
-
-def test_a_failure_of_the_model_that_was_run_comes_through():
-    """It branches on a latent, so that it is run, and fails there."""
-
-    def model(x):
-        if numpyro.sample("a", dist.Normal(0.0, 1.0)) < jnp.inf:
-            raise KeyError("the model's own mistake")
-
-    with pytest.raises(KeyError, match="the model's own mistake"):
-        inspect_sites(model, x)
-
-
-def test_a_callable_without_signature_says_itself_what_it_lacks():
-    with pytest.raises(TypeError, match="at least 1 argument") as caught:
-        inspect_sites(max)
-    assert not isinstance(caught.value, ModelArgumentsError)
-
-
-def test_a_type_error_of_the_models_own_comes_through():
-    def model(x):
-        return x + "text"
-
-    with pytest.raises(TypeError) as caught:
-        inspect_sites(model, x)
-    assert not isinstance(caught.value, ModelArgumentsError)
-
-
 # ------------------------------------------------------------------------------------------------- display
 
 
@@ -526,36 +390,6 @@ def test_what_handlers_give_is_told_by_that_run():
 # ------------------------------------------------------------------------------ models that people also write
 
 
-def test_dict_keeps_the_order_in_which_it_was_written():
-    """JAX sorts the keys of a dict: a model that unpacks one would get its columns exchanged."""
-    table = inspect_sites(models.ordered_data, {"X": X, "A": x})
-    assert shapes(table)["beta"] == (3,)
-    assert table.inspection.call.names == ("data['X']", "data['A']")
-    assert list(inspect_sites(models.by_keyword, z=x, a=x)) == ["z", "a"]
-
-
-def test_keys_of_mixed_types():
-    """JAX cannot sort them; a model can use them."""
-
-    def model(data):
-        numpyro.sample("obs", dist.Normal(data[1] + data["a"], 1.0))
-
-    assert shapes(inspect_sites(model, {1: x, "a": x})) == {"obs": (20,)}
-    assert shapes(inspect_sites(lambda pair: model(pair[0]), [{1: x, "a": x}])) == {"obs": (20,)}
-
-
-def test_the_model_gets_a_plain_dict():
-    seen = []
-    inspect_sites(lambda data, rest: seen.append((type(data), type(rest["more"]), type(rest))), {"x": x}, {"more": {}})
-    assert seen == [(dict, dict, dict)]
-
-
-def test_callers_dict_is_not_changed_by_a_model_that_changes_it():
-    data = {"x": x, "y": None}
-    repr(inspect_sites(models.consuming, data))
-    assert list(data) == ["x", "y"]
-
-
 def test_distribution_without_a_sampler_of_its_own():
     """A user's own density is inspected, since stock `Predictive` with its draws never samples it."""
     assert shapes(inspect_sites(models.density_only, x)) == {"a": (2,), "mu": (20,), "obs": (20,)}
@@ -590,59 +424,6 @@ def test_typed_key_as_the_value_of_a_site():
 
 
 @pytest.mark.parametrize(
-    ("name", "parents"),
-    [
-        ("jitted", ("a",)),
-        ("mapped", ("b",)),
-        ("gradient", ("a",)),
-        ("loop", ("b",)),
-        ("until", ("a",)),
-        ("chosen", ("a",)),
-        ("tree", ("a", "b")),
-        ("neither", ()),
-    ],
-)
-def test_parents_through_jaxs_control_flow(name, parents):
-    assert inspect_sites(models.many_ways)[name].parents == parents
-
-
-def test_parents_through_numpyros_control_flow_and_reparam():
-    """All of a scan's latents are taken for parents of what it gives out; a reparametrized site has its own noise."""
-    table = inspect_sites(models.local_level, x)
-    assert set(table["last"].parents) >= {"level"}
-    assert set(table["last"].parents) <= {"drift", "start", "level"}
-    assert set(inspect_sites(models.branching, jnp.float32(1.0))["c"].parents) <= {"a", "b"}
-    table = inspect_sites(models.noncentred_schools, 8, np.ones(8, np.float32))
-    assert table["theta"].parents == ("mu", "tau", "theta_decentered")
-    assert inspect_sites(models.transformed, x)["a"].parents == ("a_base",)
-    assert inspect_sites(models.scoped, x)["inner/b"].parents == ("inner/a",)
-    assert inspect_sites(models.conditioned, x)["b"].parents == ()
-
-
-def test_integers_and_masks_made_of_a_latent():
-    """`int(z)` and `x[z == 1]` take an eager run."""
-    table = inspect_sites(models.counted, 2)
-    assert (list(table), table.inspection.call.mode) == (["z", "a0", "a1"], "eager")
-    table = inspect_sites(models.selected, x)
-    assert (table["chosen"].parents, table.inspection.call.mode) == (("z",), "eager")
-
-
-def test_memory_map_is_an_array(tmp_path):
-    """It is data like any other, as far as its rows are concerned."""
-    values = np.memmap(tmp_path / "x", np.float32, "w+", shape=(20,))
-    assert inspect_sites(models.line, values)["obs"].row_dims == (0,)
-
-
-def test_named_tuple_and_list_of_arrays():
-    """Their parts are named in the words of the caller."""
-    Data = collections.namedtuple("Data", ["x", "y"])
-    table = inspect_sites(lambda data: models.line(data.x, data.y), Data(x, None))
-    assert table.inspection.call.names == ("data.x", "data.y")
-    assert table["obs"].observable == "data.y"
-    assert inspect_sites(lambda data: models.line(*data), [x, None])["obs"].observable == "data[1]"
-
-
-@pytest.mark.parametrize(
     ("model", "argument", "error"),
     [(models.nested_failure, x, RuntimeError), (models.local_level, jnp.zeros(()), IndexError)],
 )
@@ -658,36 +439,3 @@ def test_substitution_and_scope_around_the_caller_take_no_part():
         table = inspect_sites(models.guarded, x)
         assert kinds(table) == {"a": "latent", "obs": "latent"}
         assert "costly" in table.inspection.unmasked
-
-
-def test_an_exception_keeps_the_cause_that_the_model_gave_it():
-    """Only what the model chained is chained; our attempts with other arguments are not."""
-
-    def model(x):
-        try:
-            raise KeyError("first")
-        except KeyError as error:
-            raise ValueError("second") from error
-
-    with pytest.raises(ValueError, match="second") as caught:
-        inspect_sites(model, x)
-    chained = []
-    error = caught.value
-    while error is not None and len(chained) < 9:
-        error = error.__cause__ or error.__context__
-        chained.append(type(error).__name__)
-    assert chained.count("ValueError") == 0
-    of_jax = {"UnfilteredStackTrace", "SimplifiedTraceback"}  # where it hides its own frames
-    assert {"KeyError", "NoneType"} >= set(chained) - of_jax
-
-
-def test_call_to_make_says_where_there_may_be_more_arguments():
-    def model(X, *args, scale, **kwargs): ...
-
-    with pytest.raises(ModelArgumentsError, match=r"samples, X, \*args, scale=scale, \*\*kwargs\)"):
-        inspect_sites(model)
-
-
-def test_call_to_make_reads_well_without_required_arguments():
-    with pytest.raises(ModelArgumentsError, match=r"strip_deterministic\(model, samples\), or inspect_sites\(model\)"):
-        inspect_sites(models.no_arguments, x)

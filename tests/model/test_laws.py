@@ -200,7 +200,7 @@ def test_what_is_put_back_is_no_statistic_of_new_rows():
 @pytest.mark.slow
 @pytest.mark.skipif(not _substitutes_deterministic(), reason="NumPyro puts recorded values back since 0.14")
 def test_the_how_to_runs():
-    page = pathlib.Path(__file__).parent.parent / "docs" / "how-to" / "values.md"
+    page = pathlib.Path(__file__).parents[2] / "docs" / "how-to" / "values.md"
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     with warnings.catch_warnings():
         exec("\n".join(blocks), {})

@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
-from models import schools as eight_schools
 from numpyro import handlers
 from numpyro.contrib.control_flow import scan
 from numpyro.infer.reparam import LocScaleReparam
 
+from models import schools as eight_schools
 from sanitize import inspect_sites
 
 
