@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -43,8 +44,14 @@ def recorded_arguments(call: Call, samples: Container) -> Iterator[Arguments]:
     for p in call.parameters or ():
         if p.name in recorded and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
             named[p.name] = np.asarray(recorded[p.name])
-    for most_dims in (1, 0) if named else ():
-        yield (), {name: x.item() if x.size == 1 and x.ndim <= most_dims else x for name, x in named.items()}
+    if not named:
+        return
+    for most_dims in (1, 0):
+        passed: dict[str, Any] = dict(named)
+        for name, x in named.items():
+            if x.size == 1 and x.ndim <= most_dims:
+                passed[name] = x.item()
+        yield (), passed
 
 
 class Fit:
@@ -61,9 +68,8 @@ class Fit:
     def changed(self) -> Mapping[Size, str]:
         """Sizes of which the fit had another number -> which entry or argument tells."""
         found: dict[Size, str] = {}
-        for changes in (self._by_entries(), self._by_loops(), self._by_arguments()):
-            for size, words in changes:
-                found.setdefault(size, words)
+        for size, words in (*self._by_entries(), *self._by_loops(), *self._by_arguments()):
+            found.setdefault(size, words)
         return found
 
     def _by_entries(self) -> Iterator[tuple[Size, str]]:
@@ -108,7 +114,7 @@ class Fit:
         """Whether the data, which are longer than the fit's, do not begin with them: then it is another series."""
         for axis in size.axes:
             now, was = self.call.leaves[axis.leaf], self._fits_leaf(axis.leaf)
-            if not axis.is_of_array or not is_array(now) or was is None or np.ndim(was) != np.ndim(now):
+            if not axis.is_of_array or not is_array(now) or np.ndim(was) != np.ndim(now):
                 continue
             steps = np.shape(was)[axis.dim]
             if steps < axis.length and has_values(now):
@@ -120,8 +126,9 @@ class Fit:
     @functools.cached_property
     def had_no_arguments(self) -> bool:
         """A model that is called without any was fitted without: there is nothing that could be other rows."""
-        fit = self.samples.arguments
-        return not self.inspection.call.leaves and not self.inspection.assumed and (fit is None or not any(fit))
+        if self.inspection.call.leaves or self.inspection.assumed:
+            return False
+        return not any(self.samples.arguments or ())
 
     # ------------------------------------------------------------------------------------- arguments of the fit
 
@@ -152,8 +159,8 @@ class Fit:
         if key in self.leaves:
             return self.leaves[key]
         # data often come as an argument of another name than the site that they are observed at
-        for data in self.samples.observed_data.values() if argument.of(value).shape else ():
-            if equal(value, data):
+        for data in self.samples.observed_data.values():
+            if argument.of(value).shape and equal(value, data):
                 return data
         return None
 
@@ -176,10 +183,9 @@ class Fit:
     @functools.cached_property
     def _other_options(self) -> bool:
         """Whether a number, a text or another argument that is no length of any site is not that of the fit."""
-        sizes = self.inspection.sizes
-        followed = frozenset[Size]().union(*map(sizes.followed_by, sizes.of))
-        lengths = {axis.leaf for axis in _axes(followed)}
-        others = [leaf for leaf in range(len(self.call.leaves)) if leaf not in lengths]
+        sizes, others = self.inspection.sizes, set(range(len(self.call.leaves)))
+        for name in sizes.of:
+            others -= {axis.leaf for axis in _axes(sizes.followed_by(name))}
         return any(self._compared(leaf) is False for leaf in others)
 
     @functools.cached_property
@@ -198,11 +204,7 @@ class Fit:
 # ------------------------------------------------------------------------------------- what no row explains
 
 
-class Difference(NamedTuple):
-    """One argument, what it was in the fit and is here, in words."""
-
-    argument: str
-    words: str
+Difference = tuple[str, str]  # an argument, and in words what it was in the fit and is here
 
 
 def other_arguments(fit: Fit, kept: Names) -> dict[str, str]:
@@ -210,10 +212,9 @@ def other_arguments(fit: Fit, kept: Names) -> dict[str, str]:
     samples = fit.samples
     if fit.inspection.assumed or not kept or not (samples.arguments or samples.constant_data or samples.labels):
         return {}
-    compared = _Comparison(fit, kept)
     found: dict[str, str] = {}
-    for difference in compared.all():
-        found.setdefault(*difference)
+    for name, words in _Comparison(fit, kept).all():
+        found.setdefault(name, words)
     return found
 
 
@@ -234,34 +235,40 @@ class _Comparison:
 
     def matters(self, other: Call) -> bool:
         """Whether it matters that the call is not that one."""
-        return computes_alike(self.call, other, self.kept) is False
+        return attempt(computes_alike, self.call, other, self.kept) is False
 
     def pairs(self) -> Iterator[tuple[int, str, Any, Any]]:
         """The arguments that the fit is known to have had: which one, its name, what it was, and what it is."""
-        for i, (name, now) in enumerate(zip(self.call.names, self.call.leaves)):
-            was = self.fit.leaves.get(name)
+        for i, name in enumerate(self.call.names):
+            was, now = self.fit.leaves.get(name), self.call.leaves[i]
             if was is not None and was is not now:
                 yield i, name, was, now
+
+    def follows(self, name: str) -> Sequence[Collection[Size]]:
+        """What each dimension of a latent follows."""
+        is_scalar = not self.inspection.run.sites[name].shape
+        return () if is_scalar else self.inspection.sizes.of[name]  # sizes take further runs
+
+    def followed(self, name: str, *kinds: str) -> set[int]:
+        """The arguments with axes of these kinds that a dimension of a latent follows."""
+        sizes = itertools.chain(*self.follows(name))
+        return {axis.leaf for axis in _axes(sizes) if axis.kind in kinds}
 
     # ------------------------------------------------------------------------------------------------ options
 
     def options(self) -> Iterator[Difference]:
         """What this call leaves to its default, and the fit did not."""
-        call, fitted = self.inspection.call, self.fit.fitted
-        passed, had = _bound(call).arguments, self._options_of_fit()
-        for p in call.parameters or ():
-            if p.name in passed or p.name not in had or p.default is p.empty:
+        call, had = self.inspection.call, self._options_of_fit()
+        for name, now in call.defaults().items():
+            if name not in had or equal(had[name], now):
                 continue
-            was, now = had[p.name], p.default
-            if equal(was, now):
-                continue
-            as_it_was = fitted or call.with_keyword(p.name, was)
+            as_it_was = self.fit.fitted or call.with_keyword(name, had[name])
             bound = _bound(as_it_was)
-            bound.arguments[p.name] = now
+            bound.arguments[name] = now
             as_it_is = as_it_was.with_arguments(bound.args, bound.kwargs)
-            matters = computes_alike(as_it_was, as_it_is, self.kept) is False
-            if matters and not self._is_outcome(p.name):
-                yield Difference(p.name, f"{_short(was)} in the fit, and left to its default {_short(now)} here")
+            matters = attempt(computes_alike, as_it_was, as_it_is, self.kept) is False
+            if matters and not self._is_outcome(name):
+                yield name, f"{_short(had[name])} in the fit, and left to its default {_short(now)} here"
 
     def _options_of_fit(self) -> Mapping[str, Any]:
         """The arguments of the fit; of recorded data only what may be a number."""
@@ -285,9 +292,9 @@ class _Comparison:
             return
         before = {where: order.names for where, _, order in _orders(self.fit.fitted)}
         for where, way, order in _orders(self.call):
-            was, now = before.get(where, order.names), order.names
+            was, now = before.get(where), order.names
             if was and now and was != now and self._is_misled(way, order, was):
-                yield Difference(where[0], _order(order.what, was, now))
+                yield where[0], _order(order.what, was, now)
 
     def _is_misled(self, way: Way, order: Order, was: list[Any]) -> bool:
         """Whether the model takes what has these names by its place."""
@@ -296,7 +303,7 @@ class _Comparison:
         if len(was) != len(order.names):
             return False
         renamed = _with(self.call, way, order.renamed(was))
-        return computes_alike(self.call, renamed, ()) is True
+        return attempt(computes_alike, self.call, renamed, ()) is True
 
     # ------------------------------------------------------------------------------------------------- labels
 
@@ -306,82 +313,62 @@ class _Comparison:
             before, part = argument.of(was).columns, argument.of(now)
             for column, values in part.columns.items():
                 old = {*before[column].text} if column in before else set()
-                labels = {*values.text}
-                are_groups = 1 < len(labels) < len(values.text)
-                if not old or labels <= old or not are_groups:
-                    continue
-                if self.matters(self.call.with_leaves({i: _turned(part, column)})):
-                    yield Difference(column_name(name, column), _unknown(labels - old))
+                new = {*values.text} - old
+                are_groups = 1 < len({*values.text}) < len(values.text)
+                if old and new and are_groups and self.matters(self.call.with_leaves({i: _turned(part, column)})):
+                    yield column_name(name, column), _unknown(new)
 
     def codes(self) -> Iterator[Difference]:
         """The same of integers, where the model sees their values."""
-        for axis in self.followed("levels"):
-            name, now = self.call.names[axis.leaf], self.call.leaves[axis.leaf]
-            was = self.fit.leaves.get(name)
-            if not is_array(was) or argument.of(was).kind not in "iu":
-                continue
-            old = {*np.ravel(was).tolist()}
-            new = {*np.ravel(now).tolist()}
-            if len(old) == len(new) and new != old:
-                yield Difference(name, _unknown(new - old))
-
-    def followed(self, *kinds: str) -> list[Axis]:
-        """Axes of these kinds among those that a dimension of a kept latent follows."""
-        found: dict[Axis, None] = {}
-        for name in self.kept:
-            if self.inspection.run.sites[name].shape:  # sizes take further runs
-                found.update(dict.fromkeys(self.axes_of(name)))
-        return [axis for axis in found if axis.kind in kinds]
-
-    def axes_of(self, name: str) -> list[Axis]:
-        """What the dimensions of a latent follow."""
-        return [axis for follows in self.inspection.sizes.of.get(name, ()) for axis in _axes(follows)]
+        coded = set[int]().union(*(self.followed(latent, "levels") for latent in self.kept))
+        for i, name, was, now in self.pairs():
+            if i in coded and is_array(was) and argument.of(was).kind in "iu":
+                old = {*np.ravel(was).tolist()}
+                new = {*np.ravel(now).tolist()}
+                if len(old) == len(new) and new != old:
+                    yield name, _unknown(new - old)
 
     def groups(self) -> Iterator[Difference]:
         """Arrays with one value a group, of groups that kept latents have values for."""
         rows = {axis.leaf for axis in _axes(self.inspection.rows)}
-        grouped = {axis.leaf for axis in self.followed("leading", "later")} - rows if rows else set()
-        for i, name, was, now in self.pairs() if grouped else ():
-            if i not in grouped or not is_array(now) or np.shape(was) != np.shape(now):
+        for i, name, was, now in self.pairs() if rows else ():
+            if i in rows or not is_array(now) or np.shape(was) != np.shape(now):
                 continue
-            as_it_was = np.asarray(was, now.dtype)
-            if equal(was, now) is False and self.matters(self.call.with_leaves({i: as_it_was})):
-                groups = [latent for latent in self.kept if any(axis.leaf == i for axis in self.axes_of(latent))]
-                yield Difference(name, f"other values for the groups of {listing(groups)} than in the fit")
+            groups = [latent for latent in self.kept if i in self.followed(latent, "leading", "later")]
+            if not groups or equal(was, now) is not False:
+                continue
+            if self.matters(self.call.with_leaves({i: np.asarray(was, now.dtype)})):
+                yield name, f"other values for the groups of {listing(groups)} than in the fit"
 
     def coordinates(self) -> Iterator[Difference]:
         """What labels the entries, against what labels this call's groups and columns."""
         for dim, axis in self._labelled():
             before = argument.text(self.samples.labels[dim])
-            labels = _labels(argument.of(self.call.leaves[axis.leaf]), axis)
-            is_same = {*labels} == {*before} if axis.kind == "levels" else labels == before
-            if before and len(labels) == len(before) and not is_same:
-                yield Difference(axis.name, _order(f"labels of {dim!r}", before, labels))
+            now = _labels(argument.of(self.call.leaves[axis.leaf]), axis)
+            is_same = {*now} == {*before} if axis.kind == "levels" else now == before
+            if len(now) == len(before) and not is_same:
+                yield axis.name, _order(f"labels of {dim!r}", before, now)
 
     def _labelled(self) -> Iterator[tuple[Any, Axis]]:
         """The dimensions of kept latents that have labels, each with the axes of arguments that it follows."""
-        for name in self.kept if self.samples.labels else ():
-            dims = per_draw_dims(self.samples, name)
-            follows = self.inspection.sizes.of[name] if dims else ()  # sizes take further runs
+        for name in self.kept:
+            dims, follows = per_draw_dims(self.samples, name), self.follows(name)
             for dim, sizes in zip(dims[max(len(dims) - len(follows), 0) :], follows):
                 if dim in self.samples.labels:
                     for axis in _axes(sizes):
                         yield dim, axis
 
 
-def _axes(sizes: Iterable[Size]) -> list[Axis]:
-    return [axis for size in sizes for axis in size.axes]
+def _axes(sizes: Iterable[Size]) -> Iterator[Axis]:
+    for size in sizes:
+        yield from size.axes
 
 
 def computes_alike(one: Call, other: Call, kept: Names) -> bool | None:
-    """Whether two calls of a model end alike, given the same latents; None: they have other shapes, or do not run.
+    """Whether two calls of a model end alike, given the same latents; None: they have other shapes. See `attempt`.
 
     Compared are deterministic values and what sites are drawn with, but of those in ``kept``, whose draws stand.
     """
-    return attempt(_computes_alike, one, other, kept)
-
-
-def _computes_alike(one: Call, other: Call, kept: Names) -> bool | None:
     before = replay(one, {})
     drawn = {name: site.value for name, site in before.items() if site.kind in ("latent", "observed", "plate")}
     after = replay(other, drawn)
@@ -450,10 +437,9 @@ def _dicts(tree: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 def _turned(part: Argument, column: Any) -> Any:
     """An argument with the labels of a column in the place of each other: it matters where they are told apart."""
-    values = part.columns[column].text
-    levels = sorted({*values})
-    other = dict(zip(levels, [*levels[1:], levels[0]]))
-    return part.with_columns({column: np.array([other[value] for value in values], object)})
+    levels, codes = np.unique(part.columns[column].text, return_inverse=True)
+    turned = np.roll(levels, -1)[codes]
+    return part.with_columns({column: turned.astype(object)})
 
 
 def _labels(part: Argument, axis: Axis) -> list[Any]:
@@ -461,10 +447,7 @@ def _labels(part: Argument, axis: Axis) -> list[Any]:
     if axis.kind == "levels":
         column = part.columns[axis.dim]
         return sorted({*column.text}) or column.categories
-    if not axis.is_of_array:
-        return []
-    labels = argument.text(part.labels(axis.dim))
-    return part.text if axis.dim == 0 and not labels else labels
+    return argument.text(part.labels(axis.dim)) or part.text
 
 
 def _order(what: str, was: Sequence[Any], now: Sequence[Any]) -> str:
