@@ -197,7 +197,7 @@ class Fit:
             if name in run.sites and run.sites[name].shape == shape:
                 entries.append(name)
         draws = functools.partial(self.samples.some_draws, ndims=self.ndims)
-        proofs = recomputed(self.inspection.call, run, draws, entries)
+        proofs = attempt(recomputed, self.inspection.call, run, draws, entries) or ()
         return frozenset[Size]().union(*map(sizes.followed_by, proofs))
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import listing
 from .call import Call
 from .jaxpr import CLOSED_OVER, KEY, NOTHING, Labels, computation, flow
-from .replay import Draw, Outcome, attempt, differ, replay, same
+from .replay import Draw, differ, replay, same
 from .trace import Run
 
 Names = Sequence[str]
@@ -30,8 +30,8 @@ def contradiction(
     run: Run,
     recorded: Recorded,
     entries: Names,
-    others: Sequence[Call] = (),
-    known: dict[Hashable, list[str]] | None = None,
+    others: Sequence[Call],
+    known: dict[Hashable, list[str]],
 ) -> str | None:
     """What speaks against the deterministic entries being those of this run; None: nothing does.
 
@@ -49,12 +49,11 @@ def contradiction(
     if varying:
         return f"the recorded draws of {listing(varying)} differ, but no latent has a part in them"
     comparable = checksums.made_of(_ENTRY) if call.mode == "abstract" else []
-    for other in others if comparable else ():
+    for other in others:
         elsewhere = _Checksums(other, run, entries)
         comparable = [name for name in comparable if elsewhere.computation([name]) == checksums.computation([name])]
     if not comparable:
         return None
-    known = {} if known is None else known
     computation = checksums.computation(comparable)
     if computation not in known:
         # what is not used of the arguments is neither computed nor transferred
@@ -65,38 +64,31 @@ def contradiction(
     return None
 
 
-def recomputed(call: Call, run: Run, recorded: Recorded, entries: Names) -> frozenset[str]:
+def recomputed(call: Call, run: Run, recorded: Recorded, entries: Names) -> set[str]:
     """The deterministic entries that the model computes anew, from the recorded latents and from these arguments.
 
-    They prove that the arguments are those of the fit. Left out is what no argument has a part in.
+    They prove that the arguments are those of the fit. Left out is what no argument has a part in. See `attempt`.
     """
-    return attempt(_recomputed, call, run, recorded, entries) or frozenset()
-
-
-def _recomputed(call: Call, run: Run, recorded: Recorded, entries: Names) -> frozenset[str]:
     checksums = _Checksums(call, run, entries)
-    if not checksums.computed or not call.has_values:
-        return frozenset()
     argument = _ARGUMENT if call.mode == "abstract" else CLOSED_OVER  # values stand in the jaxpr as constants
     told = checksums.made_of(_ARGUMENT, _ENTRY, CLOSED_OVER)
     telling = [name for name in told if argument in checksums.sources[name]]
-    return frozenset(telling).difference(checksums.different(telling, call.arrays, recorded))
+    if not telling or not call.has_values:
+        return set()
+    return set(telling).difference(checksums.different(telling, call.arrays, recorded))
 
 
 class _Checksums:
     """The deterministic entries of a call, and how they are computed from its latents."""
 
     def __init__(self, call: Call, run: Run, entries: Names):
-        self.call, self.run = call, run
-        self.computed = self._of_kind("deterministic", entries)
-        self.latents = self._of_kind("latent", entries)
-
-    def _of_kind(self, kind: str, entries: Names) -> list[str]:
-        sites = self.run.sites
-        return [name for name in entries if name in sites and sites[name].kind == kind]
-
-    def _replay(self, arrays: Sequence[Any], latents: Draw, key: Any = None) -> Outcome:
-        return replay(self.call.with_traced(arrays), latents, key=key)
+        self.call, self.sites = call, run.sites
+        self.computed, self.latents = list[str](), list[str]()
+        for name in filter(run.sites.__contains__, entries):
+            if run.sites[name].kind == "deterministic":
+                self.computed.append(name)
+            elif run.sites[name].kind == "latent":
+                self.latents.append(name)
 
     @functools.cached_property
     def _traced(self) -> tuple[Any, list[str]]:
@@ -108,8 +100,7 @@ class _Checksums:
 
         def compute(arrays: Any, key: Any, latents: Draw) -> list[Any]:
             values: list[Any] = []
-            del owners[:]
-            for name, site in self._replay(arrays, latents, key).items():
+            for name, site in replay(self.call.with_traced(arrays), latents, key=key).items():
                 is_drawn = site.kind == "plate" or (site.kind == "latent" and name not in latents)
                 if is_drawn or name in self.computed:
                     leaves = jax.tree_util.tree_leaves(site.value)
@@ -120,7 +111,7 @@ class _Checksums:
         key = jax.eval_shape(lambda: jax.random.PRNGKey(0))
         latents = {}
         for name in self.latents:
-            site = self.run.sites[name]
+            site = self.sites[name]
             latents[name] = jax.ShapeDtypeStruct(site.shape or (), site.dtype)
         return jax.make_jaxpr(compute)(self.call.shapes, key, latents).jaxpr, owners
 
@@ -158,20 +149,16 @@ class _Checksums:
 
     def different(self, names: Names, arrays: Sequence[Any], recorded: Recorded) -> list[str]:
         """Those that are, computed anew from these arguments and the recorded latents, not what was recorded."""
-        if not names:
-            return []
 
         @jax.jit
-        def compute(arrays: Any, latents: Draw) -> dict[str, Any]:
-            outcome = self._replay(arrays, latents)
+        def compute(arrays: Any, draw: Draw) -> dict[str, Any]:
+            outcome = replay(self.call.with_traced(arrays), draw)
             return {name: outcome[name].value for name in names}
 
         draws = recorded([*names, *self.latents])
-        different = set()
-        for i in range(len(draws[names[0]])):
-            draw = {name: values[i] for name, values in draws.items()}
-            values = compute(arrays, {name: draw[name] for name in self.latents})
-            for name in names:
-                if differ(values[name], draw[name]):
-                    different.add(name)
-        return [name for name in names if name in different]
+        is_other = dict.fromkeys(names, False)
+        for values in zip(*draws.values()):
+            draw = dict(zip(draws, values))
+            for name, value in compute(arrays, draw).items():
+                is_other[name] |= differ(value, draw[name])
+        return [name for name in names if is_other[name]]

@@ -159,7 +159,7 @@ class Inspection:
             if name in self.row_dims:  # through one, as of a Gaussian process, rows are to act on each other
                 draw[name] = np.zeros(run.sites[name].shape or (), run.sites[name].dtype)
         others = [size.axes for size in self.rows]
-        return find_statistic(self.call, rows, others, draw, kept, offered, self.programs)
+        return attempt(find_statistic, self.call, rows, others, draw, kept, offered, self.programs)
 
     def _has_one_a_row(self, target: str, size: Size) -> bool:
         """Whether a target is drawn row by row: one event is drawn at once, as a Gaussian process that is observed."""

@@ -26,7 +26,6 @@ from .trace import ONE_RUN_AT_A_TIME, trace_model
 Draw = Mapping[str, Any]  # one draw: the value of each site
 Rows = tuple[Axis, ...]  # the axes of one size
 Names = Collection[str]
-Few = tuple[Call, dict[Rows, int]]  # a call with few rows, and how many there are of each size
 Programs = dict[str, Any]  # what was traced, by the shapes and plain values that it was traced for
 View = Callable[[Any], Iterable[Any]]  # which parts of an array are compared
 
@@ -155,15 +154,12 @@ def latents_of(outcome: Outcome) -> dict[str, Any]:
 def repeated(draw: Draw, outcome: Outcome) -> dict[str, Any]:
     """A draw for the rows of another run: the same numbers of a latent again, or fewer of them."""
     found = dict(draw)
-    for name, value in draw.items():
-        if name not in outcome or outcome[name].kind != "latent":
-            continue
-        value, shape = np.asarray(value), outcome[name].shape
+    for name in latents_of(outcome).keys() & draw.keys():
+        value, shape = np.asarray(found.pop(name)), outcome[name].shape
         if value.ndim != len(shape) or 0 in value.shape:
-            del found[name]
             continue
         for dim, length in enumerate(shape):
-            value = value.take(np.arange(length) % value.shape[dim], dim)
+            value = value.take(np.arange(length), dim, mode="wrap")
         found[name] = value
     return found
 
@@ -171,10 +167,10 @@ def repeated(draw: Draw, outcome: Outcome) -> dict[str, Any]:
 # ---------------------------------------------------------------------------------------------------- few rows
 
 
-def few_rows(call: Call, sizes: Iterable[Rows]) -> Few | None:
+def few_rows(call: Call, sizes: Iterable[Rows]) -> tuple[Call, dict[Rows, int]]:
     """The call with few rows of each size, and how many they are: lengths that nothing else has.
 
-    None where values are not known, or cannot be made fewer.
+    It raises where they cannot be fewer: ask through `attempt`.
     """
     concrete = replace(with_defaults(call), mode="concrete")  # so that values are taken, and not shapes alone
     used = {axis.length for axis in lengths_of(concrete)}
@@ -182,8 +178,8 @@ def few_rows(call: Call, sizes: Iterable[Rows]) -> Few | None:
     lengths = {axes: next(free) for axes in dict.fromkeys(sizes)}
     changes = [(axis, n) for axes, n in lengths.items() for axis in axes]
     few = resized(concrete, changes)
-    if few is None or not few.has_values:
-        return None
+    if few is None:
+        raise ValueError("there are too few rows for so many levels")
     return replace(few, mode=call.mode), lengths
 
 

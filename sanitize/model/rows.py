@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 
 from . import argument
-from .argument import is_array
 from .call import Call
 from .replay import (
     NEAR,
@@ -73,26 +73,19 @@ def find_statistic(
     offered: Sequence[str],
     programs: Programs,
 ) -> Statistic | None:
-    """The first statistic along one of these sizes; None: there is none, or it cannot be told.
+    """The first statistic along one of these sizes; None: there is none. See `attempt`.
 
     ``rows`` are the sizes looked at, each with the targets that follow it, ``others`` all that can be made shorter,
     ``draw`` is one draw by name. Deterministic sites in ``kept`` have their recorded values; ``offered`` ones could.
     """
-
-    def find() -> Statistic | None:
-        short = few_rows(call, [*rows, *others])
-        if short is None:
-            return None
-        few, lengths = short
-        draw_of_few = repeated(draw, replay_again(few, {}, (), programs))
-        for axes, targets in rows.items():
-            dims = {axis.leaf: int(axis.dim) for axis in axes if axis.is_of_array}
-            meeting = _Meeting(few, dims, lengths[axes], targets, draw_of_few, programs)
-            if found := meeting.statistic(kept, offered):
-                return found
-        return None
-
-    return attempt(find)
+    few, lengths = few_rows(call, [*rows, *others])
+    draw = repeated(draw, replay_again(few, {}, (), programs))
+    for axes, targets in rows.items():
+        dims = {axis.leaf: int(axis.dim) for axis in axes if axis.is_of_array}
+        meeting = _Meeting(few, dims, lengths[axes], targets, draw, programs)
+        if found := meeting.statistic(kept, offered):
+            return found
+    return None
 
 
 @dataclass(frozen=True)
@@ -140,18 +133,18 @@ class _Meeting:
 
         Where the model sees values, integers may be labels, which `np.unique` numbers by what others there are.
         """
-        leaves, sees_no_values = self.few.leaves, self.few.mode == "abstract"
-        traced = [i for i in self.dims if sees_no_values and is_array(leaves[i])]
-        yield self.few, {i: "biufc" if i in traced else "fc" for i in self.dims}, False
-        integers = [i for i in self.dims if _has_integers(leaves[i])]
-        codes = [i for i in integers if i in traced]
+        few, traced = self.few, self.few.traced
+        numbers = dict.fromkeys(self.dims, "fc")
+        yield few, {**numbers, **dict.fromkeys(self.dims.keys() & traced, "biufc")}, False
+        codes, labels = dict[int, str](), dict[int, str]()
+        for i in self.dims:
+            if any(column.kind in "iu" for column in argument.of(few.leaves[i]).columns.values()):
+                (codes if i in traced else labels)[i] = "iu"
         if codes:
             first = np.zeros(self.n, int)  # all rows in one group
-            alike = self.with_rows(self.few, dict.fromkeys(codes, "iu"), first)
-            yield alike, dict.fromkeys(self.dims, "fc"), False
-        labels = [i for i in integers if i not in traced]
+            yield self.changed(few, codes, lambda x, dim: x.take(first, dim)), numbers, False
         if labels:
-            yield self.few, dict.fromkeys(labels, "iu"), True
+            yield few, labels, True
 
     def largest_move(self, base: Call, kinds: Kinds, kept: Names) -> Moved | None:
         """What moves most at rows that stayed, if half of the rows are others; None: nothing does."""
@@ -163,23 +156,26 @@ class _Meeting:
             here = np.flatnonzero(stay)
             index = np.where(stay, rows, here[rows % half])
             far = np.convolve(~stay, np.ones(2 * NEAR + 1), "same") == 0
-            others = self.with_rows(base, kinds, index, beyond)
+            others = self.changed(base, kinds, partial(_rows, index, beyond))
             found += self.moves(before, others, far, kept)
         return max(found, key=lambda move: move.by, default=None)
 
-    def with_rows(self, base: Call, kinds: Kinds, index: Any, beyond: bool = False) -> Call:
-        changes = {}
-        for i, of in kinds.items():
-            changes[i] = _with_rows(base.leaves[i], self.dims[i], index, of, beyond)
-        return base.with_leaves(changes)
-
     def count_by_size(self, base: Call, kinds: Kinds, kept: Names) -> bool:
         """Whether integers count by more than their order: labels do not."""
-        larger = {}
-        for i, of in kinds.items():
-            larger[i] = _with_values(base.leaves[i], lambda x: 2 * x + 1, of)
+        larger = self.changed(base, kinds, lambda x, dim: 2 * x + 1)
         before, every_row = self.run(base, self.draw, kept), np.full(self.n, True)
-        return bool(self.moves(before, base.with_leaves(larger), every_row, kept))
+        return bool(self.moves(before, larger, every_row, kept))
+
+    def changed(self, base: Call, kinds: Kinds, change: Callable[[Any, int], Any]) -> Call:
+        """The call with other numbers of these kinds: ``change`` gets an array and its dimension of rows."""
+        leaves = {}
+        for i, of in kinds.items():
+            part, columns = argument.of(base.leaves[i]), {}
+            for name, column in part.columns.items():
+                if column.kind in of and column.shape:
+                    columns[name] = change(column.array, self.dims[i])
+            leaves[i] = part.with_columns(columns)
+        return base.with_leaves(leaves)
 
     def moves(self, before: Outcome, changed: Call, stay: Any, kept: Names) -> list[Moved]:
         """What differs at rows that stay, given the same latents."""
@@ -204,35 +200,27 @@ class _Meeting:
 # ------------------------------------------------------------------------------------------ a latent's value
 
 
-def reaches_other_rows(call: Call, rows: Rows, name: str, dim: int, sites: Names) -> bool | None:
-    """Whether the value of a latent at one row has a part in what is drawn at rows far from it; None: cannot be told.
+def reaches_other_rows(call: Call, rows: Rows, name: str, dim: int, sites: Names) -> bool:
+    """Whether the value of a latent at one row has a part in what is drawn at rows far from it. See `attempt`.
 
     The model is run on a few rows with one draw of all latents, and again with another value at the first row, and at
     one in the middle. A lag reaches the neighbours of a row, a sum (``cumsum(z)``, ``L @ z``, ``z.mean()``) all rows.
     ``sites`` are those whose distributions are compared.
     """
-
-    def reaches() -> bool | None:
-        short = few_rows(call, [rows])
-        if short is None:
-            return None
-        few, lengths = short
-        n = lengths[rows]
-        before = replay(few, {})
-        latents = latents_of(before)
-        value = np.asarray(latents[name])
-        other = _another(few, name, value)
-        for row in (0, value.shape[dim] // 2):
-            at = (slice(None),) * dim + (row,)
-            moved = value.copy()
-            moved[at] = other[at]
-            after = replay(few, {**latents, name: moved})
-            far = rows_along_each(np.abs(np.arange(n) - row) > NEAR)
-            if any(differences(before, after, {*sites} - {name}, far)):
-                return True
-        return False
-
-    return attempt(reaches)
+    few, lengths = few_rows(call, [rows])
+    before = replay(few, {})
+    latents = latents_of(before)
+    value = np.asarray(latents[name])
+    other = _another(few, name, value)
+    for row in (0, value.shape[dim] // 2):
+        at = (slice(None),) * dim + (row,)
+        moved = value.copy()
+        moved[at] = other[at]
+        after = replay(few, {**latents, name: moved})
+        far = rows_along_each(np.abs(np.arange(lengths[rows]) - row) > NEAR)
+        if any(differences(before, after, {*sites} - {name}, far)):
+            return True
+    return False
 
 
 def _another(few: Call, name: str, value: Any) -> Any:
@@ -246,35 +234,15 @@ def _another(few: Call, name: str, value: Any) -> Any:
     return other
 
 
-# ------------------------------------------------------------------------------------------ other values in some rows
-
-
-def _has_integers(leaf: Any) -> bool:
-    return any(column.kind in "iu" for column in argument.of(leaf).columns.values())
-
-
-def _with_rows(leaf: Any, dim: int, index: Any, kinds: str, beyond: bool = False) -> Any:
-    """An argument whose rows are these, as far as they hold numbers of such kinds.
+def _rows(index: Any, beyond: bool, values: Any, dim: int) -> Any:
+    """These rows of an array.
 
     Where that changes nothing (one row, or rows that are all alike), and with ``beyond``, numbers that are no integers
     become larger than all there are.
     """
-
-    def rows(values: Any) -> Any:
-        new = values.take(index, dim)
-        if values.dtype.kind == "f" and (beyond or np.array_equal(new, values)):
-            high, low = values.max(dim, keepdims=True), values.min(dim, keepdims=True)
-            at = (slice(None),) * dim + (np.arange(len(index)) != index,)
-            new[at] = (2 * high - low + 0.5).astype(values.dtype)
-        return new
-
-    return _with_values(leaf, rows, kinds)
-
-
-def _with_values(leaf: Any, function: Callable[[Any], Any], kinds: str) -> Any:
-    part = argument.of(leaf)
-    changes = {}
-    for name, column in part.columns.items():
-        if column.kind in kinds and column.shape:
-            changes[name] = function(column.array)
-    return part.with_columns(changes)
+    new = values.take(index, dim)
+    if values.dtype.kind == "f" and (beyond or np.array_equal(new, values)):
+        high, low = values.max(dim, keepdims=True), values.min(dim, keepdims=True)
+        at = (slice(None),) * dim + (np.arange(len(index)) != index,)
+        new[at] = (2 * high - low + 0.5).astype(values.dtype)
+    return new

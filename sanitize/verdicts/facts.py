@@ -14,6 +14,7 @@ from typing import Any
 from ..fit import Fit
 from ..model import argument
 from ..model.argument import Shape, is_integer
+from ..model.replay import attempt
 from ..model.rows import Statistic, reaches_other_rows
 from ..model.sizes import Size
 from ..model.trace import try_run
@@ -255,7 +256,7 @@ class Facts:
         inspection, of = self.inspection, self.inspection.sizes.of
         for size in of[name][dim]:
             joint = frozenset(site for site in inspection.run.joint if any(size in follows for follows in of[site]))
-            if reaches_other_rows(inspection.call, size.axes, name, dim, joint) is not False:
+            if attempt(reaches_other_rows, inspection.call, size.axes, name, dim, joint) is not False:
                 return True
         return False
 
