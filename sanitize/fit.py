@@ -75,7 +75,7 @@ class Fit:
     def _by_entries(self) -> Iterator[tuple[Size, str]]:
         for name, site in self.inspection.run.sites.items():
             shape = self.recorded.get(name)
-            if shape is None or site.shape is None or len(shape) != len(site.shape):
+            if not shape or not site.shape or len(shape) != len(site.shape):
                 continue
             for follows, was, now in zip(self.inspection.sizes.of[name], shape, site.shape):
                 if was != now and len(follows) == 1:
@@ -151,13 +151,12 @@ class Fit:
         was = self.leaves.get(name)
         if self.fitted is not None:
             return was
-        if was is not None:
-            if np.size(was) == 1 and np.shape(value) == ():
-                return np.asarray(was).item()  # ArviZ before 1.0 stores a number as an array of one element
-            return was
+        if was is not None and np.size(was) == 1 and np.shape(value) == ():
+            return np.asarray(was).item()  # ArviZ before 1.0 stores a number as an array of one element
         key = name.rpartition("['")[2].removesuffix("']")
-        if key in self.leaves:
-            return self.leaves[key]
+        for recorded in (name, key):
+            if recorded in self.leaves:
+                return self.leaves[recorded]
         # data often come as an argument of another name than the site that they are observed at
         for data in self.samples.observed_data.values():
             if argument.of(value).shape and equal(value, data):
@@ -204,13 +203,14 @@ class Fit:
 # ------------------------------------------------------------------------------------- what no row explains
 
 
-Difference = tuple[str, str]  # an argument, and in words what it was in the fit and is here
+Differences = Iterator[tuple[str, str]]  # arguments, and in words what they were in the fit and are here
 
 
 def other_arguments(fit: Fit, kept: Names) -> dict[str, str]:
     """Argument -> in words what the fit had and what this call has. ``kept`` are the latents that are not redrawn."""
     samples = fit.samples
-    if fit.inspection.assumed or not kept or not (samples.arguments or samples.constant_data or samples.labels):
+    is_told = samples.arguments or samples.constant_data or samples.labels
+    if fit.inspection.assumed or not kept or not is_told:
         return {}
     found: dict[str, str] = {}
     for name, words in _Comparison(fit, kept).all():
@@ -225,7 +225,7 @@ class _Comparison:
         self.fit, self.kept = fit, kept
         self.inspection, self.samples, self.call = fit.inspection, fit.samples, fit.call
 
-    def all(self) -> Iterator[Difference]:
+    def all(self) -> Differences:
         yield from self.options()
         yield from self.orders()
         yield from self.labels()
@@ -256,7 +256,7 @@ class _Comparison:
 
     # ------------------------------------------------------------------------------------------------ options
 
-    def options(self) -> Iterator[Difference]:
+    def options(self) -> Differences:
         """What this call leaves to its default, and the fit did not."""
         call, had = self.inspection.call, self._options_of_fit()
         for name, now in call.defaults().items():
@@ -286,7 +286,7 @@ class _Comparison:
 
     # ----------------------------------------------------------------------------------------- order of names
 
-    def orders(self) -> Iterator[Difference]:
+    def orders(self) -> Differences:
         """Columns, keys, coordinates, categories: in another order, or other ones that are taken by their place."""
         if self.fit.fitted is None:
             return
@@ -307,20 +307,24 @@ class _Comparison:
 
     # ------------------------------------------------------------------------------------------------- labels
 
-    def labels(self) -> Iterator[Difference]:
+    def labels(self) -> Differences:
         """Text that the fit had not, in as many groups as it had."""
         for i, name, was, now in self.pairs():
             before, part = argument.of(was).columns, argument.of(now)
             for column, values in part.columns.items():
                 old = {*before[column].text} if column in before else set()
-                new = {*values.text} - old
-                are_groups = 1 < len({*values.text}) < len(values.text)
-                if old and new and are_groups and self.matters(self.call.with_leaves({i: _turned(part, column)})):
-                    yield column_name(name, column), _unknown(new)
+                labels = {*values.text}
+                are_groups = 1 < len(labels) < len(values.text)
+                if not old or labels <= old or not are_groups:
+                    continue
+                if self.matters(self.call.with_leaves({i: _turned(part, column)})):
+                    yield column_name(name, column), _unknown(labels - old)
 
-    def codes(self) -> Iterator[Difference]:
+    def codes(self) -> Differences:
         """The same of integers, where the model sees their values."""
-        coded = set[int]().union(*(self.followed(latent, "levels") for latent in self.kept))
+        coded = set[int]()
+        for latent in self.kept:
+            coded |= self.followed(latent, "levels")
         for i, name, was, now in self.pairs():
             if i in coded and is_array(was) and argument.of(was).kind in "iu":
                 old = {*np.ravel(was).tolist()}
@@ -328,7 +332,7 @@ class _Comparison:
                 if len(old) == len(new) and new != old:
                     yield name, _unknown(new - old)
 
-    def groups(self) -> Iterator[Difference]:
+    def groups(self) -> Differences:
         """Arrays with one value a group, of groups that kept latents have values for."""
         rows = {axis.leaf for axis in _axes(self.inspection.rows)}
         for i, name, was, now in self.pairs() if rows else ():
@@ -337,10 +341,11 @@ class _Comparison:
             groups = [latent for latent in self.kept if i in self.followed(latent, "leading", "later")]
             if not groups or equal(was, now) is not False:
                 continue
-            if self.matters(self.call.with_leaves({i: np.asarray(was, now.dtype)})):
+            as_it_was = np.asarray(was, now.dtype)
+            if self.matters(self.call.with_leaves({i: as_it_was})):
                 yield name, f"other values for the groups of {listing(groups)} than in the fit"
 
-    def coordinates(self) -> Iterator[Difference]:
+    def coordinates(self) -> Differences:
         """What labels the entries, against what labels this call's groups and columns."""
         for dim, axis in self._labelled():
             before = argument.text(self.samples.labels[dim])
@@ -372,10 +377,10 @@ def computes_alike(one: Call, other: Call, kept: Names) -> bool | None:
     before = replay(one, {})
     drawn = {name: site.value for name, site in before.items() if site.kind in ("latent", "observed", "plate")}
     after = replay(other, drawn)
-    for name, was in before.items():
+    for name in before:
         if name not in after or name in kept:
             continue
-        now = after[name]
+        was, now = before[name], after[name]
         if was.arrays.keys() != now.arrays.keys():
             return False
         if _shapes(was) != _shapes(now):
@@ -425,13 +430,13 @@ def _with(call: Call, way: Way, value: Any) -> Call:
 
 def _dicts(tree: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """The dicts among arguments, each with the way to it."""
-    items: Iterable[Any] = ()
     if isinstance(tree, dict):
         yield path, tree
-        items = tree.items()
     elif type(tree) in (list, tuple) and not is_value_list(tree):
-        items = enumerate(tree)
-    for key, value in items:
+        tree = dict(enumerate(tree))
+    else:
+        return
+    for key, value in tree.items():
         yield from _dicts(value, (*path, key))
 
 
@@ -451,12 +456,16 @@ def _labels(part: Argument, axis: Axis) -> list[Any]:
 
 
 def _order(what: str, was: Sequence[Any], now: Sequence[Any]) -> str:
-    return f"{what} {listing(map(str, now), 5)} here, {listing(map(str, was), 5)} in the fit"
+    here, in_the_fit = listing(map(str, now), 5), listing(map(str, was), 5)
+    return f"{what} {here} here, {in_the_fit} in the fit"
 
 
 def _unknown(labels: Collection[Any]) -> str:
-    return f"the fit had no label{'s' * (len(labels) > 1)} {listing(map(str, sorted(labels)))}"
+    plural = "s" if len(labels) > 1 else ""
+    return f"the fit had no label{plural} {listing(map(str, sorted(labels)))}"
 
 
 def _short(value: Any) -> str:
-    return f"an array of shape {np.shape(value)}" if np.ndim(value) else repr(value)
+    if np.ndim(value):
+        return f"an array of shape {np.shape(value)}"
+    return repr(value)

@@ -45,13 +45,15 @@ def contradiction(
         return f"{listing(drawn)} would be drawn anew: with the recorded latents given, the random key decides"
     constant = checksums.made_of(_ARGUMENT, CLOSED_OVER)
     draws = recorded(constant) if constant else {}
-    varying = [name for name in constant if not same(draws[name], draws[name][:1]).all()]
+    varying = [name for name, values in draws.items() if not same(values, values[:1]).all()]
     if varying:
         return f"the recorded draws of {listing(varying)} differ, but no latent has a part in them"
     comparable = checksums.made_of(_ENTRY) if call.mode == "abstract" else []
     for other in others:
         elsewhere = _Checksums(other, run, entries)
-        comparable = [name for name in comparable if elsewhere.computation([name]) == checksums.computation([name])]
+        for name in list(comparable):
+            if elsewhere.computation([name]) != checksums.computation([name]):
+                comparable.remove(name)
     if not comparable:
         return None
     computation = checksums.computation(comparable)
@@ -84,10 +86,11 @@ class _Checksums:
     def __init__(self, call: Call, run: Run, entries: Names):
         self.call, self.sites = call, run.sites
         self.computed, self.latents = list[str](), list[str]()
-        for name in filter(run.sites.__contains__, entries):
-            if run.sites[name].kind == "deterministic":
+        for name in entries:
+            kind = run.sites[name].kind if name in run.sites else None
+            if kind == "deterministic":
                 self.computed.append(name)
-            elif run.sites[name].kind == "latent":
+            elif kind == "latent":
                 self.latents.append(name)
 
     @functools.cached_property
@@ -125,14 +128,16 @@ class _Checksums:
         if not sources:
             return sources
         jaxpr, owners = self._traced
+        closed_over = frozenset({CLOSED_OVER})
+        inputs = dict.fromkeys(jaxpr.constvars, closed_over)
         labels = [_ARGUMENT] * len(self.call.traced) + [KEY] + [_ENTRY] * len(self.latents)
-        inputs = {variable: frozenset({label}) for variable, label in zip(jaxpr.invars, labels)}
-        inputs.update(dict.fromkeys(jaxpr.constvars, frozenset({CLOSED_OVER})))
+        for variable, label in zip(jaxpr.invars, labels):
+            inputs[variable] = frozenset({label})
         ends = {}
         for variable, name in zip(jaxpr.outvars, owners):
             if name not in sources and not hasattr(variable, "val"):
                 ends[variable] = frozenset({name})
-        found = flow(jaxpr, inputs, ends, frozenset({CLOSED_OVER}))
+        found = flow(jaxpr, inputs, ends, closed_over)
         for name, source in zip(owners, found):
             if name in sources:
                 sources[name] |= source
@@ -145,7 +150,8 @@ class _Checksums:
     def computation(self, names: Names) -> Hashable:
         """How these are computed: equal if two calls compute the same."""
         jaxpr, owners = self._traced
-        return computation(jaxpr, [variable for variable, name in zip(jaxpr.outvars, owners) if name in names])
+        wanted = [variable for variable, name in zip(jaxpr.outvars, owners) if name in names]
+        return computation(jaxpr, wanted)
 
     def different(self, names: Names, arrays: Sequence[Any], recorded: Recorded) -> list[str]:
         """Those that are, computed anew from these arguments and the recorded latents, not what was recorded."""

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers
 
-from .argument import Shape
+from .argument import Shape, abstract
 from .call import Axis, Call, lengths_of, resized, with_defaults
 from .dists import parameters, unmasked
 from .trace import ONE_RUN_AT_A_TIME, trace_model
@@ -66,9 +66,9 @@ class Replayed(NamedTuple):
 
     kind: str  # that of a `Site`
     value: Any
-    fn: Any  # the distribution of a latent or observed site, with its masks; None after `replay_again`
-    shape: Shape  # of one draw
-    arrays: Mapping[str, Any]  # what it is drawn with, by parameter; of a deterministic site its value
+    fn: Any = None  # the distribution of a latent or observed site, with its masks; None after `replay_again`
+    shape: Shape = ()  # of one draw
+    arrays: Mapping[str, Any] = {}  # what it is drawn with, by parameter; of a deterministic site its value
 
 
 Outcome = Mapping[str, Replayed]
@@ -102,25 +102,23 @@ def replay_again(call: Call, draw: Draw, kept: Names, programs: Programs) -> Out
 
     A model that needs values is run each time, and so is one with a frame among its arguments.
     """
-    known = [leaf for i, leaf in enumerate(call.leaves) if i not in call.traced]
+    known = [leaf for leaf in call.leaves if not call.is_traced(leaf)]
     if call.mode != "abstract" or not all(isinstance(leaf, _PLAIN) for leaf in known):
         return replay(call, draw, kept)
-    arrays = list(map(jnp.asarray, call.arrays))
-    draw = {name: jnp.asarray(value) for name, value in draw.items()}
-    types = jax.tree_util.tree_map(lambda x: (x.shape, x.dtype), (arrays, draw))
+    inputs = jax.tree_util.tree_map(jnp.asarray, (call.arrays, dict(draw)))
+    types = jax.tree_util.tree_map(abstract, inputs)
     identity = repr((call.names, call.traced, known, sorted(kept), types))
     if identity not in programs:
-        programs[identity] = _traced(call, arrays, draw, kept)
+        programs[identity] = _traced(call, kept, inputs)
     closed, tree, plain = programs[identity]
-    inputs = jax.tree_util.tree_leaves((arrays, draw))
-    outputs = jax.core.eval_jaxpr(closed.jaxpr, closed.consts, *inputs)
+    outputs = jax.core.eval_jaxpr(closed.jaxpr, closed.consts, *jax.tree_util.tree_leaves(inputs))
     outcome = {}
     for name, (value, made) in jax.tree_util.tree_unflatten(tree, outputs).items():
         outcome[name] = plain[name]._replace(value=value, arrays=made)
     return outcome
 
 
-def _traced(call: Call, arrays: Sequence[Any], draw: Draw, kept: Names) -> tuple[Any, Any, Outcome]:
+def _traced(call: Call, kept: Names, inputs: tuple[Any, ...]) -> tuple[Any, Any, Outcome]:
     """The jaxpr of a run, how its outputs are folded, and what of its sites is no value."""
     plain: dict[str, Replayed] = {}
 
@@ -129,10 +127,10 @@ def _traced(call: Call, arrays: Sequence[Any], draw: Draw, kept: Names) -> tuple
         for name, site in replay(call.with_traced(arrays), draw, kept).items():
             if site.fn is not None:  # the value of another site may be anything
                 found[name] = site.value, site.arrays
-                plain[name] = Replayed(site.kind, None, None, site.shape, {})
+                plain[name] = Replayed(site.kind, None, shape=site.shape)
         return found
 
-    closed, shapes = jax.make_jaxpr(run, return_shape=True)(arrays, draw)
+    closed, shapes = jax.make_jaxpr(run, return_shape=True)(*inputs)
     return closed, jax.tree_util.tree_structure(shapes), plain
 
 
@@ -141,9 +139,11 @@ def _replayed(message: Mapping[str, Any]) -> Replayed:
     if kind == "sample":
         fn = message["fn"]
         kind = "observed" if message["is_observed"] else "latent"
-        return Replayed(kind, value, fn, tuple(fn.shape()), dict(parameters(unmasked(fn))))
-    arrays = {"value": value} if kind == "deterministic" else {}
-    return Replayed(kind, value, None, np.shape(value) if arrays else (), arrays)
+        drawn_with = dict(parameters(unmasked(fn)))
+        return Replayed(kind, value, fn, tuple(fn.shape()), drawn_with)
+    if kind == "deterministic":
+        return Replayed(kind, value, None, np.shape(value), {"value": value})
+    return Replayed(kind, value)
 
 
 def latents_of(outcome: Outcome) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def few_rows(call: Call, sizes: Iterable[Rows]) -> tuple[Call, dict[Rows, int]]:
     concrete = replace(with_defaults(call), mode="concrete")  # so that values are taken, and not shapes alone
     used = {axis.length for axis in lengths_of(concrete)}
     free = (n for n in itertools.count(FEW) if n not in used)
-    lengths = {axes: next(free) for axes in dict.fromkeys(sizes)}
+    lengths = dict(zip(dict.fromkeys(sizes), free))
     changes = [(axis, n) for axes, n in lengths.items() for axis in axes]
     few = resized(concrete, changes)
     if few is None:

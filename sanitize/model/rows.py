@@ -138,7 +138,8 @@ class _Meeting:
         yield few, {**numbers, **dict.fromkeys(self.dims.keys() & traced, "biufc")}, False
         codes, labels = dict[int, str](), dict[int, str]()
         for i in self.dims:
-            if any(column.kind in "iu" for column in argument.of(few.leaves[i]).columns.values()):
+            columns = argument.of(few.leaves[i]).columns.values()
+            if any(column.kind in "iu" for column in columns):
                 (codes if i in traced else labels)[i] = "iu"
         if codes:
             first = np.zeros(self.n, int)  # all rows in one group
@@ -185,7 +186,8 @@ class _Meeting:
     def is_table(self, leaf: int) -> bool:
         """Whether an argument that is by accident as long can be longer alone: then rows are looked up in it."""
         one_more = np.arange(self.n + 1) % self.n
-        longer = argument.of(self.few.leaves[leaf]).taken(self.dims[leaf], one_more)
+        part = argument.of(self.few.leaves[leaf])
+        longer = part.taken(self.dims[leaf], one_more)
         before = self.run(self.few, self.draw)
         draw = {**self.draw, **latents_of(before)}
         after = attempt(self.run, self.few.with_leaves({leaf: longer}), draw)
@@ -217,8 +219,8 @@ def reaches_other_rows(call: Call, rows: Rows, name: str, dim: int, sites: Names
         moved = value.copy()
         moved[at] = other[at]
         after = replay(few, {**latents, name: moved})
-        far = rows_along_each(np.abs(np.arange(lengths[rows]) - row) > NEAR)
-        if any(differences(before, after, {*sites} - {name}, far)):
+        distance = np.abs(np.arange(lengths[rows]) - row)
+        if any(differences(before, after, {*sites} - {name}, rows_along_each(distance > NEAR))):
             return True
     return False
 
@@ -227,8 +229,8 @@ def _another(few: Call, name: str, value: Any) -> Any:
     """Another draw of a latent: discrete values may be drawn twice."""
     other = value
     for key in range(1, 6):
-        drawn = replay(few, {}, key=jax.random.PRNGKey(key))[name].value
-        other = np.where(other == value, drawn, other)
+        drawn = replay(few, {}, key=jax.random.PRNGKey(key))
+        other = np.where(other == value, drawn[name].value, other)
         if (other != value).all():
             break
     return other
