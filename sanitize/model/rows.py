@@ -104,10 +104,10 @@ class _Meeting:
             move = self.largest_move(base, kinds, kept)
             if move is None:
                 continue
-            alone = [i for i in kinds if self.largest_move(base, {i: kinds[i]}, kept)]
-            acting = alone or list(kinds)
+            alone = {i: of for i, of in kinds.items() if self.largest_move(base, {i: of}, kept)}
+            acting = alone or kinds
             # not all together: beside labels, a plain index counts by its size, but moves no other row
-            if are_labels and not self.count_by_size(base, {i: kinds[i] for i in acting}, kept):
+            if are_labels and not self.count_by_size(base, acting, kept):
                 continue
             if alone and all(map(self.is_table, alone)):
                 continue
@@ -151,7 +151,7 @@ class _Meeting:
         """What moves most at rows that stayed, if half of the rows are others; None: nothing does."""
         half, rows = self.n // 2, np.arange(self.n)
         first, last = rows < half, rows >= self.n - half
-        before = self.run(base, self.draw, kept)
+        before = self.run(base, kept)
         found: list[Moved] = []
         for stay, beyond in ((first, False), (last, False), (last, True)):
             here = np.flatnonzero(stay)
@@ -164,7 +164,7 @@ class _Meeting:
     def count_by_size(self, base: Call, kinds: Kinds, kept: Names) -> bool:
         """Whether integers count by more than their order: labels do not."""
         larger = self.changed(base, kinds, lambda x, dim: 2 * x + 1)
-        before, every_row = self.run(base, self.draw, kept), np.full(self.n, True)
+        before, every_row = self.run(base, kept), np.full(self.n, True)
         return bool(self.moves(before, larger, every_row, kept))
 
     def changed(self, base: Call, kinds: Kinds, change: Callable[[Any, int], Any]) -> Call:
@@ -180,7 +180,7 @@ class _Meeting:
 
     def moves(self, before: Outcome, changed: Call, stay: Any, kept: Names) -> list[Moved]:
         """What differs at rows that stay, given the same latents."""
-        after = self.run(changed, {**self.draw, **latents_of(before)}, kept)
+        after = self.run(changed, kept, before)
         return list(differences(before, after, self.targets, rows_at(stay)))
 
     def is_table(self, leaf: int) -> bool:
@@ -188,14 +188,15 @@ class _Meeting:
         one_more = np.arange(self.n + 1) % self.n
         part = argument.of(self.few.leaves[leaf])
         longer = part.taken(self.dims[leaf], one_more)
-        before = self.run(self.few, self.draw)
-        draw = {**self.draw, **latents_of(before)}
-        after = attempt(self.run, self.few.with_leaves({leaf: longer}), draw)
+        before = self.run(self.few)
+        after = attempt(self.run, self.few.with_leaves({leaf: longer}), (), before)
         if after is None:
             return False
         return all(before[name].shape == after[name].shape for name in self.targets)
 
-    def run(self, call: Call, draw: Draw, kept: Names = ()) -> Outcome:
+    def run(self, call: Call, kept: Names = (), before: Outcome | None = None) -> Outcome:
+        """A run with the draw, given the latents of another run."""
+        draw = {**self.draw, **latents_of(before or {})}
         return replay_again(call, draw, kept, self.programs)
 
 
