@@ -178,8 +178,8 @@ def few_rows(call: Call, sizes: Iterable[Rows]) -> tuple[Call, dict[Rows, int]]:
     lengths = dict(zip(dict.fromkeys(sizes), free))
     changes = [(axis, n) for axes, n in lengths.items() for axis in axes]
     few = resized(concrete, changes)
-    if few is None:
-        raise ValueError("there are too few rows for so many levels")
+    if few is None or not few.has_values:
+        raise ValueError("there are no few rows of these sizes, or their values are not known")
     return replace(few, mode=call.mode), lengths
 
 
