@@ -32,7 +32,7 @@ def carried_on(case: Case, review: Review, rng_key: Any) -> Drawn:
     call = case.inspection.call
     if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in call.leaves):
         raise arguments_error(call, "values are carried on outside of jit, with the arguments' own values")
-    fitted = _Fitted(case, review)
+    fitted = _WhatGoesOn(case, review)
     plan = fitted.plan()
     ndims = len(review.batch_shape)
     values = case.samples.values(fitted.kept, ndims)
@@ -50,7 +50,7 @@ def key_of_extend(rng_key: jax.Array) -> jax.Array:
     return random.fold_in(rng_key, 23)
 
 
-class _Fitted:
+class _WhatGoesOn:
     """What was fitted, and what of it goes on."""
 
     def __init__(self, case: Case, review: Review):

@@ -125,7 +125,7 @@ class Sizes:
 def find_sizes(call: Call, base: Run, targets: Collection[str]) -> Sizes:
     """What each dimension of each site of ``base`` follows; it is the run of ``call``."""
     call = with_defaults(call)
-    search = _Search(*cut(call, base), targets)
+    search = _ChangedRuns(*cut(call, base), targets)
     search.explain()
     moved = search.moved_in(call)
 
@@ -194,7 +194,7 @@ def _patterns(run: Run) -> set[str]:
     return set(map(_pattern, run.sites))
 
 
-class _Search:
+class _ChangedRuns:
     """The changed runs of one model, and what they have told so far."""
 
     def __init__(self, call: Call, base: Run, targets: Collection[str]):
