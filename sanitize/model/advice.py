@@ -39,14 +39,15 @@ def _function(model: Model) -> Model:
 
 def parameters_of(model: Model) -> Parameters | None:
     """The model's parameters; None where Python cannot tell them."""
-    signature = _signature(undecorated(model))
+    signature = signature_of(undecorated(model))
     return None if signature is None else list(signature.parameters.values())
 
 
-def _signature(function: Model) -> inspect.Signature | None:
+def signature_of(function: Model) -> inspect.Signature | None:
+    """None where Python cannot tell it: what is written in C need not have one, and a made-up one is none."""
     try:
         return inspect.signature(function)
-    except ValueError:  # what is written in C need not have one
+    except (TypeError, ValueError):
         return None
 
 
@@ -54,7 +55,7 @@ def described(model: Model) -> str:
     """``model(X, y=None)``."""
     function = _function(model)
     name = getattr(function, "__name__", type(function).__name__)
-    return f"{name}{_signature(function) or '(...)'}"
+    return f"{name}{signature_of(function) or '(...)'}"
 
 
 def refuse_other_than_model(model: Any) -> None:

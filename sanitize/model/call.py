@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -157,10 +156,11 @@ class Call:
     def why_not_bound(self) -> str | None:
         """Why the arguments do not fit the model's signature, in Python's words; None where they do."""
         args, kwargs = self.arguments()
-        try:
-            inspect.signature(advice.undecorated(self.model)).bind(*args, **kwargs)
-        except ValueError:  # no signature to compare with
+        signature = advice.signature_of(advice.undecorated(self.model))
+        if signature is None:
             return None
+        try:
+            signature.bind(*args, **kwargs)
         except TypeError as mismatch:
             return str(mismatch)
         return None
