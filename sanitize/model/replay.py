@@ -220,7 +220,7 @@ def differences(before: Outcome, after: Outcome, sites: Iterable[str], view: Vie
     for site in sites:
         after_of = after[site].arrays
         for parameter, was in before[site].arrays.items():
-            now = after_of.get(parameter)
+            now: Any = after_of.get(parameter)
             if np.shape(was) != np.shape(now):
                 continue
             for one, other in zip(view(np.asarray(now)), view(np.asarray(was))):
