@@ -82,7 +82,7 @@ CASES = {
 def said(predict, arguments):
     with warned() as caught:
         predict(KEY, *arguments)
-    return [(m.category, str(m.message)) for m in caught]
+    return [(m.category, f"{m.message} {getattr(m.message, 'indices', '')}") for m in caught]
 
 
 def categories(predict, arguments):
