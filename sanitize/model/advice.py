@@ -44,10 +44,12 @@ def parameters_of(model: Model) -> Parameters | None:
 
 
 def signature_of(function: Model) -> inspect.Signature | None:
-    """None where Python cannot tell it: what is written in C need not have one, and a made-up one is none."""
+    """None where Python cannot tell it."""
     try:
         return inspect.signature(function)
-    except (TypeError, ValueError):
+    except ValueError:  # what is written in C need not have one
+        return None
+    except TypeError:  # before Python 3.12: one that is made up
         return None
 
 
