@@ -18,12 +18,12 @@ from jax import random
 from numpyro import handlers
 
 from .carry import complete
+from .containers import Arrays
 from .errors import OptionError
 from .model.dists import has_sampler, name_of, unwrapped
 from .model.inspection import Inspection
 from .model.trace import trace_model
 
-Arrays = Mapping[str, Any]
 Positions = Sequence[np.ndarray]  # along each dimension
 
 

@@ -30,7 +30,7 @@ def carried_on(case: Case, review: Review, rng_key: Any) -> Drawn:
     if not review.extended:
         return Drawn({}, coords)
     call = case.inspection.call
-    if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in call.leaves):
+    if not call.has_values:
         raise arguments_error(call, "values are carried on outside of jit, with the arguments' own values")
     fitted = _WhatGoesOn(case, review)
     plan = fitted.plan()

@@ -21,6 +21,7 @@ from .replay import (
     NEAR,
     Draw,
     Moved,
+    Names,
     Outcome,
     Programs,
     Rows,
@@ -35,7 +36,6 @@ from .replay import (
     rows_at,
 )
 
-Names = Collection[str]
 Kinds = Mapping[int, str]  # of arguments: the kinds of numbers that change in them
 
 

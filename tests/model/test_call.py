@@ -11,19 +11,12 @@ import numpyro.distributions as dist
 import pandas as pd
 import pytest
 from numpyro import handlers
+from told import kinds, shapes
 
 from sanitize import inspect_sites
 
 X = np.zeros((20, 3), np.float32)
 x = np.ones(20, np.float32)
-
-
-def kinds(table):
-    return {name: site.kind for name, site in table.inspection.run.sites.items()}
-
-
-def shapes(table):
-    return {name: site.shape for name, site in table.inspection.run.sites.items()}
 
 
 @pytest.mark.parametrize("values", [x, x.astype(np.float64), x.astype(np.int64), jnp.ones(20), [1.0] * 20])

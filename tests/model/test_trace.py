@@ -15,20 +15,13 @@ from hypothesis.extra import numpy as hnp
 from numpyro import handlers
 from numpyro.contrib.control_flow import scan
 from numpyro.primitives import _PYRO_STACK
+from told import kinds, shapes
 
 from sanitize import Dim, Plate, Site, inspect_sites
 from sanitize.model import trace
 
 X = np.zeros((20, 3), np.float32)
 x = np.ones(20, np.float32)
-
-
-def kinds(table):
-    return {name: site.kind for name, site in table.inspection.run.sites.items()}
-
-
-def shapes(table):
-    return {name: site.shape for name, site in table.inspection.run.sites.items()}
 
 
 def test_every_fact_about_a_site():
