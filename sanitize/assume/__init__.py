@@ -23,8 +23,8 @@ from ..model.call import Call, arguments_error
 from ..model.inspection import Inspection
 from ..model.trace import try_run
 from .proof import Proof, Untold
-from .runs import Runner, strays
-from .search import Explanation, Search
+from .runs import Explanation, strays
+from .search import Search
 
 __all__ = ["assumed_arguments"]
 
@@ -41,16 +41,15 @@ def assumed_arguments(call: Call, samples: Container, settled: Collection[str] =
     parameters = _parameters(call)
     if parameters is None:
         return None
-    runner = Runner(call, samples, settled)
-    search = Search(runner, parameters)
+    search = Search(call, parameters, samples, settled)
     proof = Proof(search, samples, settled)
     refuted: list[Explanation] = []
     lost: dict[str, tuple[str, ...]] = {}
     reasons: list[str] = []
     try:
         for found in search.explanations(search.first(), _MOST_RUNS):
-            if unrecorded := found.inspection.unrecorded(runner.recorded):
-                lost = lost or found.inspection.lost(runner.recorded)
+            if unrecorded := found.inspection.unrecorded(search.recorded):
+                lost = lost or found.inspection.lost(search.recorded)
                 if lost and not found.trial.readings:
                     return None  # the review says what is missing
                 reasons.append(f"{listing(unrecorded)} would have no entry")

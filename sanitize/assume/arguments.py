@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from inspect import Parameter
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ Made = tuple["Extent | None", int]
 class Reading(NamedTuple):
     """One thing that an argument may be."""
 
-    name: str
+    name: str  # what is said of it, with a place for each of its lengths
     make: Callable[..., Any]
     extents: int = 0
     kind: str = "value"  # or "array", "values" (an array that is no abstract one), "number", "length", "fields"
@@ -36,19 +36,20 @@ class Reading(NamedTuple):
         return self.kind in ("array", "values")
 
 
-def _array(name: str, dtype: Any, dims: int) -> Reading:
+def _array(dtype: type, dims: int) -> Reading:
     def make(*shape: int) -> Any:
         return jax.ShapeDtypeStruct(shape, jnp.result_type(dtype))
 
-    return Reading(name, make, dims, "array" if dims else "number")
+    places = ", ".join(["{}"] * dims)
+    return Reading(f"{{{dtype.__name__}}}[{places}]", make, dims, "array" if dims else "number")
 
 
-def _values(name: str, of: Callable[[Any, int], Any]) -> Reading:
+def _values(of: Callable[[Any, int], Any], dtype: type = int) -> Reading:
     def make(n: int, levels: int) -> Any:
         levels = max(levels, 1)
         return of(np.arange(n) % levels, levels)
 
-    return Reading(name, make, 2, "values")
+    return Reading(f"{{{dtype.__name__}}}[{{}}]", make, 2, "values")
 
 
 def value(x: Any) -> Reading:
@@ -56,17 +57,17 @@ def value(x: Any) -> Reading:
     return Reading(repr(x), lambda: x)
 
 
-VECTOR = _array("1-dimensional", float, 1)
-MATRIX = _array("2-dimensional", float, 2)
-CUBE = _array("3-dimensional", float, 3)
-INDEX = _array("integers, 1-dimensional", int, 1)
-COUNTS = _array("integers, 2-dimensional", int, 2)
-FLAGS = _array("flags", bool, 1)
-NUMBER = _array("number", float, 0)
-WHOLE = _array("whole number", int, 0)
+VECTOR = _array(float, 1)
+MATRIX = _array(float, 2)
+CUBE = _array(float, 3)
+INDEX = _array(int, 1)
+COUNTS = _array(int, 2)
+FLAGS = _array(bool, 1)
+NUMBER = _array(float, 0)
+WHOLE = _array(int, 0)
 LIST = Reading("list", lambda: [NUMBER.make()])
-INT = Reading("int", lambda n: n, 1, "length")
-FIELDS = Reading("dict", lambda: None, 0, "fields")
+INT = Reading("{}", lambda n: n, 1, "length")
+FIELDS = Reading("", lambda: None, 0, "fields")
 NONE = value(None)
 TRUE = value(True)
 FALSE = value(False)
@@ -83,14 +84,14 @@ def of_default(x: Any) -> Reading:
     return value(x)
 
 
-# For a model that asks for the values of an array: an index has so many levels.
-VALUES = _values("index of so many levels", lambda x, levels: x)
-SORTED = _values("sorted index", lambda x, levels: np.sort(x))
-DESCENDING = _values("descending index", lambda x, levels: levels - 1 - x)
-FROM_ONE = _values("index from 1", lambda x, levels: x + 1)
-NEGATIVE = _values("negative index", lambda x, levels: -1 - x)
-FRACTIONS = _values("fractions", lambda x, levels: (x / levels - 0.5).astype(np.float32))
-WITH_GAP = _values("numbers with a gap", lambda x, levels: np.where(x, x, np.nan).astype(np.float32))
+# For a model that asks for the values of an array: an index of so many levels, sorted, from 1, and so on.
+VALUES = _values(lambda x, levels: x)
+SORTED = _values(lambda x, levels: np.sort(x))
+DESCENDING = _values(lambda x, levels: levels - 1 - x)
+FROM_ONE = _values(lambda x, levels: x + 1)
+NEGATIVE = _values(lambda x, levels: -1 - x)
+FRACTIONS = _values(lambda x, levels: (x / levels - 0.5).astype(np.float32), float)
+WITH_GAP = _values(lambda x, levels: np.where(x, x, np.nan).astype(np.float32), float)
 OTHER_VALUES = (SORTED, DESCENDING, FROM_ONE, NEGATIVE, FRACTIONS, WITH_GAP)
 
 DATA = (VECTOR, INDEX, NUMBER, MATRIX, COUNTS, FLAGS)
@@ -175,23 +176,28 @@ def likely(path: Path, parameter: Parameter | None) -> Iterator[Reading]:
 class Trial:
     """A reading of each argument that is given, and what is known of their lengths.
 
-    ``tied`` says which extents are as long as another one, or as a number. The others are *sizes*: each is free, and
-    decides how long those are that are tied to it. It comes before them.
+    ``lengths`` says of each extent how long it is. A *size* is named by the first extent that has it, and is free. So
+    two trials that say the same are equal: `Trial.of` makes them.
     """
 
     readings: Mapping[Path, Reading]
-    tied: Mapping[Extent, Made] = field(default_factory=dict)
+    lengths: Mapping[Extent, Made]
 
-    def made_of(self, extent: Extent | None) -> Made:
-        """The size that decides how long an extent is (None: a number does), and how much longer it is."""
-        return self.tied.get(extent, (extent, 0)) if extent else (None, 0)
+    @classmethod
+    def of(cls, readings: Mapping[Path, Reading], known: Mapping[Extent, tuple[Any, int]] = {}) -> Trial:
+        """With what is known of lengths, whatever their sizes are called; what is not known is free."""
+        names: dict[Any, Made] = {None: (None, 0)}
+        lengths = {}
+        for path, reading in readings.items():
+            for i in range(reading.extents):
+                size, more = known.get((path, i), ((path, i, "new"), 0))
+                name, less = names.setdefault(size, ((path, i), more))
+                lengths[path, i] = name, more - less
+        return cls(readings, lengths)
 
     def size_of(self, extent: Extent) -> Extent | None:
-        return self.made_of(extent)[0]
-
-    @functools.cached_property
-    def extents(self) -> list[Extent]:
-        return [(path, i) for path, reading in self.readings.items() for i in range(reading.extents)]
+        """The size that decides how long an extent is; None: a number does."""
+        return self.lengths[extent][0]
 
     @property
     def with_values(self) -> list[Path]:
@@ -202,13 +208,13 @@ class Trial:
         """Those that are free, shorter ones first: an index has to be longer than it has levels."""
         rows = {self.size_of((path, 0)) for path in self.with_values}
         levels = {self.size_of((path, 1)) for path in self.with_values}
-        free = [extent for extent in self.extents if extent not in self.tied]
+        free = [extent for extent in self.lengths if self.size_of(extent) == extent]
         return sorted(free, key=lambda size: (size in rows) * (2 - (size in levels)))
 
     @functools.cached_property
     def of_arrays(self) -> frozenset[Extent | None]:
         """The sizes that are dimensions of arrays."""
-        extents = [extent for extent in self.extents if self.readings[extent[0]].is_array]
+        extents = [extent for extent in self.lengths if self.readings[extent[0]].is_array]
         return frozenset(map(self.size_of, extents))
 
     @property
@@ -222,7 +228,7 @@ class Trial:
         return frozenset(map(self.size_of, self.first_dimensions))
 
     def __hash__(self) -> int:
-        return hash((frozenset(self.readings.items()), frozenset(self.tied.items())))
+        return hash((frozenset(self.readings.items()), frozenset(self.lengths.items())))
 
     def given(self, path: Path, reading: Reading) -> Trial:
         """With another reading of one argument; what was known of its own lengths stays, if it has as many."""
@@ -231,35 +237,21 @@ class Trial:
         readings[path] = reading
         dims = before.extents if before and before.is_array and reading.is_array else 0
         if dims and (dims == reading.extents or (dims == 1 and reading.kind == "values")):
-            return Trial(readings, self.tied)
-        tied: dict[Extent, Made] = {}
-        heirs: dict[Extent, Made] = {}  # of sizes of the argument: what is the first to have its length
-        for extent in self.extents:
-            size, more = self.made_of(extent)
-            if _is_in(extent[0], path):
-                continue
-            if size is not None and _is_in(size[0], path):
-                size, longer = heirs.setdefault(size, (extent, more))
-                more -= longer
-            if size != extent:
-                tied[extent] = size, more
-        return Trial(readings, tied)
+            return Trial.of(readings, self.lengths)
+        others = {extent: made for extent, made in self.lengths.items() if not _is_in(extent[0], path)}
+        return Trial.of(readings, others)
 
     def with_tie(self, one: Extent, other: Extent | None, more: int) -> Trial | None:
-        """With ``one`` as long as the other plus ``more``; None if that is no news, or impossible."""
-        mine, k = self.made_of(one)
-        theirs, j = self.made_of(other)
-        longer = j + more - k
+        """With ``one`` as long as the other (None: nothing) plus ``more``; None if that is no news, or impossible."""
+        mine, k = self.lengths[one]
+        theirs, j = self.lengths[other] if other else (None, 0)
         if mine is None or mine == theirs or (theirs is None and j + more < 0):
             return None
-        if theirs is not None and self.extents.index(theirs) > self.extents.index(mine):
-            mine, theirs, longer = theirs, mine, -longer
-        tied = dict(self.tied)
-        for extent in self.extents:
-            size, n = self.made_of(extent)
+        lengths = dict(self.lengths)
+        for extent, (size, n) in self.lengths.items():
             if size == mine:
-                tied[extent] = theirs, n + longer
-        return replace(self, tied=tied)
+                lengths[extent] = theirs, n + j + more - k
+        return Trial.of(self.readings, lengths)
 
     def of_one_length(self) -> Trial:
         """With all arrays of one length."""
@@ -273,7 +265,7 @@ class Trial:
         """How long the extents of an argument are with these lengths of the sizes; None where they do not tell."""
         shape: list[int | None] = []
         for i in range(self.readings[path].extents):
-            size, more = self.made_of((path, i))
+            size, more = self.lengths[path, i]
             length = lengths.get(size) if size else 0
             shape.append(None if length is None else length + more)
         return shape
@@ -299,19 +291,12 @@ class Trial:
 
     def described(self, lengths: Lengths) -> tuple[str, ...]:
         """``X: float32[1000, 3]`` for each argument, with a question mark for a length that is not told."""
+        dtypes = {kind.__name__: jnp.result_type(kind) for kind in (float, int, bool)}
         found = []
         for path, reading in self.readings.items():
-            if reading is FIELDS:
-                continue
-            shape = ["?" if n is None else str(n) for n in self.shape(path, lengths)]
-            what = reading.name
-            if reading.kind == "length":
-                what = shape[0]
-            elif reading.kind != "value":
-                like = reading.make(*[1] * reading.extents)
-                dims = ", ".join(shape[: like.ndim])  # levels are none
-                what = f"{jax.dtypes.canonicalize_dtype(like.dtype)}[{dims}]"
-            found.append(f"{text_of(path)}: {what}")
+            shape = ["?" if n is None else n for n in self.shape(path, lengths)]
+            if reading.name:
+                found.append(f"{text_of(path)}: {reading.name.format(*shape, **dtypes)}")
         return tuple(found)
 
 

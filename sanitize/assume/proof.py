@@ -18,7 +18,8 @@ from ..model.jaxpr import reaching
 from ..model.trace import ONE_RUN_AT_A_TIME
 from . import arguments as kinds
 from .arguments import Extent, Path, Reading, Trial, text_of
-from .search import Explanation, Search
+from .runs import Explanation
+from .search import Search
 
 _MOST_RUNS = 800
 _LENGTHS = (1, 2, 3, 4, 5, 211)  # of an axis that the samples do not tell
@@ -68,7 +69,7 @@ class Proof:
 
     def prove(self, found: Explanation) -> None:
         """Raise `Untold` unless each argument is told, and nothing else that it may have been makes a difference."""
-        self._last_run = self.search.runner.runs + _MOST_RUNS
+        self._last_run = self.search.runs + _MOST_RUNS
         self._explained = {found.trial: found}
         self._check_sizes(found)
         for key in found.answer.asked:  # and not needed
@@ -214,7 +215,7 @@ class Proof:
     def _compare(self, found: Explanation, trial: Trial) -> Explanation | None:
         """What a trial explains, if it does: compared."""
         if trial not in self._explained:
-            if self.search.runner.runs > self._last_run:
+            if self.search.runs > self._last_run:
                 raise Untold("what the arguments were: there is more to be tried than may be")
             other = next(self.search.explanations(trial, 6, only_ties=True), None)
             self._explained[trial] = other
@@ -225,7 +226,7 @@ class Proof:
     def compare(self, found: Explanation, other: Explanation) -> None:
         """Raise `Untold` if another explanation makes another thing of an entry, and nothing refutes it."""
         differing = [name for name in self.entries if _explained_otherwise(name, found, other)]
-        if not differing or other.inspection.lost(self.search.runner.recorded):
+        if not differing or other.inspection.lost(self.search.recorded):
             return
         # a computation refuted with a made-up number may be right with another number
         made_up = {reading.kind for reading in other.trial.readings.values()} & {"number", "value"}

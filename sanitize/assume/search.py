@@ -2,71 +2,59 @@
 
 from __future__ import annotations
 
-import functools
 import heapq
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from inspect import Parameter
+from typing import Any
 
-from ..model.call import Axis, lengths_of
+from numpyro.distributions.distribution import validation_enabled
+
+from ..containers import Container
+from ..model.call import Call
 from ..model.inspection import Inspection
-from ..model.sizes import Size, Sizes
-from ..model.trace import NEEDS_VALUES
+from ..model.sizes import numbered
+from ..model.trace import NEEDS_VALUES, ONE_RUN_AT_A_TIME, Run, try_run
 from . import arguments as kinds
-from .arguments import Extent, Lengths, Path, Reading, Trial
+from .arguments import Extent, Lengths, Path, Reading, Record, Trial
 from .failures import HINTS, INDEXER, INTEGER, lengths_in, pairs_in, said
-from .runs import Answer, Mismatch, NoSite, Runner, source
+from .runs import (
+    PRIMES,
+    Answer,
+    Explanation,
+    Mismatch,
+    Misshapen,
+    NoSite,
+    Watch,
+    WithPrimes,
+    is_made_of,
+    observed_otherwise,
+    shared_dims,
+    sizes_in,
+    source,
+    strays,
+)
 
 Costed = Iterator[tuple[float, Trial]]
-
-
-@dataclass(frozen=True, eq=False)
-class WithPrimes(Inspection):
-    """Of a call whose sizes are primes: what a dimension follows is read off, in no run, and no two sizes coincide."""
-
-    primes: Lengths = field(default_factory=dict)
-
-    @functools.cached_property
-    def sizes(self) -> Sizes:
-        axes: dict[Extent | None, list[Axis]] = {}
-        for axis in lengths_of(self.call):
-            axes.setdefault(self._source(axis.length), []).append(axis)
-        axes.pop(None, None)  # what no prime is part of
-        sizes = {extent: Size(tuple(same)) for extent, same in axes.items()}
-        follows = {extent: frozenset([size]) for extent, size in sizes.items()}
-        nothing = frozenset[Size]()
-        of = {}
-        for name, site in self.run.sites.items():
-            sources = map(self._source, site.shape or ())
-            of[name] = tuple(follows.get(extent, nothing) for extent in sources)
-        return Sizes(self.run.sites, of, {}, tuple(sizes.values()), frozenset(), nothing, 0)
-
-    def _source(self, n: int) -> Extent | None:
-        return source(n, self.primes)[0]
-
-
-@dataclass(frozen=True, eq=False)
-class Explanation:
-    """A trial whose sites agree with every entry."""
-
-    trial: Trial
-    primes: Lengths
-    sizes: Lengths  # read off the samples; the others are free
-    with_primes: Inspection
-    inspection: Inspection  # with the sizes of the fit
-    answer: Answer
-
-    def kind(self, name: str) -> str:
-        return self.inspection.run.sites[name].kind
 
 
 class Search:
     """Trials in the order of their cost; what a failure names is changed first."""
 
-    def __init__(self, runner: Runner, parameters: Sequence[Parameter]):
-        self.runner = runner
+    def __init__(self, call: Call, parameters: Sequence[Parameter], samples: Container, settled: Collection[str]):
+        self.call = call
         self.parameters = {(p.name,): p for p in parameters}
+        self.shapes = samples.shapes
+        self.recorded = frozenset(samples.shapes).union(settled)
+        self.runs = 0
+        arrays = [shape for shape in self.shapes.values() if shape is not None]
+        self.batch_ndims = shared_dims(arrays) if samples.batch_ndims is None else [samples.batch_ndims]
+        per_draw = itertools.chain(*(shape[max(self.batch_ndims) :] for shape in arrays))
+        longer = dict.fromkeys(n for n in per_draw if n > 1)
+        self.recorded_lengths = [*itertools.islice(longer, 3), 1]
+        taken = set(map(len, numbered(self.shapes).values())).union(*arrays)
+        self._primes = [prime for prime in PRIMES if not any(is_made_of(n, prime) for n in taken)]
 
     def order(self, path: Path) -> list[Reading]:
         """What an argument is tried as, the likeliest first."""
@@ -78,14 +66,14 @@ class Search:
         for path, parameter in self.parameters.items():
             if parameter.default is parameter.empty or type(parameter.default) in (type(None), bool, int):
                 readings[path] = self.order(path)[0]
-        return Trial(readings)
+        return Trial.of(readings)
 
     def explanations(self, first: Trial, most_runs: int, only_ties: bool = False) -> Iterator[Explanation]:
         """What explains the samples, the likeliest first; with ``only_ties``, of the readings given."""
         heap = [(0.0, 0, first)]
         seen = {first}
-        last = self.runner.runs + most_runs
-        while heap and self.runner.runs < last:
+        last = self.runs + most_runs
+        while heap and self.runs < last:
             cost, _, trial = heapq.heappop(heap)
             found = self.explain(trial, draws=not only_ties)
             if isinstance(found, Explanation):
@@ -99,31 +87,95 @@ class Search:
                     seen.add(other)
                     heapq.heappush(heap, (cost + more, len(seen), other))
 
+    def explain(self, trial: Trial, draws: bool) -> Explanation | Answer:
+        """Whether a trial explains the samples, in two runs at most; else the answer that says why not."""
+        given = {path: reading for path, reading in trial.readings.items() if reading is not kinds.NOT_GIVEN}
+        trial = replace(trial, readings=given)
+        primes = self._primes_of(trial)
+        if len(primes) < len(trial.sizes):
+            return Answer(None, Mismatch("too many sizes"))
+        answer = self._run(trial, primes, primes)
+        if answer.run is None or answer.failure:
+            return answer
+        lengths = {**primes, **answer.sizes}
+        if trial.with_values:  # longer than they have levels
+            longest = max(answer.sizes.values(), default=1)
+            for size, prime in primes.items():
+                if size in trial.leading and size not in answer.sizes:
+                    lengths[size] += prime * (longest // prime)
+        confirmed = self._run(trial, lengths, {}, draws)
+        if confirmed.run is None or confirmed.failure:
+            return confirmed
+        with_primes = WithPrimes(trial.call(self.call, primes), answer.run, primes=primes)
+        inspection = Inspection(trial.call(self.call, lengths), confirmed.run, trial.described(answer.sizes))
+        return Explanation(trial, primes, answer, with_primes, inspection)
+
+    def _primes_of(self, trial: Trial) -> dict[Extent, int]:
+        """A prime for each size; fewer where there are too many sizes."""
+        return dict(zip(trial.sizes, self._primes))
+
+    def _run(self, trial: Trial, lengths: Lengths, primes: Lengths, draws: bool = False) -> Answer:
+        """The sites with these lengths, of which some are primes."""
+        self.runs += 1
+        asked: dict[Path, bool] = {}
+        watch = Watch(draws)
+
+        def model(*args: Any, **kwargs: Any) -> None:
+            given = {name: _asking(value, (name,), asked) for name, value in kwargs.items()}
+            with watch:
+                self.call.model(*args, **given)
+
+        with ONE_RUN_AT_A_TIME, validation_enabled(False):  # made-up parameters of distributions need not be valid
+            run = try_run(replace(trial.call(self.call, lengths), model=model))
+        if watch.failure or run is None:
+            return Answer(None, watch.failure or Mismatch("no run"), asked)
+        try:
+            return Answer(run, None, asked, *self._sizes(run, trial, asked, primes))
+        except Mismatch as mismatch:
+            return Answer(run, mismatch, asked)
+
+    def _sizes(self, run: Run, trial: Trial, asked: Collection[Path], primes: Lengths) -> tuple[Lengths, int]:
+        """The sizes in the fit, and how many dimensions are draws; `Mismatch` where the run does not explain it."""
+        found = sizes_in(run, self.shapes, self.batch_ndims, primes)
+        opened = {path[:-1] for path in [*trial.readings, *asked]}
+        for path, reading in trial.readings.items():
+            if reading is kinds.FIELDS and path not in opened:
+                raise Mismatch("a dict that was asked for no key")
+        missing = self.shapes.keys() - run.sites.keys()
+        if primes:
+            missing.difference_update(strays(run, self.shapes))
+        if missing:
+            raise NoSite("an entry is no site")
+        for n, m in observed_otherwise(run):
+            raise Mismatch(f"data of shape ({n},), and their distribution ({m},)")
+        return found
+
     def _other_lengths(self, trial: Trial, failure: Exception | None) -> Costed:
         """The two lengths that a failure names are one, or one is a number of the model's."""
         is_vague = isinstance(failure, (AssertionError, ValueError))
         ties = dict.fromkeys(filter(None, self._ties(trial, failure)))
         if is_vague and not ties:
             inner = [size for size in trial.sizes if size not in trial.leading]
-            pairs = itertools.product(inner, self.runner.recorded_lengths)
+            pairs = itertools.product(inner, self.recorded_lengths)
             ties = dict.fromkeys(filter(None, (trial.with_tie(size, None, n) for size, n in pairs)))
         yield from zip((0.1, 0.3, 0.5, 0.7), ties)
         if is_vague or not ties:
             yield 0.4, trial.of_one_length()
 
     def _ties(self, trial: Trial, failure: Exception | None) -> Iterator[Trial | None]:
-        if not isinstance(failure, NEEDS_VALUES):
-            primes = self.runner.primes(trial)
-            for pair in failure.pairs if isinstance(failure, Mismatch) else pairs_in(said(failure)):
+        if not isinstance(failure, (*NEEDS_VALUES, Misshapen)):
+            primes = self._primes_of(trial)
+            for pair in pairs_in(said(failure)):
                 yield _tied(trial, primes, *pair)
 
     def _other_readings(self, trial: Trial, answer: Answer) -> Costed:
         failure = answer.failure
-        text = said(failure)
         for path, needed in answer.asked.items():
             if needed:
                 yield 0.0, trial.given(path, self.order(path)[0])
-        guilty = _blamed(trial, self.runner.primes(trial), text)
+        primes = self._primes_of(trial)
+        named = {source(n, primes)[0] for n in lengths_in(said(failure))} - {None}
+        guilty = {path for (path, _), (size, _) in trial.lengths.items() if size in named}
         vectors = [path for path, reading in trial.readings.items() if reading is kinds.VECTOR]
         if INDEXER.is_given_by(failure) and not guilty.intersection(vectors):  # integers serve as numbers, too
             of_integers = trial
@@ -143,32 +195,13 @@ class Search:
                 cost = 0.2 if len(order) == 2 and isinstance(failure, NoSite) else 0.7 if is_guilty else 1.5
                 yield cost, trial.given(path, order[order.index(reading) + 1])
 
-    def explain(self, trial: Trial, draws: bool) -> Explanation | Answer:
-        """Whether a trial explains the samples, in two runs at most; else the answer that says why not."""
-        given = {path: reading for path, reading in trial.readings.items() if reading is not kinds.NOT_GIVEN}
-        trial = replace(trial, readings=given)
-        runner = self.runner
-        primes = runner.primes(trial)
-        if len(primes) < len(trial.sizes):
-            return Answer(None, Mismatch("too many sizes"))
-        answer = runner.run(trial, primes, primes)
-        if answer.run is None or answer.failure is not None:
-            return answer
-        sizes = runner.sizes(answer.run, answer.batch_ndims, primes)
-        if sizes is None:
-            return answer._replace(failure=Mismatch("the sizes contradict each other"))
-        lengths = {**primes, **sizes}
-        if trial.with_values:  # longer than they have levels
-            longest = max(sizes.values(), default=1)
-            for size in trial.sizes:
-                if size in trial.leading and size not in sizes:
-                    lengths[size] += primes[size] * (longest // primes[size])
-        confirmed = runner.run(trial, lengths, draws=draws)
-        if confirmed.run is None or confirmed.failure is not None:
-            return confirmed
-        inspection = Inspection(trial.call(runner.call, lengths), confirmed.run, trial.described(sizes))
-        with_primes = WithPrimes(trial.call(runner.call, primes), answer.run, primes=primes)
-        return Explanation(trial, primes, sizes, with_primes, inspection, answer)
+
+def _asking(value: Any, path: Path, asked: dict[Path, bool]) -> Any:
+    """A record that writes down what it is asked for, at any depth."""
+    if not isinstance(value, Record):
+        return value
+    fields = {key: _asking(inner, (*path, key), asked) for key, inner in dict.items(value)}
+    return Record(fields, path, asked)
 
 
 def _tied(trial: Trial, primes: Lengths, n: int, m: int) -> Trial | None:
@@ -183,9 +216,3 @@ def _tied(trial: Trial, primes: Lengths, n: int, m: int) -> Trial | None:
         return trial.with_tie(one, other, longer - more) if times == others == 1 else None
     length, rest = divmod(m - more, times)
     return None if rest else trial.with_tie(one, None, length)
-
-
-def _blamed(trial: Trial, primes: Lengths, text: str) -> set[Path]:
-    """The arguments of which a failure names a length."""
-    sizes = {source(n, primes)[0] for n in lengths_in(text)} - {None}
-    return {extent[0] for extent in trial.extents if trial.size_of(extent) in sizes}
