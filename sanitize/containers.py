@@ -64,6 +64,7 @@ class _Kind:
     shapes: dict[str, Shape | None]  # as recorded, chains and draws leading; None for a tree of arrays
     batch_ndims: int | None = None  # how many leading dimensions are chains and draws; None: it does not tell
     arguments: tuple[tuple[Any, ...], Arrays] | None = None  # that the fit had
+    model: Any = None  # that was fitted, with the handlers around it
     constant_data: Arrays = _NOTHING_TOLD  # recorded beside the draws, not loaded
     observed_data: Arrays = _NOTHING_TOLD
     dims: Mapping[str, Dims] = _NOTHING_TOLD  # names of the dimensions of an entry
@@ -158,6 +159,7 @@ class Fitted(Entries):
         super().__init__(mcmc.get_samples())
         self.mcmc = mcmc
         self.arguments = (mcmc._args, mcmc._kwargs)
+        self.model = getattr(mcmc.sampler, "model", None)
 
     def arrays(self, batch_ndims: int) -> dict[str, Any]:
         return dict(self.mcmc.get_samples(group_by_chain=batch_ndims == 2))
@@ -358,7 +360,7 @@ def beside(samples: Container | None, arrays: Arrays) -> Entries:
     """Arrays that NumPyro is given, with what the container that they came from tells of the fit."""
     entries = Entries(arrays)
     if samples is not None:
-        entries.arguments = samples.arguments
+        entries.arguments, entries.model = samples.arguments, samples.model
         entries.constant_data, entries.observed_data = samples.constant_data, samples.observed_data
         entries.dims, entries.labels = samples.dims, samples.labels
         entries.sample_dims = samples.sample_dims

@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 from numpyro import handlers
-from numpyro.infer import MCMC
+from numpyro.infer import MCMC, NUTS
 from warned import warned
 
 KEY = jax.random.PRNGKey(0)
@@ -40,6 +40,7 @@ class Fitted(MCMC):
 
     def __init__(self, model, *args, without=(), **kwargs):
         self._args, self._kwargs = args, kwargs
+        self.sampler = NUTS(model)
         self._draws = draws(model, *args, without=without, **kwargs)
 
     @property

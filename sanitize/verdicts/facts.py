@@ -14,10 +14,12 @@ from typing import Any
 from ..fit import Fit
 from ..model import argument
 from ..model.argument import Shape, is_integer
+from ..model.interventions import set_sites
+from ..model.jaxpr import ancestors
 from ..model.replay import attempt
 from ..model.rows import Statistic, reaches_other_rows
 from ..model.sizes import Size
-from ..model.trace import try_run
+from ..model.trace import Run, try_run
 from ..options import Options
 
 Names = tuple[str, ...]
@@ -362,19 +364,43 @@ class Facts:
 
     def data_for_predictions(self) -> list[tuple[str, list[str]]]:
         """Arguments that observe sites which are asked for, where nothing is left to predict."""
-        run, call, found = self.inspection.run, self.inspection.call, []
-        observed = run.named("observed")
-        if self.use.returned is not None:
-            observed = [name for name in observed if name in self.use.returned]
-        if not observed or not self.inspection.targets.isdisjoint(run.named("latent")):
-            return []
-        for parameter in call.parameters or ():
+        call, found = self.inspection.call, []
+        observed = self._observed_for_nothing
+        for parameter in call.parameters or () if observed else ():
             if parameter.default is None and parameter.name in call.names:
                 without = try_run(call.with_leaves({call.names.index(parameter.name): None}))
                 predicted = [] if without is None else [name for name in observed if name in without.named("latent")]
-                if predicted:
+                if without and predicted and not self._are_computed_from(predicted, without):
                     found.append((parameter.name, predicted))
         return found
+
+    def conditioned_data(self) -> Names:
+        """The same of what `condition` around the model observes."""
+        predicted = self.inspection.ends.intersection(self.inspection.run.named("latent"))
+        if not predicted <= self.entries.keys():
+            return ()
+        conditioned = set_sites(self.inspection.call.model)
+        return tuple(name for name in self._observed_for_nothing if name in conditioned)
+
+    @cached_property
+    def _observed_for_nothing(self) -> list[str]:
+        """The observed sites that are returned, where no target is left to predict, and no discrete latent."""
+        run = self.inspection.run
+        latents = run.named("latent")
+        discrete = [name for name in latents if run.sites[name].discrete and name not in self.entries]
+        observed = [name for name in run.named("observed") if self._is_returned(name)]
+        if not observed or discrete or not self.inspection.targets.isdisjoint(latents):
+            return []
+        return observed
+
+    def _is_returned(self, name: str) -> bool:
+        return self.use.returned is None or name in self.use.returned
+
+    def _are_computed_from(self, data: list[str], without: Run) -> bool:
+        """Whether a deterministic site that is returned is made of data, as residuals are: these are passed for it."""
+        above = ancestors(without)
+        computed = filter(self._is_returned, self.inspection.run.named("deterministic"))
+        return any(name not in without.sites or not above[name].isdisjoint(data) for name in computed)
 
     @cached_property
     def statistic(self) -> Statistic | None:

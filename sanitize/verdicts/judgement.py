@@ -27,9 +27,11 @@ from ..fit import Fit, other_arguments
 from ..model.argument import Shape
 from ..model.checksums import contradiction
 from ..model.inspection import Inspection
+from ..model.interventions import ignored
 from ..options import Options
 from . import messages
 from .facts import Entry, Facts, Verbs, names_of
+from .handled import drawn_otherwise_than_fitted, set_anew
 from .table import KEPT, REDRAWN, Cause, verdict_on
 
 Shapes = Mapping[str, Shape | None]
@@ -233,6 +235,8 @@ def notices(facts: Facts, verdicts: Verdicts) -> Iterator[Said]:
     yield from _row_notices(facts, verdicts)
     if use.at_once and use.draws and (data := facts.data_for_predictions()):
         yield Said(SanitizeWarning, messages.data_come_back(data))
+    if use.at_once and use.draws and (sites := facts.conditioned_data()):
+        yield Said(SanitizeWarning, messages.conditioned_data_come_back(sites))
     if missing := facts.missing([name for name, verdict in verdicts.items() if verdict.action == KEPT]):
         yield Said(MissingLatentWarning, messages.missing_latents(facts, missing), {"missing": missing})
     free = names_of(entry for entry in facts.latents if entry.verb is None)
@@ -240,8 +244,20 @@ def notices(facts: Facts, verdicts: Verdicts) -> Iterator[Said]:
     if differences := other_arguments(facts.fit, kept):
         said = messages.other_arguments(differences, kept)
         yield Said(OtherArgumentsWarning, said, {"differences": differences})
+    yield from _handler_notices(facts, kept)
     if found := facts.statistic:
         yield Said(DataStatisticWarning, messages.rows_act_on_each_other(found, facts), {"statistic": found})
+
+
+def _handler_notices(facts: Facts, kept: tuple[str, ...]) -> Iterator[Said]:
+    names = list(ignored(facts.inspection.call, facts.inspection.run))
+    sites = set_anew(facts)
+    latents = drawn_otherwise_than_fitted(facts, sites, kept)
+    if names or latents:
+        differences = dict.fromkeys([name.name for name in names], "ignored")
+        differences.update(dict.fromkeys(latents, "drawn otherwise"))
+        said = messages.handlers(names, sites, latents)
+        yield Said(OtherArgumentsWarning, said, {"differences": differences})
 
 
 def _row_notices(facts: Facts, verdicts: Verdicts) -> Iterator[Said]:

@@ -13,6 +13,7 @@ from ..model import argument
 from ..model.argument import Shape, is_integer
 from ..model.index import OutOfRange
 from ..model.inspection import Inspection
+from ..model.interventions import Ignored
 from ..model.rows import Statistic
 from ..model.sizes import Size
 from .facts import Entry, Facts, Names, Obstacle, is_of_guide, names_of
@@ -346,6 +347,32 @@ def _with_shapes(entries: Entries) -> str:
 def data_come_back(data: Sequence[tuple[str, list[str]]]) -> str:
     parts = [f"{argument!r} is given, so for {listing(sites)} the data come back" for argument, sites in data]
     return f"{'; '.join(parts)}: to predict, leave out {listing(argument for argument, _ in data)}."
+
+
+def conditioned_data_come_back(sites: Names) -> str:
+    return (
+        f"condition around the model gives {listing(sites)} the data, so that the data come back: to predict, pass the "
+        "model without it."
+    )
+
+
+def handlers(names: Sequence[Ignored], sites: Names, latents: Names) -> str:
+    parts = list(map(_ignored, names))
+    if latents:
+        parts.append(
+            f"The handlers around the model set {listing(sites)}, so that {listing(latents)} would be drawn with "
+            "something else than in the fit. The fitted values are used all the same. Pass "
+            f"redraw={latents!r} for what the intervention brings about, or keep={latents!r} to leave them as they were"
+        )
+    return ". ".join(parts) + "."
+
+
+def _ignored(found: Ignored) -> str:
+    named = f"The handler {found.handler} names {found.name!r}"
+    if found.kind:
+        return f"{named}, a site of kind {found.kind}: NumPyro leaves it as it is. Name what it is computed from"
+    like = f"; {found.like!r} may be meant" if found.like else ""
+    return f"{named}, which is not a site of the model: NumPyro ignores it{like}"
 
 
 def missing_latents(facts: Facts, missing: Mapping[str, Names]) -> str:
