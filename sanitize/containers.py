@@ -85,6 +85,10 @@ class _Kind:
         flat = functools.partial(_flat, ndims=len(leading))
         return {name: jax.tree_util.tree_map(flat, arrays[name]) for name in names}
 
+    def draws_in_memory(self, name: str, ndims: int) -> Any:
+        """All draws of an entry, per-draw dimensions last; None where they are not in memory."""
+        raise NotImplementedError
+
 
 class Entries(_Kind):
     """A mapping of arrays, a named tuple (as BlackJAX and some kernels have for positions), an open file."""
@@ -120,6 +124,12 @@ class Entries(_Kind):
             chosen = _evenly(int(np.prod(batch)), most)
             draws[name] = np.stack([np.asarray(value[np.unravel_index(i, batch)]) for i in chosen])
         return draws
+
+    def draws_in_memory(self, name: str, ndims: int) -> Any:
+        """As `_Kind.draws_in_memory`."""
+        value = self.entries[name]
+        is_in_memory = isinstance(value, (np.ndarray, jax.Array)) or ndims == 0
+        return value if is_in_memory else None
 
     def take(self, positions: Positions) -> Entries:
         """The same with only these positions of labelled dimensions, in their order."""
@@ -212,6 +222,11 @@ class Labelled(_Kind):
         """As `Entries.some_draws`."""
         chosen = Labelled(self.dataset[list(names)]).thinned(most)
         return chosen.values(names, 1)
+
+    def draws_in_memory(self, name: str, ndims: int) -> Any:
+        """As `_Kind.draws_in_memory`."""
+        variable = self._by_draw(name)
+        return variable.values if variable._in_memory else None  # a private name of xarray, the same since 2016
 
     @property
     def num_draws(self) -> int:

@@ -34,8 +34,8 @@ class ModelArgumentsError(SanitizeError, TypeError):
     """The model cannot be run with the arguments at hand. Carries ``signature``."""
 
 
-class SamplesTypeError(SanitizeError, TypeError):
-    """The samples are not of a kind that can be stripped, or an entry is not an array of numbers."""
+class SamplesTypeError(SanitizeError, TypeError, ValueError):
+    """The samples are no draws: not of a kind that can be stripped, no numbers, or outside the support of a site."""
 
 
 class OptionError(SanitizeError, ValueError):

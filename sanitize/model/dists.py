@@ -14,6 +14,7 @@ from numpyro.distributions import (
     MaskedDistribution,
     TransformedDistribution,
 )
+from numpyro.distributions.constraints import Constraint
 from numpyro.distributions.transforms import Transform
 
 _WRAPPERS = (Independent, ExpandedDistribution, MaskedDistribution)
@@ -72,6 +73,25 @@ def parameters(part: Any, way: str = "") -> Iterator[tuple[str, Any]]:
 def arrays(fn: Any) -> list[jax.Array]:
     """Those of them that JAX traces."""
     return [number for _, number in parameters(fn) if isinstance(number, jax.Array)]
+
+
+def support_of(fn: Any) -> Any:
+    """The values that it can take; None where it does not tell."""
+    return unwrapped(fn).support
+
+
+def written_support(fn: Any) -> Any:
+    """The values that it can take; None where their bounds are arrays, which an abstract run does not know."""
+    support = support_of(fn)
+    return None if _has_arrays(support) else support
+
+
+def _has_arrays(part: Any) -> bool:
+    if isinstance(part, Constraint):
+        return any(map(_has_arrays, vars(part).values()))
+    if isinstance(part, (list, tuple)):
+        return any(map(_has_arrays, part))
+    return isinstance(part, jax.Array)
 
 
 def has_sampler(fn: Any) -> bool:

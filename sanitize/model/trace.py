@@ -11,7 +11,7 @@ import contextlib
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -123,6 +123,7 @@ class Run:
     owners: tuple[str, ...]  # of the jaxpr's first outputs: which site each is a value of
     drawn_with: tuple[str, ...] = ()  # of the outputs after them: of which site each is a parameter
     consts: tuple[Any, ...] = ()  # values of the jaxpr's `constvars`
+    supports: Mapping[str, Any] = field(default_factory=dict)  # of latents, where no bound of it is an array
     given: frozenset[str] = frozenset()  # sites that handlers of the model's own, or a `Delta`, give a value
 
     def named(self, kind: str) -> list[str]:
@@ -259,6 +260,7 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
     joint: dict[str, int] = {}
     scanned: list[str] = []
     given: list[str] = []
+    supports: dict[str, Any] = {}
     for name, message in trace.items():
         kind = message["type"]
         event_dim = 0
@@ -268,6 +270,8 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
             event_dim = int(fn.event_dim)
             dist_shapes[name] = tuple(int(n) for n in fn.shape())
             joint[name] = dists.joint_dims(fn)
+            if kind == "latent" and (support := dists.written_support(fn)) is not None:
+                supports[name] = support
             if "_scan_current_index" in message["infer"]:  # which `scan` leaves at each of its sites
                 scanned.append(name)
         if message.get(_IS_GIVEN) and kind in ("latent", "param"):
@@ -281,6 +285,7 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
         "joint": joint,
         "scanned": frozenset(scanned),
         "given": frozenset(given),
+        "supports": supports,
     }
 
 

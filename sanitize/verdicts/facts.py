@@ -14,11 +14,13 @@ from typing import Any
 from ..fit import Fit
 from ..model import argument
 from ..model.argument import Shape, is_integer
+from ..model.dists import support_of
 from ..model.interventions import set_sites
 from ..model.jaxpr import ancestors
-from ..model.replay import attempt
+from ..model.replay import Draw, Outcome, attempt, replay
 from ..model.rows import Statistic, reaches_other_rows
 from ..model.sizes import Size
+from ..model.support import outside
 from ..model.trace import Run, try_run
 from ..options import Options
 
@@ -146,6 +148,11 @@ class Entry:
                 return True
         return False
 
+    @cached_property
+    def outside(self) -> Any:
+        """A value among its draws that its site cannot have; None: there is none."""
+        return self.facts.outside(self.name)
+
     # --------------------------------------------------------------------------------------------- carrying on
 
     @cached_property
@@ -261,6 +268,37 @@ class Facts:
             if attempt(reaches_other_rows, inspection.call, size.axes, name, dim, joint) is not False:
                 return True
         return False
+
+    def outside(self, name: str) -> Any:
+        """A value among the draws of a latent that is not in its support; None: there is none, or it is not known."""
+        support = self.inspection.run.supports.get(name)
+        if support is None:
+            return self._outside_of_bounds_drawn(name)
+        draws = self.samples.draws_in_memory(name, self.fit.ndims)
+        return None if draws is None else attempt(outside, support, draws)
+
+    def _outside_of_bounds_drawn(self, name: str) -> Any:
+        """The same where its bounds are those of a draw: looked for among a few."""
+        if not self.entries.keys() >= {*self.inspection.parents(name)}:
+            return None
+        for draw, outcome in self._few_replayed:
+            value = attempt(outside, support_of(outcome[name].fn), draw[name])
+            if value is not None:
+                return value
+        return None
+
+    @cached_property
+    def _few_replayed(self) -> list[tuple[Draw, Outcome]]:
+        """A few draws of the entries whose shapes fit, and runs with them."""
+        names = [entry.name for entry in self.latents if entry.fits]
+        draws = self.samples.some_draws(names, self.fit.ndims)
+        found: list[tuple[Draw, Outcome]] = []
+        for one in range(min(map(len, draws.values()))):
+            draw = {name: values[one] for name, values in draws.items()}
+            outcome = attempt(replay, self.inspection.call, draw)
+            if outcome is not None:
+                found.append((draw, outcome))
+        return found
 
     # --------------------------------------------------------------------------------------------- carrying on
 

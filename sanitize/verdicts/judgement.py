@@ -221,6 +221,8 @@ def refusals(facts: Facts, verdicts: Verdicts) -> Iterator[Said]:
         model = {entry.name: entry.shape for entry in unfitting}
         said = messages.does_not_fit(facts, unfitting, joint)
         yield Said(ShapeMismatchError, said, {"recorded": recorded, "model": model})
+    for entry in _caused(facts, verdicts, [Cause.OUTSIDE]):
+        yield Said(SamplesTypeError, messages.outside(entry), {"entry": entry.name, "value": entry.outside})
     missing = {entry.name: entry.lost for entry in _caused(facts, verdicts, [Cause.LOST_LATENT])}
     if missing:
         yield Said(MissingLatentError, messages.would_be_lost(facts.inspection, missing), {"missing": missing})

@@ -41,6 +41,7 @@ _REASONS = {
     Cause.KEEP_MISFIT: "latent named in keep: its rows do not fit",
     Cause.JOINT_MISFIT: "row-level latent: its rows do not fit, and its values depend on each other",
     Cause.ROWS_MISFIT: f"row-level latent: its rows do not fit, {_FROM_PRIOR}",
+    Cause.OUTSIDE: "latent: has a value that is not in its support",
     Cause.KEEP: "latent named in keep: has the model's shape",
     Cause.SAME_ROWS: "row-level latent: has the model's shape, the rows are those of the fit",
     Cause.FITS: "latent: has the model's shape",
@@ -219,6 +220,16 @@ def not_what_the_model_draws(entry: Entry) -> str:
 
 def _kind_of_value(shape: Shape | None) -> str:
     return "a mapping or tuple" if shape is None else f"an array of shape {shape} per draw"
+
+
+def outside(entry: Entry) -> str:
+    name, support = entry.name, entry.facts.inspection.run.supports.get(entry.name, "bounded by what it is drawn with")
+    return (
+        f"Entry {name!r} has the value {entry.outside}, which is no value of the latent {name!r}: its support is "
+        f"{support}. Unconstrained draws (the logarithm of a scale, say) are no samples of the model: pass what "
+        f"mcmc.get_samples() or guide.sample_posterior() returns, or constrain them first "
+        f"(numpyro.infer.util.constrain_fn). With keep=({name!r},) they are used as they are."
+    )
 
 
 def does_not_fit(facts: Facts, entries: Entries, joint: Entries) -> str:

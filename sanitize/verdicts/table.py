@@ -32,6 +32,7 @@ class Cause(Enum):
     KEEP_MISFIT = "a latent in keep whose rows do not fit"
     JOINT_MISFIT = "a latent whose rows do not fit, with values that depend on each other"
     ROWS_MISFIT = "a latent whose rows do not fit"
+    OUTSIDE = "a latent that fits, with draws outside of its support"
     KEEP = "a latent in keep that fits"
     OTHER_ROWS = "a latent that fits, of other rows"
     UNTOLD_ROWS = "a latent that fits, of rows that may be others"
@@ -102,6 +103,8 @@ def _on_fitting(entry: Entry) -> tuple[str, Cause]:
         return KEPT, Cause.KEEP
     if entry.other_rows:
         return STRIPPED, Cause.OTHER_ROWS
+    if entry.outside is not None:
+        return REFUSED, Cause.OUTSIDE
     if entry.rows_are_untold:
         return KEPT, Cause.UNTOLD_ROWS
     if entry.may_have_rows:

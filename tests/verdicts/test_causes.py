@@ -88,6 +88,7 @@ TABLE = [
     Row(Cause.KEEP_MISFIT, "refused", "z", models.row_effects, (x(4),), ROWS, {"keep": "z"}),
     Row(Cause.JOINT_MISFIT, "refused", "f", models.gaussian_process, (x(4),), draws(length=(), f=(6,))),
     Row(Cause.ROWS_MISFIT, "stripped", "z", models.row_effects, (x(4),), ROWS),
+    Row(Cause.OUTSIDE, "refused", "sigma", models.row_effects, (x(6),), {**ROWS, "sigma": np.full(5, -2.0)}),
     Row(Cause.KEEP, "kept", "z", models.row_effects, (x(6),), ROWS, {"keep": "z"}),
     Row(Cause.OTHER_ROWS, "stripped", "z", models.row_effects, (x(6),), ROWS, {"new_rows": True}),
     Row(Cause.UNTOLD_ROWS, "kept", "z", models.row_effects, (x(6),), ROWS),
