@@ -130,6 +130,7 @@ def test_boundaries_rounding_and_nan_are_not_outside(name):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sanitize.RowLevelSiteWarning")
 @pytest.mark.parametrize("name", TEXTBOOK)
 def test_draws_of_stock_pass(name):
     """What stock draws from the prior is in the support of each site."""
