@@ -24,11 +24,24 @@ from .model.argument import Argument, Order, Shape, column_name, equal, has_valu
 from .model.call import Arguments, Axis, Call, with_defaults
 from .model.checksums import recomputed
 from .model.inspection import Inspection
-from .model.replay import Replayed, attempt, differences, replay, whole
+from .model.replay import (
+    Outcome,
+    Replayed,
+    attempt,
+    between_elements,
+    differences,
+    latents_of,
+    replay,
+    rows_along_each,
+    whole,
+)
 from .model.sizes import Size, numbered
 from .model.targets import Path, path_in_words, with_value
+from .model.trace import is_factor
 
 Names = Collection[str]
+
+_LABELS = "iuOSUT"  # kinds of dtypes that labels have
 
 
 def recorded_arguments(call: Call, samples: Container) -> Iterator[Arguments]:
@@ -93,7 +106,7 @@ class Fit:
     def _by_arguments(self) -> Iterator[tuple[Size, str]]:
         for size in self.inspection.sizes.sizes:
             for axis in size.axes:
-                was = np.shape(self._fits_leaf(axis.leaf))
+                was = np.shape(self.leaf(axis.leaf))
                 if axis.is_of_array and axis.dim < len(was) and was[axis.dim] != axis.length:
                     yield size, f"{axis.name} was {was[axis.dim]} in the fit, here it is {axis.length}"
 
@@ -113,7 +126,7 @@ class Fit:
     def begins_otherwise(self, size: Size) -> bool:
         """Whether the data, which are longer than the fit's, do not begin with them: then it is another series."""
         for axis in size.axes:
-            now, was = self.call.leaves[axis.leaf], self._fits_leaf(axis.leaf)
+            now, was = self.call.leaves[axis.leaf], self.leaf(axis.leaf)
             if not axis.is_of_array or not is_array(now) or np.ndim(was) != np.ndim(now):
                 continue
             steps = np.shape(was)[axis.dim]
@@ -145,7 +158,7 @@ class Fit:
             return dict(zip(self.fitted.names, self.fitted.leaves))
         return {**self.samples.constant_data, **self.samples.observed_data}
 
-    def _fits_leaf(self, leaf: int) -> Any:
+    def leaf(self, leaf: int) -> Any:
         """What the fit had for an argument: by its name, or by the key (``data['x']``) that it has in a dict."""
         name, value = self.call.names[leaf], self.call.leaves[leaf]
         was = self.leaves.get(name)
@@ -163,9 +176,16 @@ class Fit:
                 return data
         return None
 
+    def columns(self, leaf: int) -> Mapping[Any, Argument]:
+        """The columns that an argument had in the fit, which recorded data have by their own names."""
+        part = argument.of(self.call.leaves[leaf])
+        if not part.is_table or self.fitted is not None:
+            return argument.of(self.leaf(leaf)).columns
+        return {name: argument.of(self.leaves[name]) for name in part.columns if name in self.leaves}
+
     def _compared(self, leaf: int, size: Size | None = None) -> bool | None:
         """Whether an argument is that of the fit; None: not known, or another axis of it changed in length."""
-        now, was = self.call.leaves[leaf], self._fits_leaf(leaf)
+        now, was = self.call.leaves[leaf], self.leaf(leaf)
         part = argument.of(now)
         if part.is_table and self.fitted is None:
             answers = set()
@@ -228,19 +248,40 @@ class _Comparison:
     def all(self) -> Differences:
         yield from self.options()
         yield from self.orders()
+        yield from self.values()
         yield from self.labels()
-        yield from self.codes()
-        yield from self.groups()
         yield from self.coordinates()
 
-    def matters(self, other: Call) -> bool:
-        """Whether it matters that the call is not that one."""
-        return attempt(computes_alike, self.call, other, self.kept) is False
+    def matters(self, other: Call, sites: Names | None = None) -> bool:
+        """Whether it matters that the call is not that one, for these sites or for all."""
+        return attempt(self.computes_alike, self.call, other, sites) is False
+
+    def computes_alike(self, one: Call, other: Call, sites: Names | None = None) -> bool | None:
+        """Whether two calls of a model end alike, given the same latents; None: they have other shapes. See `attempt`.
+
+        Compared are deterministic values and what sites are drawn with. Of a kept latent it is what its elements differ
+        by: a prior that is the same for all of them tells none from another.
+        """
+        before = replay(one, {})
+        after = replay(other, _drawn(before))
+        for name in before.keys() & after.keys() if sites is None else before.keys() & after.keys() & {*sites}:
+            was, now = before[name], after[name]
+            if was.kind != now.kind:  # a target, which is observed in one of them
+                continue
+            if was.arrays.keys() != now.arrays.keys():
+                return False
+            if _shapes(was) != _shapes(now):
+                return None
+            in_a_loop = len(self.inspection.loop_of(name)) > 1
+            view = between_elements if name in self.kept and not in_a_loop else whole
+            if any(differences(before, after, [name], view)):
+                return False
+        return True
 
     def pairs(self) -> Iterator[tuple[int, str, Any, Any]]:
         """The arguments that the fit is known to have had: which one, its name, what it was, and what it is."""
         for i, name in enumerate(self.call.names):
-            was, now = self.fit.leaves.get(name), self.call.leaves[i]
+            was, now = self.fit.leaf(i), self.call.leaves[i]
             if was is not None and was is not now:
                 yield i, name, was, now
 
@@ -266,7 +307,7 @@ class _Comparison:
             bound = _bound(as_it_was)
             bound.arguments[name] = now
             as_it_is = as_it_was.with_arguments(bound.args, bound.kwargs)
-            matters = attempt(computes_alike, as_it_was, as_it_is, self.kept) is False
+            matters = attempt(self.computes_alike, as_it_was, as_it_is) is False
             if matters and not self._is_outcome(name):
                 yield name, f"{_short(had[name])} in the fit, and left to its default {_short(now)} here"
 
@@ -303,47 +344,57 @@ class _Comparison:
         if len(was) != len(order.names):
             return False
         renamed = _with(self.call, way, order.renamed(was))
-        return attempt(computes_alike, self.call, renamed, ()) is True
+        return attempt(self.computes_alike, self.call, renamed) is True
+
+    # ------------------------------------------------------------------------------------------------- values
+
+    def values(self) -> Differences:
+        """With the fit's values of an argument that no row has, kept latents would mean something else."""
+        rows = {axis.leaf for axis in _axes(self.inspection.rows)}
+        for i, name, was, now in self.pairs():
+            if i in rows or argument.of(was).shape != argument.of(now).shape or equal(was, now) is not False:
+                continue
+            groups = [latent for latent in self.kept if i in self.followed(latent, "leading", "later")]
+            as_it_was = np.asarray(was, now.dtype) if is_array(now) else was
+            of_groups = None if groups and rows else self.priors()
+            if self.matters(self.call.with_leaves({i: as_it_was}), of_groups):
+                those = f" for the groups of {listing(groups)}" if groups else ", which kept latents are drawn with,"
+                yield name, f"other values{those} than in the fit"
+
+    def priors(self) -> list[str]:
+        """What tells the elements of kept latents apart: their distributions, and factors beside a likelihood."""
+        sites = self.inspection.run.sites
+        factors = [name for name, site in sites.items() if is_factor(site)] if self.inspection.rows else []
+        return [*self.kept, *factors]
 
     # ------------------------------------------------------------------------------------------------- labels
 
     def labels(self) -> Differences:
-        """Text that the fit had not, in as many groups as it had."""
-        for i, name, was, now in self.pairs():
-            before, part = argument.of(was).columns, argument.of(now)
-            for column, values in part.columns.items():
-                old = {*before[column].text} if column in before else set()
-                labels = {*values.text}
-                are_groups = 1 < len(labels) < len(values.text)
-                if not old or labels <= old or not are_groups:
-                    continue
-                if self.matters(self.call.with_leaves({i: _turned(part, column)})):
-                    yield column_name(name, column), _unknown(labels - old)
+        """With the rows of the fit in front of them, the rows of this call are of the same groups."""
+        columns = self._columns_of_labels()
+        sites = self.inspection.run.sites
+        if not columns or not any(sites[name].shape or self.inspection.loop_of(name)[1:] for name in self.kept):
+            return
+        for size in self.inspection.sizes.sizes:
+            leaves = {axis.leaf for axis in size.axes if axis.kind == "leading"}
+            those = {where: old for where, old in columns.items() if where[0] in leaves}
+            lengths = {len(old) for old in those.values()}
+            if len(lengths) == 1:  # else they were no columns of the same rows
+                yield from _InFront(self.call, size, those, self.kept).unlike()
 
-    def codes(self) -> Differences:
-        """The same of integers, where the model sees their values."""
-        coded = set[int]()
-        for latent in self.kept:
-            coded |= self.followed(latent, "levels")
-        for i, name, was, now in self.pairs():
-            if i in coded and is_array(was) and argument.of(was).kind in "iu":
-                old = {*np.ravel(was).tolist()}
-                new = {*np.ravel(now).tolist()}
-                if len(old) == len(new) and new != old:
-                    yield name, _unknown(new - old)
-
-    def groups(self) -> Differences:
-        """Arrays with one value a group, of groups that kept latents have values for."""
-        rows = {axis.leaf for axis in _axes(self.inspection.rows)}
-        for i, name, was, now in self.pairs() if rows else ():
-            if i in rows or not is_array(now) or np.shape(was) != np.shape(now):
+    def _columns_of_labels(self) -> dict[Where, list[Any]]:
+        """Columns of text or of integers, as the model sees their values: what they were in the fit."""
+        found = {}
+        for i, now in enumerate(self.call.leaves):
+            if self.call.is_traced(now):
                 continue
-            groups = [latent for latent in self.kept if i in self.followed(latent, "leading", "later")]
-            if not groups or equal(was, now) is not False:
-                continue
-            as_it_was = np.asarray(was, now.dtype)
-            if self.matters(self.call.with_leaves({i: as_it_was})):
-                yield name, f"other values for the groups of {listing(groups)} than in the fit"
+            was = self.fit.columns(i)
+            for column, values in argument.of(now).columns.items():
+                old = was.get(column)
+                are_labels = bool(values.text) or (values.kind in "iu" and len(values.shape) == 1)
+                if old is not None and are_labels and not values.categories and old.kind in _LABELS:
+                    found[i, column] = old.array.tolist()
+        return found
 
     def coordinates(self) -> Differences:
         """What labels the entries, against what labels this call's groups and columns."""
@@ -369,29 +420,131 @@ def _axes(sizes: Iterable[Size]) -> Iterator[Axis]:
         yield from size.axes
 
 
-def computes_alike(one: Call, other: Call, kept: Names) -> bool | None:
-    """Whether two calls of a model end alike, given the same latents; None: they have other shapes. See `attempt`.
-
-    Compared are deterministic values and what sites are drawn with, but of those in ``kept``, whose draws stand.
-    """
-    before = replay(one, {})
-    drawn = {name: site.value for name, site in before.items() if site.kind in ("latent", "observed", "plate")}
-    after = replay(other, drawn)
-    for name in before:
-        if name not in after or name in kept:
-            continue
-        was, now = before[name], after[name]
-        if was.arrays.keys() != now.arrays.keys():
-            return False
-        if _shapes(was) != _shapes(now):
-            return None
-        if any(differences(before, after, [name], whole)):
-            return False
-    return True
+def _drawn(outcome: Outcome) -> dict[str, Any]:
+    """The values of a run that another one is given."""
+    return {name: site.value for name, site in outcome.items() if site.kind in ("latent", "observed", "plate")}
 
 
 def _shapes(site: Replayed) -> list[Shape]:
     return [site.shape, *map(np.shape, site.arrays.values())]
+
+
+# ----------------------------------------------------------------------------------- the rows of the fit in front
+
+
+Where = tuple[int, Any]  # an argument, and a column of it
+
+
+class _InFront:
+    """Columns of labels: whether the rows of a call are of the same groups with the fit's rows in front of them.
+
+    Looked at are a few rows, one of each label or combination of labels. The rows in front have the covariates of this
+    call, so that nothing but the labels differs.
+    """
+
+    def __init__(self, call: Call, size: Size, columns: Mapping[Where, list[Any]], kept: Names):
+        self.call, self.size, self.columns, self.kept = call, size, dict(columns), kept
+        self.now = {where: self._column(where).array.tolist() for where in columns}
+
+    def _column(self, where: Where) -> Argument:
+        leaf, column = where
+        return argument.of(self.call.leaves[leaf]).columns[column]
+
+    def unlike(self) -> Differences:
+        """The columns of which labels stand for other groups than in the fit."""
+        for where in list(self.columns):
+            if self._column(where).kind in "iu" and not self._counts_by_order(where):
+                del self.columns[where]
+        acting = self.columns if self._misled(self.columns) else {}
+        if len(acting) > 1:
+            alone = [where for where in acting if self._misled([where])]
+            acting = {where: self.columns[where] for where in alone or acting}
+        for where, old in acting.items():
+            new = {*self.now[where]}.difference(old)
+            words = _unknown(new) if new else "the same labels stand for other groups than in the fit"
+            yield column_name(self.call.names[where[0]], where[1]), words
+
+    def _counts_by_order(self, where: Where) -> bool:
+        """Whether a column of integers has labels: other numbers in the same order are as good."""
+        rows = _firsts([self.now[where]])
+        larger = [2 * self.now[where][i] + 1 for i in rows]
+        return attempt(self._differ, rows, {where: larger}, 0) is False
+
+    def _misled(self, columns: Collection[Where]) -> bool:
+        """Whether the rows of this call are other groups' behind the rows of the fit."""
+        now, old = [self.now[where] for where in columns], [self.columns[where] for where in columns]
+        mine, fits = _firsts(now), _firsts(old)
+        if not columns or [[of[i] for i in mine] for of in now] == [[of[i] for i in fits] for of in old]:
+            return False
+        n = max(len(mine), len(fits)) + 2
+        rows = _filled(mine, n, mine[0]) + mine
+        in_front, again, turned = {}, {}, {}
+        for where, labels, was in zip(columns, now, old):
+            in_front[where] = [was[i] for i in _filled(fits, n, fits[-1])]
+            again[where] = [labels[i] for i in _filled(mine, n, mine[-1])]
+            turned[where] = _turned([labels[i] for i in mine])
+        answer = attempt(self._differ, rows, in_front, n)
+        if answer:  # but where it counts how many rows a group has, that is a statistic
+            return attempt(self._differ, rows, again, n) is False
+        if not any({*labels}.difference(was) for labels, was in zip(now, old)):
+            return False
+        # so many groups may be too many for the model, or JAX takes the last one for all beyond
+        are_groups = answer is None or any(1 < len({*labels}) < len(labels) for labels in now)
+        return are_groups and attempt(self._differ, mine, turned, 0) is True
+
+    def _differ(self, rows: list[int], labels: Mapping[Where, list[Any]], n: int) -> bool:
+        """Whether with these labels for the first of the rows there are other groups, or rows from ``n`` on differ."""
+        call = self._at(rows)
+        before = replay(call, {})
+        after = replay(_with_labels(call, labels), latents_of(before))
+        for name in self.kept:
+            if name not in after or before[name].shape != after[name].shape:
+                return True
+        sites = [name for name in before if name in after and name not in self.kept]
+        return any(differences(before, after, sites, rows_along_each(np.arange(len(rows)) >= n)))
+
+    def _at(self, rows: list[int]) -> Call:
+        """The call with these rows."""
+        leaves: dict[int, Any] = {}
+        for axis in self.size.axes:
+            leaf = leaves.get(axis.leaf, self.call.leaves[axis.leaf])
+            if axis.is_of_array:
+                leaves[axis.leaf] = argument.of(leaf).taken(axis.dim, np.array(rows))
+            elif axis.kind == "integer":
+                leaves[axis.leaf] = type(leaf)(len(rows))
+        return self.call.with_leaves(leaves)
+
+
+def _with_labels(call: Call, changes: Mapping[Where, list[Any]]) -> Call:
+    """The call with other labels in its first rows."""
+    for (i, column), labels in changes.items():
+        part = argument.of(call.leaves[i])
+        known = part.columns[column]
+        values = known.array.astype(object)
+        values[: len(labels)] = labels
+        as_it_was = values if known.kind == "O" else np.array(values.tolist())
+        call = call.with_leaves({i: part.with_columns({column: as_it_was})})
+    return call
+
+
+def _turned(labels: list[Any]) -> list[Any]:
+    """Labels in the place of each other: it matters where they are told apart."""
+    levels = sorted({*labels})
+    after = dict(zip(levels, levels[1:] + levels[:1]))
+    return [after[label] for label in labels]
+
+
+def _filled(rows: list[int], n: int, more: int) -> list[int]:
+    """So many rows: these, and one of them again and again."""
+    return rows + [more] * (n - len(rows))
+
+
+def _firsts(columns: Sequence[list[Any]]) -> list[int]:
+    """The rows in which a combination of labels occurs for the first time."""
+    firsts = dict[Any, int]()
+    for i, labels in enumerate(zip(*columns)):
+        firsts.setdefault(labels, i)
+    return list(firsts.values())
 
 
 # ------------------------------------------------------------------------------------------- what has names
@@ -438,13 +591,6 @@ def _dicts(tree: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
         return
     for key, value in tree.items():
         yield from _dicts(value, (*path, key))
-
-
-def _turned(part: Argument, column: Any) -> Any:
-    """An argument with the labels of a column in the place of each other: it matters where they are told apart."""
-    levels, codes = np.unique(part.columns[column].text, return_inverse=True)
-    turned = np.roll(levels, -1)[codes]
-    return part.with_columns({column: turned.astype(object)})
 
 
 def _labels(part: Argument, axis: Axis) -> list[Any]:

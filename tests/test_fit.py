@@ -197,6 +197,55 @@ def features(X, y=None):
         numpyro.sample("y", dist.Normal(jnp.asarray(np.asarray(X)) @ b, 1.0), obs=y)
 
 
+def animals(relationship, animal, y=None):
+    """What tells one animal from another is read by the prior alone."""
+    u = numpyro.sample("u", dist.MultivariateNormal(jnp.zeros(len(relationship)), relationship))
+    numpyro.sample("y", dist.Normal(u[animal], 1.0), obs=y)
+
+
+def districts_of_regions(district, region_of, y=None, regions=2):
+    region = numpyro.sample("region", dist.Normal().expand([regions]))
+    with numpyro.plate("districts", len(region_of)):
+        a = numpyro.sample("a", dist.Normal(region[region_of], 1.0))
+    numpyro.sample("y", dist.Normal(a[district], 1.0), obs=y)
+
+
+def neighbours(area, one, other, y=None, areas=4):
+    """The map of the areas is read by a factor alone."""
+    phi = numpyro.sample("phi", dist.Normal().expand([areas]))
+    numpyro.factor("smooth", -0.5 * ((phi[one] - phi[other]) ** 2).sum())
+    numpyro.sample("y", dist.Normal(phi[area], 1.0), obs=y)
+
+
+def dummies(df, y=None):
+    zones = pd.get_dummies(df["zone"]).to_numpy(float)
+    b = numpyro.sample("b", dist.Normal().expand([zones.shape[1]]))
+    numpyro.sample("y", dist.Normal(zones @ b, 1.0), obs=y)
+
+
+def in_order_of_appearance(df, y=None):
+    codes, labels = pd.factorize(df["user"])
+    a = numpyro.sample("a", dist.Normal().expand([len(labels)]))
+    numpyro.sample("y", dist.Normal(a[codes], 1.0), obs=y)
+
+
+def crossed(df, y=None):
+    """Groups are combinations of labels."""
+    cell = np.unique((df["sex"] + df["zone"]).to_numpy(str), return_inverse=True)[1]
+    a = numpyro.sample("a", dist.Normal().expand([int(cell.max()) + 1]))
+    numpyro.sample("y", dist.Normal(a[cell] + df["x"].to_numpy(), 1.0), obs=y)
+
+
+def widths(x, width, y=None):
+    b = numpyro.sample("b", dist.Normal(0.0, width).expand([3]))
+    numpyro.sample("y", dist.Normal(x * b[0], 1.0), obs=y)
+
+
+def gaps(x, seen=None, y=None):
+    b = numpyro.sample("b", dist.Normal())
+    numpyro.sample("y", dist.Normal(b * x, 1.0), obs=y, obs_mask=seen)
+
+
 # ------------------------------------------------------------------------------------------------------ samples
 
 
@@ -243,7 +292,56 @@ def labelled(model, *args, **kwargs):
     return lambda: idata(model, *args, **kwargs)
 
 
+RELATED = np.array([[1.0, 0.5, 0.1], [0.5, 1.0, 0.2], [0.1, 0.2, 1.0]])
+CELLS = frame(x=X, sex=["f", "m"] * 6, zone=SCHOOLS)
+
 SPEAKS = {
+    "relationship of other animals": (
+        call(animals, fit(animals, RELATED, G, Y), RELATED[::-1, ::-1], G[:5]),
+        "relationship",
+    ),
+    "parents of groups": (
+        call(districts_of_regions, fit(districts_of_regions, G, np.array([0, 0, 1]), Y), G[:5], np.array([1, 0, 0])),
+        "region_of",
+    ),
+    "another map": (
+        call(
+            neighbours,
+            fit(neighbours, G, np.array([0, 1, 2]), np.array([1, 2, 3]), Y),
+            G[:5],
+            np.array([0, 0, 0]),
+            np.array([1, 2, 3]),
+        ),
+        "one",
+    ),
+    "group covariate, all larger by as much": (
+        call(radon, fit(radon, G, X, np.arange(3.0), Y), G[:5], X[:5], np.arange(3.0) + 5),
+        "u",
+    ),
+    "dummies of other zones, one a row": (
+        call(dummies, fit(dummies, frame(zone=list("ABCABC")), Y[:6]), frame(zone=list("BCD"))),
+        "zone",
+    ),
+    "labels in another order of appearance": (
+        call(
+            in_order_of_appearance,
+            fit(in_order_of_appearance, frame(user=SCHOOLS), Y),
+            frame(user=SCHOOLS[::-1]),
+        ),
+        "user",
+    ),
+    "numbers in another order of appearance": (
+        call(
+            in_order_of_appearance,
+            fit(in_order_of_appearance, frame(user=100 + G), Y),
+            frame(user=100 + G[::-1]),
+        ),
+        "user",
+    ),
+    "other combinations of labels": (
+        call(crossed, fit(crossed, CELLS, Y), CELLS.assign(zone=["A", "B", "D"] * 4)),
+        "zone",
+    ),
     "other schools": (call(by_label, fit(by_label, SCHOOLS, X, Y), ["A", "B", "F"] * 4, X), "labels"),
     "other schools, an array of objects": (
         call(by_label, fit(by_label, np.array(SCHOOLS, object), X, Y), np.array(["D", "E", "F"] * 4, object), X),
@@ -342,6 +440,26 @@ SPEAKS = {
 }
 
 SILENT = {
+    "the same relationship": call(animals, fit(animals, RELATED, G, Y), RELATED, G[:5]),
+    "the same parents": call(
+        districts_of_regions, fit(districts_of_regions, G, np.array([0, 0, 1]), Y), G[:5], np.array([0, 0, 1])
+    ),
+    "the same map": call(
+        neighbours,
+        fit(neighbours, G, np.array([0, 1, 2]), np.array([1, 2, 3]), Y),
+        G[:5],
+        np.array([0, 1, 2]),
+        np.array([1, 2, 3]),
+    ),
+    "dummies of the same zones": call(
+        dummies, fit(dummies, frame(zone=list("ABCABC")), Y[:6]), frame(zone=list("CAB"))
+    ),
+    "labels in the same order of appearance": call(
+        in_order_of_appearance, fit(in_order_of_appearance, frame(user=SCHOOLS), Y), frame(user=list("ABBC"))
+    ),
+    "the same combinations in another order": call(crossed, fit(crossed, CELLS, Y), CELLS[::-1]),
+    "another width of a prior that is the same for all": call(widths, fit(widths, X, 2.0, Y), X[:5], 1.0),
+    "the mask of the outcome left out with it": call(gaps, fit(gaps, X, X > 0, Y), X[:5]),
     "the same": call(linked, fit(linked, X, G > 0), X, G > 0),
     "nothing passed": call(linked, fit(linked, X, G > 0, link="cauchit")),
     "other rows": call(linked, fit(linked, X, G > 0), X[:5] + 1),
