@@ -60,6 +60,7 @@ def value(x: Any) -> Reading:
 VECTOR = _array(float, 1)
 MATRIX = _array(float, 2)
 CUBE = _array(float, 3)
+FOUR = _array(float, 4)
 INDEX = _array(int, 1)
 COUNTS = _array(int, 2)
 FLAGS = _array(bool, 1)
@@ -145,7 +146,7 @@ _SUGGESTIONS = {
     rf"hyper\w*|config|cfg|options|opts|params|settings|args|{_DATA}": (FIELDS,),
 }
 _ANNOTATIONS = {"int": INT, "bool": TRUE, "float": NUMBER, "dict": FIELDS}
-_USUAL = (VECTOR, MATRIX, INDEX, INT, NUMBER, NONE, TRUE, FALSE, FIELDS, FLAGS, COUNTS, CUBE)
+_USUAL = (VECTOR, MATRIX, INDEX, INT, NUMBER, NONE, TRUE, FALSE, FIELDS, FLAGS, COUNTS, CUBE, FOUR)
 
 
 def likely(path: Path, parameter: Parameter | None) -> Iterator[Reading]:

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ..model.trace import NEEDS_VALUES
-from .arguments import COUNTS, CUBE, FIELDS, FLAGS, INDEX, MATRIX, VALUES, VECTOR, Reading
+from .arguments import COUNTS, CUBE, FIELDS, FLAGS, FOUR, INDEX, MATRIX, NUMBER, VALUES, VECTOR, WHOLE, Reading
+from .runs import Misshapen
 
-_ONE_MORE_DIMENSION = {VECTOR: MATRIX, MATRIX: CUBE, INDEX: COUNTS}
+_ONE_MORE_DIMENSION = {VECTOR: MATRIX, MATRIX: CUBE, CUBE: FOUR, INDEX: COUNTS}
 _ADVICE = ("The error occurred", "\n\nSee")  # how JAX's begins
 _LONGEST = 600
 
@@ -42,6 +43,8 @@ HINTS = (
     Hint(Exception, "bool", "Accepted dtypes are subtypes of integer, bool (~x)", {VECTOR: FLAGS}),
     Hint(IndexError, "", "the type tells", _ONE_MORE_DIMENSION),
     Hint(ValueError, "[Ee]insum|subscript", "Einstein sum subscript 'ij' does not ...", _ONE_MORE_DIMENSION),
+    Hint(TypeError, "unhashable", "unhashable type: tracer (set(x))", {INDEX: VALUES, VECTOR: VALUES}),
+    Hint(Misshapen, "", "the type tells", {VECTOR: NUMBER, INDEX: WHOLE}, of_guilty=True),
     Hint(NEEDS_VALUES, "", "the type tells", {INDEX: VALUES, VECTOR: VALUES}, of_guilty=True),
 )
 

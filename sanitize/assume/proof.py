@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dis
 import functools
 import itertools
+import re
 from collections.abc import Collection, Hashable
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 from numpyro.distributions.distribution import validation_enabled
 
 from ..containers import Container
+from ..model.advice import function_of
 from ..model.argument import abstract, is_array, is_integer
 from ..model.checksums import contradiction
 from ..model.inspection import Inspection
@@ -98,7 +101,7 @@ class Proof:
                 flags.append(path)
             elif reading is kinds.NONE and (data := self._as_data(found, path, *kinds.DATA)):
                 absent.append((path, data))
-            elif not self._is_told(found, path, reading):
+            elif self._is_read(path) and not self._is_told(found, path, reading):
                 raise Untold(f"what {text_of(path)} was")
             if len(flags) > _MOST_FLAGS:
                 raise Untold(f"what {text_of(path)} was")
@@ -110,6 +113,14 @@ class Proof:
         for one, other in itertools.combinations(absent, 2):
             with_one = self._with(found.trial, found, *one)
             self._compare(found, self._with(with_one, found, *other))
+
+    def _is_read(self, path: Path) -> bool:
+        """Whether the code of the model mentions a parameter, or all that there are; where it has none, it may."""
+        code = getattr(function_of(self.search.call.model), "__code__", None)
+        if code is None or path[0] not in code.co_varnames:
+            return True
+        words = " ".join(instruction.argrepr for instruction in dis.get_instructions(code))
+        return not {path[0], "locals", "vars", "eval", "exec"}.isdisjoint(re.findall(r"\w+", words))
 
     def _readings(self, found: Explanation) -> dict[Path, Reading]:
         """What each argument was read as; what was not given has its default."""

@@ -78,10 +78,11 @@ class Search:
             found = self.explain(trial, draws=not only_ties)
             if isinstance(found, Explanation):
                 yield found
-                continue
-            ways = self._other_lengths(trial, found.failure)
-            if not only_ties:
-                ways = itertools.chain(ways, self._other_readings(trial, found))
+                ways = self._with_data(found)
+            else:
+                ways = self._other_lengths(trial, found.failure)
+                if not only_ties:
+                    ways = itertools.chain(ways, self._other_readings(trial, found))
             for more, other in ways:
                 if other not in seen:
                     seen.add(other)
@@ -161,6 +162,13 @@ class Search:
         yield from zip((0.1, 0.3, 0.5, 0.7), ties)
         if is_vague or not ties:
             yield 0.4, trial.of_one_length()
+
+    def _with_data(self, found: Explanation) -> Costed:
+        """Latents that have no entry were observed, if an argument can be their data."""
+        unrecorded = found.inspection.unrecorded(self.recorded)
+        for seen in found.inspection.observations if unrecorded else ():
+            if not (seen.is_flag or set(unrecorded).isdisjoint(seen.latents)):
+                yield 0.1, found.trial.given((seen.words,), kinds.VECTOR)
 
     def _ties(self, trial: Trial, failure: Exception | None) -> Iterator[Trial | None]:
         if not isinstance(failure, (*NEEDS_VALUES, Misshapen)):

@@ -30,7 +30,8 @@ def undecorated(model: Model) -> Model:
     return model
 
 
-def _function(model: Model) -> Model:
+def function_of(model: Model) -> Model:
+    """The function under handlers and partials, as far as their signature is its own."""
     model = undecorated(model)
     while isinstance(model, functools.partial):
         model = model.func
@@ -55,7 +56,7 @@ def signature_of(function: Model) -> inspect.Signature | None:
 
 def described(model: Model) -> str:
     """``model(X, y=None)``."""
-    function = _function(model)
+    function = function_of(model)
     name = getattr(function, "__name__", type(function).__name__)
     return f"{name}{signature_of(function) or '(...)'}"
 
@@ -73,7 +74,7 @@ def refuse_other_than_model(model: Any) -> None:
             f"The model has to be a function (or a callable object) of NumPyro primitives, not "
             f"{type(model).__name__}: pass the model first, without calling it, then the samples."
         )
-    function = _function(model)
+    function = function_of(model)
     if not inspect.isroutine(function):
         function = getattr(function, "__call__", function)  # noqa: B004 - the method, not whether there is one
     if inspect.isgeneratorfunction(function):

@@ -17,7 +17,7 @@ from containers_of import with_groups
 from numpyro.infer import HMC, MCMC
 from option_models import OPTION_MODELS
 from realistic_models import PLAIN, REALISTIC, REFUSE
-from textbook_models import TEXTBOOK, eight_schools, linear_regression, polynomial, record_fit, stacking
+from textbook_models import TEXTBOOK, eight_schools, linear_regression, polynomial, record_fit
 
 from sanitize import (
     AssumedArgumentsWarning,
@@ -38,7 +38,7 @@ from sanitize.model.call import Call
 from sanitize.options import Options
 from sanitize.prepare import Case
 
-UNSOLVED = {"dawid_skene", "imputation", "stacking"}  # sizes that are values, a number that reaches nothing
+UNSOLVED = {"dawid_skene", "imputation"}  # sizes that are values
 
 
 def quietly(strip):
@@ -91,7 +91,7 @@ def regression(rows=20, features=3):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TEXTBOOK)
 def test_textbook_models_are_solved_and_agree_with_the_arguments_of_the_fit(name):
-    """Entry by entry what the fit's own arguments give; the three that cannot be solved say so."""
+    """Entry by entry what the fit's own arguments give; the two that cannot be solved say so."""
     case = TEXTBOOK[name]
     samples = record_fit(*case)
     clean = bare(case.model, samples)
@@ -332,11 +332,15 @@ def test_arguments_of_an_mcmc_for_another_model_are_left():
 
 
 def test_what_reaches_nothing_is_asked_for():
-    """The first number of six parameters is a length that no entry has, and branches."""
-    case = TEXTBOOK["stacking"]
-    with pytest.raises(ModelArgumentsError, match="do not tell what d_discrete was") as caught:
-        strip_deterministic(stacking, record_fit(*case))
-    assert "stacking(X, d_discrete, X_test, lpd_point, tau_mu, tau_sigma)" in str(caught.value)
+    """It may be an option of which a helper, here one that only looks whether it is this very function, makes much."""
+
+    def model(x, link, y=None):
+        base = numpyro.sample("base", dist.Normal(0.0, 1.0))
+        numpyro.sample("obs", dist.Normal(base * (1.0 if link is jnp.exp else 2.0) * x, 1.0), obs=y)
+
+    with pytest.raises(ModelArgumentsError, match="do not tell what link was") as caught:
+        strip_deterministic(model, {"base": np.zeros(4)})
+    assert "model(x, link, y=None)" in str(caught.value)
 
 
 def test_open_signatures_are_refused():
@@ -585,3 +589,164 @@ def test_a_flag_that_was_not_the_default_is_found():
     x = np.ones(9, np.float32)
     samples = record_fit(interaction, (x, x, True))
     assert list(bare(interaction, samples)) == ["a", "b"]
+
+
+# --------------------------------------------------------------------------- arguments of which nothing is to be told
+
+
+def effect(scale=1.0):
+    base = numpyro.sample("base", dist.Normal(0.0, 1.0))
+    return base, numpyro.deterministic("theta", base * scale)
+
+
+def unused_number(x, N, y=None):
+    _, theta = effect()
+    numpyro.sample("obs", dist.Normal(theta * x, 1.0), obs=y)
+
+
+def unused_text(x, y=None, run="first"):
+    _, theta = effect()
+    numpyro.sample("obs", dist.Normal(theta * x, 1.0), obs=y)
+
+
+def unused_and_optional(x=None, y=None):
+    _, theta = effect()
+    if y is not None:
+        numpyro.sample("obs", dist.Normal(theta, 1.0), obs=y)
+
+
+def unused_by_position(x, label, /, y=None):
+    _, theta = effect()
+    numpyro.sample("obs", dist.Normal(theta * x, 1.0), obs=y)
+
+
+UNUSED = {
+    "number": (unused_number, (np.ones(7, np.float32), 7)),
+    "text": (unused_text, (np.ones(7, np.float32),)),
+    "optional": (unused_and_optional, (None, np.ones(7, np.float32))),
+    "by position": (unused_by_position, (np.ones(7, np.float32), "a")),
+}
+
+
+@pytest.mark.parametrize(("model", "args"), UNUSED.values(), ids=UNUSED)
+def test_an_argument_that_the_model_does_not_use_is_not_asked_for(model, args):
+    assert list(bare(model, record_fit(model, args))) == ["base"]
+
+
+def swallowed(option):
+    try:
+        return len(option) == 7
+    except TypeError:
+        return False
+
+
+def looked_up(option):
+    try:
+        return {"latent": True}[option]
+    except (KeyError, TypeError):
+        return False
+
+
+USES = {
+    "equal": lambda option: option == "latent",
+    "a type": lambda option: isinstance(option, str),
+    "swallowed": swallowed,
+    "looked up": looked_up,
+    "true": lambda option: option is True,
+    "an enum": lambda option: option is inspect.Parameter.empty,
+    "its type": lambda option: type(option) is str,
+    "all at once": lambda option: locals()["option"] == "latent",
+    "given": lambda option: option is not None,
+}
+
+
+@pytest.mark.parametrize("asks", USES.values(), ids=USES)
+def test_an_option_that_is_only_asked_for_what_it_is_was_used(asks):
+    """No computation shows it, and what is made of an entry hangs on it."""
+
+    def model(x, option, y=None):
+        base = numpyro.sample("base", dist.Normal(0.0, 1.0))
+        drawn = numpyro.sample("theta", dist.Normal(base, 1.0)) if asks(option) else None
+        theta = numpyro.deterministic("theta", base * jnp.std(x)) if drawn is None else drawn
+        numpyro.sample("obs", dist.Normal(theta * x, 1.0), obs=y)
+
+    def in_a_closure(x, option, y=None):
+        def theta(base):
+            drawn = numpyro.sample("theta", dist.Normal(base, 1.0)) if asks(option) else None
+            return numpyro.deterministic("theta", base * jnp.std(x)) if drawn is None else drawn
+
+        base = numpyro.sample("base", dist.Normal(0.0, 1.0))
+        numpyro.sample("obs", dist.Normal(theta(base) * x, 1.0), obs=y)
+
+    samples = {"base": np.linspace(0.0, 1.0, 6), "theta": np.linspace(0.0, 1.0, 6)}
+    assert isinstance(bare(in_a_closure, samples), ModelArgumentsError)
+    assert isinstance(bare(model, samples), ModelArgumentsError)
+
+
+# ------------------------------------------------------------------------------------------- what an entry tells of it
+
+
+def mediation(dose, M=None, D=None):
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    M = numpyro.sample("M", dist.Normal(a * dose, 1.0), obs=M)
+    b = numpyro.sample("b", dist.Normal(0.0, 1.0))
+    numpyro.sample("D", dist.Normal(numpyro.deterministic("mu", b * M + dose), 1.0), obs=D)
+
+
+def two_mediators(x, m1=None, m2=None, y=None):
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0))
+    m1 = numpyro.sample("m1", dist.Normal(a * x, 1.0), obs=m1)
+    m2 = numpyro.sample("m2", dist.Normal(a * m1, 1.0), obs=m2)
+    numpyro.sample("y", dist.Normal(a * m2, 1.0), obs=y)
+
+
+def test_a_latent_without_an_entry_was_observed_if_an_argument_can_be_its_data():
+    five = np.arange(5.0, dtype=np.float32)
+    fits = [(mediation, ["a", "b"]), (two_mediators, ["a"])]
+    for model, kept in fits:
+        args = [five] * len(inspect.signature(model).parameters)
+        assert list(bare(model, record_fit(model, args))) == kept
+    recorded = record_fit(mediation, (five, None, five))  # `M` was drawn, or it was data, and these are predictions
+    assert isinstance(bare(mediation, recorded), ModelArgumentsError)
+
+
+def gamma_prior(shape, rate, y):
+    tau = numpyro.sample("tau", dist.Gamma(shape, rate))
+    with numpyro.plate("rows", len(y)):
+        numpyro.sample("y", dist.Normal(0.0, tau), obs=y)
+
+
+def horseshoe_scale(X, tau0, y=None):
+    tau = numpyro.sample("tau", dist.HalfCauchy(tau0))
+    b = numpyro.sample("b", dist.Normal(0.0, tau).expand([X.shape[1]]))
+    numpyro.sample("y", dist.Normal(X @ b, 1.0), obs=y)
+
+
+def prior_by_column(X, scale, y=None):  # here it is an array: one for each coefficient
+    b = numpyro.sample("b", dist.Normal(jnp.zeros(X.shape[1]), scale))
+    numpyro.sample("y", dist.Normal(X @ b, 1.0), obs=y)
+
+
+def groups_in_a_set(g, y=None):
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0).expand([len(set(g))]))
+    numpyro.sample("y", dist.Normal(a[g], 1.0), obs=y)
+
+
+def visits(covs, y=None):  # sites, periods, visits, covariates
+    a = numpyro.sample("a", dist.Normal(0.0, 1.0).expand([covs.shape[3]]))
+    numpyro.sample("y", dist.Normal(numpyro.deterministic("p", covs @ a), 1.0), obs=y)
+
+
+def test_the_shapes_of_entries_tell_numbers_sets_and_dimensions():
+    five, X, code = np.ones(5, np.float32), np.ones((5, 2), np.float32), np.array([0, 1, 2, 0, 1])
+    fits = [
+        (gamma_prior, (2.0, 1.0, five), ["tau"]),
+        (horseshoe_scale, (X, 0.1, five), ["tau", "b"]),
+        (prior_by_column, (X, np.ones(2, np.float32), five), ["b"]),
+        (groups_in_a_set, (code, five), ["a"]),
+        (visits, (np.ones((4, 3, 5, 2), np.float32), None), ["a"]),
+    ]
+    for model, args, kept in fits:
+        clean = bare(model, record_fit(model, args))
+        assert not isinstance(clean, Exception), clean
+        assert sorted(clean) == sorted(kept)
