@@ -37,7 +37,7 @@ from .model.replay import (
 )
 from .model.sizes import Size, numbered
 from .model.targets import Path, path_in_words, with_value
-from .model.trace import is_factor
+from .model.trace import is_factor, try_run
 
 Names = Collection[str]
 
@@ -150,6 +150,12 @@ class Fit:
         """The call with the arguments of the fit, where the samples hold them all."""
         arguments = self.samples.arguments
         return None if arguments is None else with_defaults(self.call.with_arguments(*arguments))
+
+    @functools.cached_property
+    def sites(self) -> Names | None:
+        """The sites that the model had in the fit, where the samples hold its arguments."""
+        seen = None if self.fitted is None else try_run(self.fitted)
+        return None if seen is None else seen.sites
 
     @functools.cached_property
     def leaves(self) -> Mapping[str, Any]:

@@ -38,7 +38,7 @@ class OutOfRange:
     kind : str
         ``"gather"``, ``"scatter"`` (as ``segment_sum``), or ``"one_hot"``.
     latents : tuple of str
-        What it picks from, or what that is computed from.
+        What it picks from, or what that is computed from; params among them.
     length : int
         Indices 0 to ``length - 1`` exist.
     values : tuple of int
@@ -235,8 +235,8 @@ def _makes_no_difference(call: Call, wrong: _Wrong, sites: Collection[str]) -> b
     at = np.unique(np.clip(picked, 0, min(pick.last, pick.length - 1)).astype(int))
     alone = replace(_with_nobody_else_there(call, wrong, at), masked=False)
     before = replay(alone, {})
-    latents = latents_of(before)
-    after = replay(alone, {**latents, **_other_values(latents, pick, at)})
+    drawn = {**latents_of(before), **{name: before[name].value for name in pick.latents}}  # params among them
+    after = replay(alone, {**drawn, **_other_values(drawn, pick, at)})
     return not any(_differs(before[site], after[site], wrong) for site in sites)
 
 

@@ -16,7 +16,7 @@ from .jaxpr import NOTHING, ROW_BY_ROW, Labels, ancestors, drawn_from, parents, 
 from .replay import Draw, Programs, attempt
 from .rows import Statistic, find_statistic
 from .sizes import Size, Sizes, cut, find_sizes, numbered
-from .targets import Observation, observable_sites, observations, with_its_data
+from .targets import Observation, observable_sites, observations, rows_with_its_data
 from .trace import Dim, Run, Site, run, try_run, with_params_as_variables
 
 Names = Collection[str]
@@ -206,15 +206,11 @@ class Inspection:
     @functools.cached_property
     def rows(self) -> tuple[Size, ...]:
         """The sizes that a target follows."""
-        data = None if self.targets else with_its_data(self.observations, self.run)
-        if data is None:
+        if self.targets:
             return self.sizes.rows(self.targets)
         # a model that scores its latents only where there are data: see it with data
-        targets = frozenset(data.run.named("observed"))
-        words: set[str] = set()
-        for size in find_sizes(data.call, data.run, targets).rows(targets):
-            words.update(size.words)
-        return tuple(size for size in self.sizes.sizes if words.intersection(size.words))
+        words = rows_with_its_data(self.observations, self.run)
+        return tuple(size for size in self.sizes.sizes if not words.isdisjoint(size.words))
 
     @functools.cached_property
     def row_dims(self) -> Mapping[str, Dims]:

@@ -584,7 +584,9 @@ def picks(run: Run, inputs: Sequence[Value]) -> tuple[list[Pick], list[Value]]:
     jaxpr, rule = run.jaxpr, _Picks()
     known = dict(zip(jaxpr.constvars, map(rule.constant, run.consts)))
     known.update(zip(jaxpr.invars, inputs))
-    ends = {variable: Value("latent", names) for variable, names in variables_of(run).items()}
+    values = variables_of(run, ("latent", "param"))
+    ends = {variable: Value("latent", names) for variable, names in values.items()}
+    known.update((variable, ends[variable]) for variable in jaxpr.constvars if variable in ends)  # that handlers give
     outputs = rule.follow(jaxpr, known, ends)
     return rule.found, outputs
 

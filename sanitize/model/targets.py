@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 import numpy as np
 
+from .argument import Shape
 from .call import Call, lengths_of
+from .sizes import Size, cut, find_sizes
 from .trace import Run, try_run
 
 Path = tuple[Any, ...]  # to a value among the arguments: its key at each step
@@ -36,24 +38,46 @@ class Observation:
 def observations(call: Call, base: Run) -> tuple[Observation, ...]:
     """What an argument that is None, a key that a dict lacks, and a flag would change if they were given, or flipped.
 
-    The array given has the shape of a latent (those that the model draws last come first), or one value a row or a
-    step. The first that the model runs with tells: NumPyro lets a site be observed with a value of any shape.
+    The array given has one value a row, or the shape of a latent (those that the model draws last come first). The
+    first that the model runs with tells: NumPyro lets a site be observed with a value of any shape. Where the model
+    runs with none, it may ask the outcome for its values (``np.isnan(y)``): then all arrays are zeros.
     """
     for name, default in call.defaults().items():
-        if default is None or isinstance(default, bool):
+        if any(leaf is None or isinstance(leaf, bool) for leaf in _leaves(default)):
             call = call.with_keyword(name, default)
-    arrays = _made_up_arrays(call, base)
-    given, flipped = [], []
+    seen = _given(call, base)
+    if call.mode == "abstract" and None in seen.values():
+        for words, found in _given(*cut(_with_zeros(call), base)).items():
+            seen[words] = seen[words] or found
+    for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
+        if isinstance(leaf, bool):
+            words = f"{name}={not leaf}"
+            seen[words] = _first_seen(words, [call.with_leaves({i: not leaf})], base, is_flag=True)
+    return tuple(found for found in seen.values() if found)
+
+
+def _leaves(tree: Any) -> list[Any]:
+    return jax.tree_util.tree_leaves(tree, is_leaf=lambda x: x is None)
+
+
+def _given(call: Call, base: Run) -> dict[str, Observation | None]:
+    """What each argument that is None, and each key that a dict lacks, would change if it were given."""
+    arrays, seen = _made_up_arrays(call, base), {}
     for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
         if leaf is None:
-            given.append(_first_seen(name, (call.with_leaves({i: array}) for array in arrays), base))
-        elif isinstance(leaf, bool):
-            flipped.append(_first_seen(f"{name}={not leaf}", [call.with_leaves({i: not leaf})], base, is_flag=True))
+            seen[name] = _first_seen(name, (call.with_leaves({i: array}) for array in arrays), base)
     for path in _absent_keys(call):
         changed = (with_value(call.arguments(), path, array) for array in arrays)
         calls = (call.with_arguments(*arguments) for arguments in changed)
-        given.append(_first_seen(path_in_words(call, path), calls, base))
-    return tuple(seen for seen in given + flipped if seen)
+        words = path_in_words(call, path)
+        seen[words] = _first_seen(words, calls, base)
+    return seen
+
+
+def _with_zeros(call: Call) -> Call:
+    """A call that the model runs without values, with made-up ones."""
+    zeros = (np.zeros(x.shape, x.dtype) if isinstance(x.dtype, np.dtype) else x for x in call.shapes)
+    return replace(call.with_traced(zeros), mode="concrete")
 
 
 def _first_seen(words: str, calls: Iterable[Call], base: Run, is_flag: bool = False) -> Observation | None:
@@ -75,13 +99,27 @@ def observable_sites(found: Iterable[Observation]) -> dict[str, str]:
     return sites
 
 
-def with_its_data(found: Iterable[Observation], base: Run) -> Observation | None:
-    """The call with data given, of a model that has its observed sites only then (``if y is not None: ...``)."""
+def rows_with_its_data(found: Iterable[Observation], base: Run) -> frozenset[str]:
+    """The rows, in words, of a model that has its observed sites only with data (``if y is not None: ...``).
+
+    Where what is observed is a single number (a ``factor``), they are those of the data.
+    """
+    words: set[str] = set()
     for observation in found:
         more = set(observation.run.named("observed")).difference(base.sites)
         if more and not observation.is_flag:
-            return observation
-    return None
+            sizes = find_sizes(observation.call, observation.run, more)
+            for size in sizes.rows(more) or _rows_of(observation, sizes.sizes):
+                words.update(size.words)
+    return frozenset(words)
+
+
+def _rows_of(observation: Observation, sizes: Iterable[Size]) -> Iterator[Size]:
+    """The sizes of the rows of what was given."""
+    names = observation.call.names
+    for size in sizes:
+        if any(axis.kind == "leading" and names[axis.leaf] == observation.words for axis in size.axes):
+            yield size
 
 
 def _is_taken(after: Run, name: str) -> bool:
@@ -90,18 +128,31 @@ def _is_taken(after: Run, name: str) -> bool:
 
 
 def _made_up_arrays(call: Call, base: Run) -> list[Any]:
-    types: dict[Any, None] = {}  # in this order, each once
+    number = np.dtype(jax.dtypes.canonicalize_dtype(float))
+    rows, steps = _lengths(call, "leading"), _lengths(call, "integer")
+    types: list[tuple[Shape, Any]] = []
     for name in reversed(base.named("latent")):
         site = base.sites[name]
         if site.shape is not None:
-            types[site.shape, site.dtype] = None
-    number = np.dtype(jax.dtypes.canonicalize_dtype(float))
-    for kind in ("leading", "integer"):  # a row, or a step
-        for axis in lengths_of(call):
-            if axis.kind == kind and axis.length > 0:
-                types[(axis.length,), number] = None
+            types.append((site.shape, site.dtype))
+    for length in (*rows, *steps):
+        types.append(((length,), number))
+    for length in rows:
+        types.append(((length, 3), number))  # several values a row
+
+    def rank(of: tuple[Shape, Any]) -> int:
+        """One value a row, or several, come first, and a single number last: it fits what it is not meant for."""
+        shape, _ = of
+        if not shape:
+            return 2
+        return 0 if shape[0] in rows else 1
+
     make = jax.ShapeDtypeStruct if call.mode == "abstract" else np.zeros
-    return [make(shape, dtype) for shape, dtype in types]
+    return [make(shape, dtype) for shape, dtype in sorted(dict.fromkeys(types), key=rank)]
+
+
+def _lengths(call: Call, kind: str) -> list[int]:
+    return [axis.length for axis in lengths_of(call) if axis.kind == kind and axis.length > 0]
 
 
 # ------------------------------------------------------------------------------------------ keys of a dict

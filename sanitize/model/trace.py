@@ -125,6 +125,7 @@ class Run:
     consts: tuple[Any, ...] = ()  # values of the jaxpr's `constvars`
     supports: Mapping[str, Any] = field(default_factory=dict)  # of latents, where no bound of it is an array
     given: frozenset[str] = frozenset()  # sites that handlers of the model's own, or a `Delta`, give a value
+    subsampled: frozenset[str] = frozenset()  # plates that hold a part of their rows, drawn anew in each run
 
     def named(self, kind: str) -> list[str]:
         """The sites of a kind, in the order of the run."""
@@ -261,6 +262,7 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
     scanned: list[str] = []
     given: list[str] = []
     supports: dict[str, Any] = {}
+    subsampled: list[str] = []
     for name, message in trace.items():
         kind = message["type"]
         event_dim = 0
@@ -276,6 +278,10 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
                 scanned.append(name)
         if message.get(_IS_GIVEN) and kind in ("latent", "param"):
             given.append(name)
+        if kind == "plate":
+            size, subsample_size = message["args"]
+            if subsample_size not in (None, size):
+                subsampled.append(name)
         shape, dtype = _shape_and_dtype(message["value"])
         plates = [Plate(frame.name, int(frame.dim), int(frame.size)) for frame in message.get("cond_indep_stack") or ()]
         sites[name] = Site(name, kind, shape, dtype, event_dim, tuple(plates))
@@ -286,6 +292,7 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
         "scanned": frozenset(scanned),
         "given": frozenset(given),
         "supports": supports,
+        "subsampled": frozenset(subsampled),
     }
 
 

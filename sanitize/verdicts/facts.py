@@ -124,9 +124,17 @@ class Entry:
     @cached_property
     def rows_are_untold(self) -> bool:
         """Whether nothing tells that its rows are those of the fit."""
+        if self.is_of_a_subsample:
+            return self.facts.new_rows is not False
         if self.facts.rows_are_settled:
             return False
         return any(self.facts.may_be_others(size) and self.facts.fit.same(size) is None for size in self.rows)
+
+    @property
+    def is_of_a_subsample(self) -> bool:
+        """Whether it has values for the part of a plate that a run draws: the next one draws another part."""
+        plates = () if self.site is None else self.site.plates
+        return any(plate.name in self.facts.inspection.run.subsampled for plate in plates)
 
     @cached_property
     def may_have_rows(self) -> bool:
@@ -135,6 +143,13 @@ class Entry:
         if self.facts.rows_are_settled or not self.shape or self.name not in inspection.run.sites:
             return False
         return any(inspection.is_used_row_by_row(self.name, dim) for dim in inspection.untold(self.name))
+
+    @cached_property
+    def follows_arguments(self) -> bool:
+        """Whether it is as long as an argument."""
+        if not self.shape or self.name not in self.facts.inspection.run.sites:
+            return False
+        return not all(size.is_lone for size in self.facts.inspection.sizes.followed_by(self.name))
 
     @cached_property
     def is_joint(self) -> bool:
@@ -183,7 +198,8 @@ class Entry:
     def lost(self) -> Names:
         """Latents without an entry that a recorded value is computed from: its fitted values would be lost."""
         others = [name for name in self.facts.entries if name != self.name]
-        return tuple(self.facts.missed(others, (self.name,)))
+        lost = self.facts.missed(others, (self.name,))
+        return tuple(name for name in lost if not self.facts.is_marginalized(name))
 
 
 class Facts:
@@ -342,12 +358,11 @@ class Facts:
 
     def _is_missing(self, name: str) -> bool:
         """Whether what stands in for an entry, if the site is used, is nothing that a fit has told."""
-        site = self.inspection.run.sites[name]
         if name in self.entries or name in self.verbs or name in self.inspection.given:
             return False
-        if site.kind == "param":
+        if self.inspection.run.sites[name].kind == "param":
             return self.use.at_once
-        if site.discrete or not self.use.draws:  # the former are marginalized
+        if not self.use.draws:
             return False
         return name not in self.samples.observed_data and name not in self.inspection.targets
 
@@ -357,7 +372,18 @@ class Facts:
             return True
         if self.inspection.run.sites[name].kind != "latent":
             return False
+        if self.fit.sites is not None and name not in self.fit.sites:
+            return True
         return self.is_beyond(name) or self.inspection.is_new_with_this_call(name)
+
+    def is_marginalized(self, name: str) -> bool:
+        """Whether a latent is discrete: a fit enumerates it, and has no draws of it."""
+        return self.inspection.run.sites[name].discrete and self.inspection.run.sites[name].kind == "latent"
+
+    def _is_of_rows_or_inferred(self, name: str) -> bool:
+        """Whether the prior of a discrete latent is what is meant: it is one of a row, or NumPyro infers it."""
+        infers = not self.inspection.call.masked  # as with `infer_discrete`
+        return infers or bool(self.rows_of(name) or self.inspection.untold(name))
 
     def _may_be_left_out(self, name: str) -> bool:
         """Row-level latents are often left out on purpose: they are not missed but for the rows of the fit."""
@@ -369,6 +395,8 @@ class Facts:
         if not kept and not self.use.at_once:  # which is an error of its own
             return found
         for name in self.missed(kept, self.use.returned):
+            if self.is_marginalized(name) and self._is_of_rows_or_inferred(name):
+                continue
             entries = self._entries_for(name)
             if entries or not self._may_be_left_out(name):
                 found[name] = entries

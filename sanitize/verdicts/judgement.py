@@ -141,12 +141,18 @@ def _refuse_new_rows(facts: Facts) -> None:
         for size in facts.changed_rows:
             if size not in grown:
                 raise OptionError(messages.rows_have_changed(facts, size))
-    elif not facts.changed_rows:
-        free = [entry for entry in facts.latents if entry.verb is None]
-        several = [entry for entry in free if entry.rows] if len(facts.inspection.rows) > 1 else []
-        untold = [entry for entry in free if entry.may_have_rows]
-        if several or untold:
-            raise OptionError(messages.which_rows(facts, several, untold))
+        return
+    free = [entry for entry in facts.latents if entry.verb is None]
+    several: list[Entry] = []
+    untold = [entry for entry in free if entry.may_have_rows or entry.is_of_a_subsample]
+    if not facts.inspection.rows:
+        untold = [entry for entry in free if entry.follows_arguments or entry in untold]
+    elif facts.changed_rows and any(entry.other_rows for entry in free):
+        untold = []
+    elif not facts.changed_rows and len(facts.inspection.rows) > 1:
+        several = [entry for entry in free if entry.rows]
+    if several or untold:
+        raise OptionError(messages.which_rows(facts, several, untold))
 
 
 # --------------------------------------------------------------------------------------------------------- samples

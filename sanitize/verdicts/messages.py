@@ -340,9 +340,10 @@ def redrawn(entries: Entries) -> str:
 
 def kept_untold(entries: Entries, cause: Cause) -> str:
     names = names_of(entries)
+    if_not = ", new_rows=True if not" if all(entry.rows for entry in entries) else ""
     return (
         f"Kept the row-level latents {_with_shapes(entries)}: they fit, but {_UNTOLD[cause]}. Pass new_rows=False if "
-        f"the rows are the same, new_rows=True if not; or name entries in keep={names!r} or redraw={names!r}."
+        f"the rows are the same{if_not}; or name entries in keep={names!r} or redraw={names!r}."
     )
 
 
@@ -389,6 +390,7 @@ def _ignored(found: Ignored) -> str:
 def missing_latents(facts: Facts, missing: Mapping[str, Names]) -> str:
     params = [name for name in missing if facts.inspection.run.sites[name].kind == "param"]
     latents = tuple(name for name in missing if name not in params)
+    enumerated = [name for name in latents if facts.is_marginalized(name)]
     parts, alike, of_guide = [], [], False
     for name, entries in missing.items():
         others = [entry for entry in entries if not is_of_guide(name, entry)]
@@ -400,6 +402,11 @@ def missing_latents(facts: Facts, missing: Mapping[str, Names]) -> str:
         parts.append(
             f"The samples have no entry for {listing(latents)}, and what is predicted is computed from {them}: the "
             "model draws from the prior, as if there had been no fit"
+        )
+    if enumerated:
+        parts.append(
+            f"A fit enumerates a discrete latent, so that there are no draws of {listing(enumerated)}: NumPyro's "
+            "Predictive(model, samples, infer_discrete=True) draws them if the data of the fit are passed"
         )
     if params:
         how = "params= to Predictive" if facts.use.draws else "numpyro.handlers.substitute(model, params) as the model"

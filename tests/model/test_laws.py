@@ -7,6 +7,7 @@ import re
 import warnings
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
@@ -204,3 +205,43 @@ def test_the_how_to_runs():
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     with warnings.catch_warnings():
         exec("\n".join(blocks), {})
+
+
+def _of_params(group, y=None):
+    u = numpyro.param("u", jnp.zeros(3))
+    numpyro.sample("y", dist.Normal(u[group], numpyro.sample("s", dist.HalfNormal())), obs=y)
+
+
+def _of_positive_params(group, y=None):
+    u = numpyro.param("u", jnp.ones(3), constraint=dist.constraints.positive)
+    numpyro.sample("y", dist.Normal(jnp.log(u)[group], numpyro.sample("s", dist.HalfNormal())), obs=y)
+
+
+def _of_guarded_params(group, y=None):
+    u = numpyro.param("u", jnp.zeros(3))
+    mean = jnp.where(group < 3, u[group], 0.0)
+    numpyro.sample("y", dist.Normal(mean, numpyro.sample("s", dist.HalfNormal())), obs=y)
+
+
+def _of_a_table(group, y=None):
+    mean = numpyro.sample("s", dist.HalfNormal()) * jnp.arange(3.0)[group]
+    numpyro.sample("y", dist.Normal(mean, 1.0), obs=y)
+
+
+@pytest.mark.parametrize("params", [None, {"u": jnp.array([1.0, 2.0, 3.0])}])
+@pytest.mark.parametrize(
+    ("model", "group", "wrong"),
+    [
+        (_of_params, [0, 3], True),
+        (_of_positive_params, [0, 3], True),
+        (_of_params, [0, -1], True),
+        (_of_params, [0, 2], False),
+        (_of_guarded_params, [0, 3], False),
+        (_of_a_table, [0, 3], False),
+    ],
+)
+def test_an_index_into_params_is_looked_at(model, group, wrong, params):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        sanitize.Predictive(model, {"s": np.ones(5)}, params=params)(KEY, np.array(group))
+    assert [w.category for w in caught if w.category is IndexRangeWarning] == [IndexRangeWarning] * wrong

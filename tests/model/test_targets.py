@@ -1,5 +1,8 @@
 """Probes: what follows the rows, what an argument makes observed, and how few runs that takes."""
 
+import warnings
+from typing import Any, NamedTuple
+
 import jax
 import jax.numpy as jnp
 import models
@@ -11,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sanitize import inspect_sites, strip_deterministic
+from sanitize import RedrawnSiteWarning, RowLevelSiteWarning, inspect_sites, strip_deterministic
 from sanitize.model import trace
 
 
@@ -268,6 +271,93 @@ def test_several_targets():
     assert [table[name].observable for name in table] == [None, "y1", "y2"]
     table = inspect_sites(model, x(3))
     assert [table[name].observable for name in table] == [None, None, "y2"]
+
+
+class Outcomes(NamedTuple):
+    first: Any = None
+    second: Any = None
+
+
+def two_outcomes(x, ys):
+    b = numpyro.sample("b", dist.Normal())
+    for name, y in zip(("one", "two"), ys):
+        numpyro.sample(name, dist.Normal(b * x, 1.0), obs=y)
+
+
+def outcomes_of_a_tuple(x, ys=(None, None)):
+    two_outcomes(x, ys)
+
+
+def outcomes_of_a_list(x, *, ys=[None, None]):  # noqa: B006
+    two_outcomes(x, ys)
+
+
+def outcomes_of_a_class(x, ys=Outcomes()):  # noqa: B008
+    two_outcomes(x, ys)
+
+
+def outcomes_of_a_dict(x, data={"one": None, "two": {"y": None}}):  # noqa: B006
+    two_outcomes(x, (data["one"], data["two"]["y"]))
+
+
+@pytest.mark.parametrize("model", [outcomes_of_a_tuple, outcomes_of_a_list, outcomes_of_a_class, outcomes_of_a_dict])
+def test_none_stands_for_an_outcome_anywhere_in_the_arguments(model):
+    table = inspect_sites(model, x(4))
+    assert [table[name].observable is not None for name in table] == [False, True, True]
+    assert set(strip_deterministic(model, {"b": x(3), "one": np.ones((3, 9)), "two": np.ones((3, 4))}, x(4))) == {"b"}
+
+
+def test_none_among_outcomes_that_are_passed():
+    for ys in ((x(4), None), [x(4), None], Outcomes(x(4))):
+        table = inspect_sites(outcomes_of_a_tuple, x(4), ys)
+        assert (table["one"].kind, table["two"].observable is not None) == ("observed", True)
+
+
+@pytest.mark.parametrize("gaps", [np.isnan, lambda y: np.isnan(np.asarray(y)), jnp.isnan, lambda y: y != y])
+def test_a_mask_of_the_gaps_of_an_outcome(gaps):
+    """The model asks the outcome itself for its gaps, in NumPy too."""
+
+    def model(x, y=None):
+        b = numpyro.sample("b", dist.Normal())
+        mask = None if y is None else ~gaps(y)
+        numpyro.sample("y", dist.Normal(b * x, 1.0), obs=y, obs_mask=mask)
+
+    assert inspect_sites(model, x(4))["y"].observable == "y"
+    samples = {"b": x(3), "y": np.ones((3, 9)), "y_unobserved": np.ones((3, 9))}
+    assert "y" not in strip_deterministic(model, samples, x(4))
+
+
+def abundance(habitat, site, y=None):
+    scale = numpyro.sample("scale", dist.HalfNormal())
+    with numpyro.plate("sites", len(habitat)):
+        effect = numpyro.sample("effect", dist.Normal(0.0, scale))
+    rate = numpyro.deterministic("rate", jnp.exp(habitat + effect))
+    if y is not None:
+        numpyro.factor("scores", dist.Poisson(rate[:, None]).log_prob(y).sum())
+
+
+def visits(habitat, group, y=None):
+    effect = numpyro.sample("effect", dist.Normal().expand([3]))
+    rate = numpyro.deterministic("rate", jnp.exp(habitat + effect[group]))
+    if y is not None:
+        numpyro.factor("scores", dist.Poisson(rate[:, None]).log_prob(y.reshape(len(habitat), -1)).sum())
+
+
+def test_the_rows_of_a_single_factor_are_those_of_the_data():
+    samples = {"scale": x(3), "effect": np.ones((3, 6))}
+    with pytest.warns(RowLevelSiteWarning, match="'effect'"):
+        strip_deterministic(abundance, samples, x(6), None)
+    assert set(strip_deterministic(abundance, samples, x(6), None, new_rows=True)) == {"scale"}
+    with pytest.warns(RedrawnSiteWarning, match="'effect'"):
+        strip_deterministic(abundance, samples, x(4), None)
+
+
+def test_groups_of_a_single_factor_are_no_rows():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for new_rows in (None, True):
+            samples = {"effect": np.ones((5, 3))}
+            assert set(strip_deterministic(visits, samples, x(6), np.arange(6) % 3, new_rows=new_rows)) == {"effect"}
 
 
 # ------------------------------------------------------------------------------------------------ cost

@@ -280,6 +280,59 @@ def based(x, y=None):
     numpyro.sample("y", dist.Normal(b * x, 1.0), obs=y)
 
 
+def change_point(t, y=None):
+    at = numpyro.sample("at", dist.DiscreteUniform(0, 9), infer={"enumerate": "parallel"})
+    rates = numpyro.sample("rates", dist.Exponential().expand([2]))
+    numpyro.sample("y", dist.Poisson(jnp.where(t < at, rates[0], rates[1])), obs=y)
+
+
+def two_regimes(x, y=None):
+    regime = numpyro.sample("regime", dist.Bernoulli(0.5), infer={"enumerate": "parallel"})
+    b = numpyro.sample("b", dist.Normal())
+    mu = numpyro.deterministic("mu", jnp.where(regime == 1, b * x, -b * x))
+    numpyro.sample("y", dist.Normal(mu, 1.0), obs=y)
+
+
+def classes_of_groups(g, y=None):
+    centres = numpyro.sample("centres", dist.Normal().expand([2]))
+    with numpyro.plate("groups", 4):
+        z = numpyro.sample("z", dist.Bernoulli(0.5), infer={"enumerate": "parallel"})
+    numpyro.sample("y", dist.Normal(centres[z][g], 1.0), obs=y)
+
+
+def classes_of_rows(x, y=None):
+    b = numpyro.sample("b", dist.Normal().expand([2]))
+    with numpyro.plate("rows", len(x)):
+        z = numpyro.sample("z", dist.Bernoulli(0.5), infer={"enumerate": "parallel"})
+        numpyro.sample("y", dist.Normal(b[z] * x, 1.0), obs=y)
+
+
+def hidden_states(y):
+    stay = numpyro.sample("stay", dist.Beta(2.0, 2.0))
+
+    def step(state, value):
+        state = numpyro.sample("state", dist.Bernoulli(jnp.where(state == 1, stay, 1 - stay)))
+        numpyro.sample("y", dist.Normal(state, 1.0), obs=value)
+        return state, None
+
+    scan(step, 0, y)
+
+
+def forecast(x, y=None, future=0):
+    s = numpyro.sample("s", dist.HalfNormal())
+    numpyro.sample("y", dist.Normal(x, s), obs=y)
+    if future:
+        noise = numpyro.sample("noise", dist.Normal(0, s).expand([future]))
+        numpyro.deterministic("ahead", jnp.cumsum(noise))
+
+
+def by_regime(x, y=None, robust=False):
+    noise = dist.Normal(0, numpyro.sample("s", dist.HalfNormal()))
+    if robust:
+        noise = dist.StudentT(numpyro.sample("df", dist.Gamma(2.0, 0.1)), 0, 1.0)
+    numpyro.sample("y", noise.expand([len(x)]), obs=y)
+
+
 # -------------------------------------------------------------------------------------------------- what is said
 
 
@@ -300,6 +353,31 @@ def said(run):
 
 
 SPEAKS = {
+    "change point that the fit enumerated": (
+        lambda: predict(change_point, draws(change_point, X, without=["at"]), X),
+        {"at"},
+        "infer_discrete=True",
+    ),
+    "change point, with the MCMC": (
+        lambda: strip(change_point, Fitted(change_point, X, Y.astype(int), without=["at"]), X),
+        {"at"},
+        "redraw=('at',)",
+    ),
+    "regime of all rows": (
+        lambda: strip(two_regimes, draws(two_regimes, X, without=["regime"]), X[:5]),
+        {"regime"},
+        "",
+    ),
+    "classes of groups": (
+        lambda: strip(classes_of_groups, draws(classes_of_groups, G, without=["z"]), G),
+        {"z"},
+        "",
+    ),
+    "an option that the fit had, and its latent lost": (
+        lambda: strip(by_regime, Fitted(by_regime, X, Y, robust=True, without=["df"]), X, robust=True),
+        {"df"},
+        "",
+    ),
     "regression, var_names": (lambda: strip(line, draws(line, X, without=["sigma"]), X), {"sigma"}, ""),
     "regression, also by the drop-in": (
         lambda: predict(line, draws(line, X, without=["sigma"]), X),
@@ -406,6 +484,15 @@ SPEAKS = {
 }
 
 SILENT = {
+    "change point, settled": lambda: strip(change_point, draws(change_point, X, without=["at"]), X, redraw="at"),
+    "change point, with its posterior": lambda: strip(change_point, draws(change_point, X), X),
+    "change point that is not asked for": lambda: predict(
+        two_regimes, draws(two_regimes, X, without=["regime"]), X, return_sites=["b"]
+    ),
+    "classes of rows": lambda: strip(classes_of_rows, draws(classes_of_rows, X, without=["z"]), X),
+    "classes of other rows": lambda: strip(classes_of_rows, draws(classes_of_rows, X, without=["z"]), X[:5]),
+    "states of a series": lambda: strip(hidden_states, draws(hidden_states, Y, without=["state"]), Y),
+    "noise of a future that the fit had not": lambda: strip(forecast, Fitted(forecast, X, Y), X, future=3),
     "complete": lambda: strip(line, draws(line, X), X),
     "complete, drop-in": lambda: predict(line, draws(line, X), X[:5]),
     "assignments marginalized": lambda: strip(mixture, draws(mixture, without=["z"]), n=7),

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import models
 import numpy as np
+import numpyro
+import numpyro.distributions as dist
 import pandas as pd
 import pytest
 import xarray as xr
@@ -366,3 +369,66 @@ def test_same_horizon(record):
     assert all(np.array_equal(result[name], truth[name]) for name in truth)
     clean = strip_deterministic(models.local_level, samples, steps=9, new_rows=True)
     assert set(clean) == {"drift", "start"}
+
+
+# ------------------------------------------------------------------------------------- subsampled plates, and new_rows
+
+DATA = np.linspace(0.0, 1.0, 20)
+
+
+def of_a_literal_size(y=None):
+    with numpyro.plate("rows", 20, subsample_size=5) as i:
+        effect = numpyro.sample("effect", dist.Normal())
+        numpyro.sample("y", dist.Normal(effect, 1.0), obs=None if y is None else y[i])
+
+
+def of_the_rows(x, y=None):
+    with numpyro.plate("rows", len(x), subsample_size=5) as i:
+        effect = numpyro.sample("effect", dist.Normal())
+        numpyro.sample("y", dist.Normal(effect + x[i], 1.0), obs=None if y is None else y[i])
+
+
+def of_all_rows(x, y=None):
+    b = numpyro.sample("effect", dist.Normal().expand([5]))
+    with numpyro.plate("rows", len(x), subsample_size=len(x)) as i:
+        numpyro.sample("y", dist.Normal(b.sum() * x[i], 1.0), obs=None if y is None else y[i])
+
+
+def with_effects_for_all(x, y=None):
+    effect = numpyro.sample("effect", dist.Normal().expand([5]))
+    with numpyro.plate("rows", len(x), subsample_size=6) as i:
+        numpyro.sample("y", dist.Normal(effect[i % 5], 1.0), obs=None if y is None else y[i])
+
+
+@pytest.mark.parametrize(("model", "args"), [(of_a_literal_size, ()), (of_the_rows, (DATA,))])
+def test_latents_of_a_subsample_are_those_of_its_rows(model, args):
+    samples = {"effect": np.zeros((DRAWS, 5))}
+    with pytest.warns(RowLevelSiteWarning, match="'effect'") as caught:
+        strip_deterministic(model, samples, *args)
+    assert "new_rows=True" not in str(caught[0].message)
+    with pytest.raises(OptionError, match="redraw"):
+        strip_deterministic(model, samples, *args, new_rows=True)
+    with warned() as caught:
+        assert set(strip_deterministic(model, samples, *args, new_rows=False)) == {"effect"}
+        assert not strip_deterministic(model, {**samples, "b": np.zeros(DRAWS)}, *args, redraw="effect").keys() - {"b"}
+    assert not caught
+
+
+@pytest.mark.parametrize("model", [of_all_rows, with_effects_for_all])
+def test_latents_outside_a_subsample_are_no_rows(model):
+    with warned() as caught:
+        assert set(strip_deterministic(model, {"effect": np.zeros((DRAWS, 5))}, DATA)) == {"effect"}
+        assert set(strip_deterministic(model, {"effect": np.zeros((DRAWS, 5))}, DATA, new_rows=True)) == {"effect"}
+    assert not caught
+
+
+def test_new_rows_that_redraws_nothing_is_refused_where_rows_cannot_be_told():
+    def total(x, y=None):
+        numpyro.sample("b", dist.Normal())
+        z = numpyro.sample("z", dist.Normal().expand([len(x)]))
+        numpyro.sample("y", dist.Normal(jnp.sum(z * x), 1.0), obs=y)
+
+    samples = {"b": np.zeros(DRAWS), "z": np.zeros((DRAWS, 20))}
+    with pytest.raises(OptionError, match="redraw=\\('z',\\)"):
+        strip_deterministic(total, samples, DATA, new_rows=True)
+    assert set(strip_deterministic(total, samples, DATA, redraw="z")) == {"b"}
