@@ -246,6 +246,37 @@ def gaps(x, seen=None, y=None):
     numpyro.sample("y", dist.Normal(b * x, 1.0), obs=y, obs_mask=seen)
 
 
+def closed_over(weight, y=None):
+    """The rows are those of the fit, whatever is passed."""
+    b = numpyro.sample("b", dist.Normal())
+    numpyro.sample("y", dist.Normal(b * jnp.asarray(X), 1.0), obs=y)
+
+
+def closed_over_by_plate(x, z, y=None):
+    b = numpyro.sample("b", dist.Normal())
+    with numpyro.plate("rows", N):
+        numpyro.sample("y", dist.Normal(b * jnp.asarray(X), 1.0), obs=y)
+
+
+def of_fixed_length(x, z, y=None):
+    """One argument is read, the other is not."""
+    b = numpyro.sample("b", dist.Normal())
+    with numpyro.plate("rows", N):
+        numpyro.sample("y", dist.Normal(b * x, 1.0), obs=y)
+
+
+def of_length(x, y=None):
+    """Nothing but the length is read."""
+    b = numpyro.sample("b", dist.Normal())
+    with numpyro.plate("rows", len(x)):
+        numpyro.sample("y", dist.Normal(b, 1.0), obs=y)
+
+
+def total(x, y=None):
+    b = numpyro.sample("b", dist.Normal())
+    numpyro.sample("y", dist.Normal(b, 1.0), obs=y)
+
+
 # ------------------------------------------------------------------------------------------------------ samples
 
 
@@ -296,6 +327,15 @@ RELATED = np.array([[1.0, 0.5, 0.1], [0.5, 1.0, 0.2], [0.1, 0.2, 1.0]])
 CELLS = frame(x=X, sex=["f", "m"] * 6, zone=SCHOOLS)
 
 SPEAKS = {
+    "an argument that reaches nothing": (
+        call(closed_over, lambda: draws(closed_over, X, Y), np.ones(3)),
+        "weight: nothing",
+    ),
+    "as many rows that reach nothing": (call(closed_over, lambda: draws(closed_over, X, Y), X + 1), "weight: nothing"),
+    "two arguments that reach nothing": (
+        call(closed_over_by_plate, fit(closed_over_by_plate, X, X, Y), X[:3], X[:3]),
+        "z: nothing",
+    ),
     "relationship of other animals": (
         call(animals, fit(animals, RELATED, G, Y), RELATED[::-1, ::-1], G[:5]),
         "relationship",
@@ -440,6 +480,10 @@ SPEAKS = {
 }
 
 SILENT = {
+    "one argument of two is read": call(of_fixed_length, lambda: draws(of_fixed_length, X, X, Y), X, X[:3]),
+    "the rows of the model are meant": call(closed_over, lambda: draws(closed_over, X, Y), X[:3], new_rows=False),
+    "only the length is read": call(of_length, lambda: draws(of_length, X, Y), X[:3]),
+    "a total has no rows": call(total, lambda: draws(total, X, 0.5), X[:3]),
     "the same relationship": call(animals, fit(animals, RELATED, G, Y), RELATED, G[:5]),
     "the same parents": call(
         districts_of_regions, fit(districts_of_regions, G, np.array([0, 0, 1]), Y), G[:5], np.array([0, 0, 1])

@@ -12,7 +12,18 @@ import numpy as np
 from . import argument
 from .call import Call, resized, with_defaults
 from .index import OutOfRange, out_of_range
-from .jaxpr import NOTHING, ROW_BY_ROW, Labels, ancestors, drawn_from, parents, reversed_series, rows_may_meet, uses
+from .jaxpr import (
+    NOTHING,
+    ROW_BY_ROW,
+    Labels,
+    ancestors,
+    drawn_from,
+    flow,
+    parents,
+    reversed_series,
+    rows_may_meet,
+    uses,
+)
 from .replay import Draw, Programs, attempt
 from .rows import Statistic, find_statistic
 from .sizes import Size, Sizes, cut, find_sizes, numbered
@@ -118,6 +129,27 @@ class Inspection:
         """Whether a latent is observed when an argument is given that is not, or gone with all that is made of it."""
         made = [site for site, above in self._parents.items() if name in above]
         return any(seen.explains(name, made) for seen in self.observations)
+
+    @functools.cached_property
+    def unreached(self) -> tuple[str, ...]:
+        """Arrays that nothing depends on, where the rows of what is predicted are those of no argument."""
+        call, run, lengths = self.call, self.run, set[int]()
+        for end in self.ends:
+            lengths.update(run.sites[end].shape or ())
+        if run.jaxpr is None or not lengths or len(call.traced) < len(call.leaves):
+            return ()  # what is no array stands in the jaxpr as constants
+        given = {}
+        for variable, leaf in zip(run.jaxpr.invars, call.traced):
+            given[variable] = frozenset({call.names[leaf]})
+        reached, unreached = NOTHING.union(*flow(run.jaxpr, given, {})), []
+        for leaf in call.traced:
+            shape = argument.of(call.leaves[leaf]).shape
+            if call.names[leaf] not in reached and shape:
+                unreached.append(call.names[leaf])
+            elif not lengths.isdisjoint(shape):
+                return ()
+        follow_something = unreached and any(map(self.sizes.followed_by, self.ends))
+        return () if follow_something else tuple(unreached)
 
     @by_values
     def indices_out_of_range(self) -> tuple[OutOfRange, ...]:

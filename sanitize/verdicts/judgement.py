@@ -249,7 +249,13 @@ def notices(facts: Facts, verdicts: Verdicts) -> Iterator[Said]:
         yield Said(MissingLatentWarning, messages.missing_latents(facts, missing), {"missing": missing})
     free = names_of(entry for entry in facts.latents if entry.verb is None)
     kept = tuple(name for name in free if verdicts[name].action == KEPT)
-    if differences := other_arguments(facts.fit, kept):
+    is_settled = facts.new_rows is False or facts.inspection.assumed
+    unreached = () if is_settled else facts.inspection.unreached
+    if unreached:
+        said = messages.reaches_nothing(unreached, sorted(facts.inspection.targets))
+        seen = {"differences": dict.fromkeys(unreached, "nothing in the model depends on it")}
+        yield Said(OtherArgumentsWarning, said, seen)
+    elif differences := other_arguments(facts.fit, kept):
         said = messages.other_arguments(differences, kept)
         yield Said(OtherArgumentsWarning, said, {"differences": differences})
     yield from _handler_notices(facts, kept)

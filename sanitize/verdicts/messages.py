@@ -433,6 +433,14 @@ def other_arguments(differences: Mapping[str, str], kept: Names) -> str:
     )
 
 
+def reaches_nothing(arguments: Names, targets: Collection[str]) -> str:
+    return (
+        f"Nothing in the model depends on {listing(arguments)}: {listing(targets)} has the rows that are written in "
+        "the model, whatever is passed. Read the argument in the model, or pass new_rows=False if the rows of the "
+        "model are meant."
+    )
+
+
 def indices_out_of_range(found: Collection[OutOfRange]) -> str:
     which = "Indices do" if len(found) > 1 else "An index does"
     return (
