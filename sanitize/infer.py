@@ -16,16 +16,18 @@ from numpyro import infer as stock
 
 from . import containers
 from .continuation import carried_on, key_of_extend
-from .errors import BatchShapeError, MissingLatentError, OptionError, listing, meant
+from .errors import BatchShapeError, MissingLatentError, MissingLatentWarning, OptionError, listing, meant, warn
 from .kinds import OneOrMore, Samples
 from .memory import Memory, key_of
 from .model.advice import refuse_other_than_key
 from .model.argument import Shape, ValuesAsked
 from .model.call import Call, arguments_error
 from .model.inspection import Inspection
+from .model.replay import attempt, replay
 from .options import Options, Use, refuse_collisions, refuse_taken
 from .prepare import Case, prepare
 from .review import Review
+from .verdicts import messages
 
 # From import time: whoever replaces NumPyro's names by ours must not make us call ourselves.
 StockPredictive = stock.Predictive
@@ -65,7 +67,8 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
 
     Notes
     -----
-    With ``guide``, or without samples, it is NumPyro's. The model is run abstractly at every call, since what it reads
+    Without samples it is NumPyro's. What a ``guide`` draws is judged as samples are, but for params that are a batch
+    (``batch_ndims=1``). The model is run abstractly at every call, since what it reads
     (a global, a field) may have changed; what further runs told is remembered for arguments of the same shapes,
     dtypes and static values. A deterministic site in ``keep`` needs NumPyro 0.14 or later.
 
@@ -111,6 +114,9 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
     def __call__(self, rng_key: Any, *args: Any, **kwargs: Any) -> dict[str, jax.Array]:
         """Predict. See NumPyro's ``Predictive.__call__``."""
         refuse_other_than_key(rng_key, "The first argument of the call", "Predictive(model, samples)(key, ...)")
+        if self.guide is not None and not (self.batch_ndims and self.params):  # else params are a batch
+            rng_key, guide_key = jax.random.split(rng_key)  # as stock does
+            return self._drawn_by_guide(guide_key, args, kwargs)(rng_key, *args, **kwargs)
         if self.guide is not None or not self.posterior_samples:
             return super().__call__(rng_key, *args, **kwargs)
         clean = copy.copy(self)
@@ -119,6 +125,23 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
             condition_on_deterministic(clean, fixed)
         # the number of draws is that of the samples also where none of their entries is left
         return StockPredictive.__call__(clean, rng_key, *args, **kwargs)
+
+    def _drawn_by_guide(self, rng_key: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Predictive:
+        """The same with what the guide draws as its samples."""
+        drawing, drawn = copy.copy(self), copy.copy(self)
+        drawing.model, drawing.guide, drawing.infer_discrete = self.guide, None, False
+        drawing.return_sites = ""  # NumPyro's sign for all sites
+        fresh = copy.copy(self.guide)  # a guide sets itself up in its first run
+        entries = StockPredictive.__call__(drawing, rng_key, *args, **kwargs)
+        guide = Call(handlers.substitute(fresh, data=self.params)).with_arguments(args, kwargs)
+        if params := _params_without_value(guide, self.params):
+            warn(messages.initial_values(params), MissingLatentWarning, missing=dict.fromkeys(params, ()))
+        drawn.guide = None
+        for name in (*self.params, *params):
+            entries.pop(name, None)
+        drawn.posterior_samples = entries
+        drawn._samples = containers.open(entries)
+        return drawn
 
     def _clean(
         self, rng_key: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -333,6 +356,12 @@ def _refuse_one_draw(shapes: Mapping[str, Shape | None], batch_ndims: int | None
 def inspect_call(call: Call, masked: bool) -> Inspection:
     """The sites under exactly these arguments, also where there are none."""
     return Inspection.of(replace(call, masked=masked))
+
+
+def _params_without_value(guide: Call, params: Mapping[str, Any]) -> list[str]:
+    """The params of a guide that would start from their initial values."""
+    outcome = attempt(replay, guide, {}) or {}
+    return [name for name, site in outcome.items() if site.kind == "param" and name not in params]
 
 
 def _conditions_on_deterministic(predictive: Predictive) -> bool:

@@ -13,11 +13,13 @@ import numpyro.distributions as dist
 import pytest
 from numpyro import infer as stock
 from numpyro.infer import MCMC, NUTS, SVI, Trace_ELBO
-from numpyro.infer.autoguide import AutoNormal
+from numpyro.infer.autoguide import AutoDelta, AutoLaplaceApproximation, AutoMultivariateNormal, AutoNormal
+from warned import warned
 
 import sanitize
 from sanitize import (
     MissingLatentError,
+    MissingLatentWarning,
     RedrawnSiteWarning,
     RowLevelSiteWarning,
     ShapeMismatchError,
@@ -505,3 +507,117 @@ def test_draws_by_chain_without_batch_ndims_are_told():
     with pytest.raises(ShapeMismatchError, match="batch_ndims=2") as caught:
         sanitize.Predictive(models.line, samples)(KEY, np.ones(3, np.float32))
     assert "redraw" not in str(caught.value)
+
+
+# ------------------------------------------------------------------------------------------------ what a guide draws
+
+
+def fitted(model, guide, *args, steps=200, **kwargs):
+    """What a guide has after a short fit."""
+    svi = SVI(model, guide, numpyro.optim.Adam(0.05), Trace_ELBO())
+    return svi.run(KEY, steps, *args, progress_bar=False, **kwargs).params
+
+
+def own_effects(x, y=None):
+    """An effect of each row beside the slope."""
+    slope = numpyro.sample("slope", dist.Normal(0, 1))
+    with numpyro.plate("rows", len(x)):
+        effect = numpyro.sample("effect", dist.Normal(0, 0.5))
+        numpyro.sample("y", dist.Normal(slope * x + effect, 0.1), obs=y)
+
+
+def guide_by_hand(x, y=None):
+    loc = numpyro.param("loc", 0.0)
+    numpyro.sample("slope", dist.Normal(loc, 0.1))
+    effects = numpyro.param("effects", np.zeros(len(x), np.float32))
+    with numpyro.plate("rows", len(x)):
+        numpyro.sample("effect", dist.Normal(effects, 0.1))
+
+
+def line(x, y=None):
+    slope = numpyro.sample("slope", dist.Normal(0, 1))
+    sigma = numpyro.sample("sigma", dist.HalfNormal(1))
+    mean = numpyro.deterministic("mean", slope * x)
+    numpyro.sample("y", dist.Normal(mean, sigma), obs=y)
+
+
+SIX = np.linspace(1, 2, 6, dtype=np.float32)
+SIGNS = np.where(np.arange(6) % 2, 0.5, -0.5).astype(np.float32)
+
+
+@pytest.mark.parametrize("make", [AutoNormal, AutoMultivariateNormal, AutoDelta, AutoLaplaceApproximation])
+def test_a_guide_of_which_nothing_is_stripped_gives_stocks_numbers(make):
+    guide = make(line)
+    params = fitted(line, guide, SIX, 2 * SIX, steps=5)
+    for options in ({}, {"return_sites": ["y", "mean"]}, {"parallel": True}):
+        options.update(guide=guide, params=params, num_samples=4)
+        with warned() as caught:
+            answer = sanitize.Predictive(line, **options)(KEY, SIX[:2])
+        assert equal(answer, stock.Predictive(line, **options)(KEY, SIX[:2]))
+        assert not caught
+
+
+def test_params_that_are_a_batch_are_stocks():
+    guide = AutoDelta(line)
+    params = {name: jnp.stack([x, x + 0.1]) for name, x in fitted(line, guide, SIX, 2 * SIX, steps=5).items()}
+    options = {"guide": guide, "params": params, "num_samples": 3, "batch_ndims": 1}
+    assert equal(sanitize.Predictive(line, **options)(KEY, SIX), stock.Predictive(line, **options)(KEY, SIX))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 9])
+@pytest.mark.parametrize("guide", [AutoNormal(own_effects), AutoMultivariateNormal(own_effects)])
+def test_effects_of_a_guide_are_not_given_to_other_rows(guide, rows):
+    """y has the mean of slope * x, and the spread of the prior of an effect."""
+    params = fitted(own_effects, guide, SIX, 2 * SIX + SIGNS)
+    predictive = sanitize.Predictive(own_effects, guide=guide, params=params, num_samples=400)
+    with pytest.warns(RedrawnSiteWarning, match="effect"):
+        y = predictive(KEY, np.ones(rows, np.float32))["y"]
+    assert y.shape == (400, rows)
+    assert np.allclose(y.mean(0), guide.median(params)["slope"], atol=0.15)
+    assert np.allclose(y.std(0), 0.51, atol=0.1)
+
+
+def test_effects_of_a_guide_for_as_many_rows_are_told_and_settled():
+    guide = AutoNormal(own_effects)
+    params = fitted(own_effects, guide, SIX, 2 * SIX + SIGNS)
+    options = {"guide": guide, "params": params, "num_samples": 400}
+    with pytest.warns(RowLevelSiteWarning, match="effect"):
+        kept = sanitize.Predictive(own_effects, **options)(KEY, SIX)
+    assert equal(kept, stock.Predictive(own_effects, **options)(KEY, SIX))
+    with warned() as caught:
+        same = sanitize.Predictive(own_effects, new_rows=False, **options)(KEY, SIX)
+        other = sanitize.Predictive(own_effects, new_rows=True, **options)(KEY, np.ones(6, np.float32))
+    assert equal(same, kept)
+    assert np.ptp(other["y"].mean(0)) < 0.3
+    assert not caught
+
+
+def test_effects_of_a_guide_written_by_hand():
+    """Its params are the fit's, whatever rows it is asked for."""
+    params = fitted(own_effects, guide_by_hand, SIX, 2 * SIX + SIGNS)
+    options = {"guide": guide_by_hand, "params": params, "num_samples": 20}
+    with pytest.warns(RedrawnSiteWarning, match="effect"):
+        assert sanitize.Predictive(own_effects, **options)(KEY, np.ones(1, np.float32))["y"].shape == (20, 1)
+
+
+def always_observed(x, y):
+    slope = numpyro.sample("slope", dist.Normal(0, 1))
+    numpyro.sample("y", dist.Normal(slope * x, 0.1), obs=y)
+
+
+def test_a_fresh_guide_that_takes_data_for_latents_is_told():
+    guide = AutoNormal(always_observed)
+    params = fitted(always_observed, guide, SIX, 2 * SIX)
+    options = {"params": params, "num_samples": 3}
+    with pytest.warns(MissingLatentWarning, match="y_auto_loc"):
+        sanitize.Predictive(always_observed, guide=AutoNormal(always_observed), **options)(KEY, SIX, None)
+    with warned() as caught:
+        sanitize.Predictive(always_observed, guide=guide, **options)(KEY, SIX, None)
+    assert not [w for w in caught if w.category is MissingLatentWarning]
+
+
+def test_a_guide_without_its_params_is_told():
+    guide = AutoNormal(line)
+    fitted(line, guide, SIX, 2 * SIX, steps=5)
+    with pytest.warns(MissingLatentWarning, match="slope_auto_loc"):
+        sanitize.Predictive(line, guide=guide, num_samples=3)(KEY, SIX)

@@ -82,18 +82,19 @@ def _scope_inside(handler: Messenger, scope: str) -> str:
 
 
 def ignored(call: Call, run: Run) -> Iterator[Ignored]:
-    """The names in handlers that change nothing. A `substitute` often has more: only one like a site's is named."""
+    """The names in handlers that change nothing. Params of a guide, named after its sites, are substituted by right."""
     for handler in around(call.model):
         named = list(handler.values)
-        if handler.kind == "substitute":  # params of a guide, too, are passed so
-            named = [name for name in named if handler.scope + name not in run.sites and "_auto_" not in name]
+        if handler.kind == "substitute":
+            named = [name for name in named if handler.scope + name not in run.sites]
         seen = try_run(replace(call, model=handler.inner)) if named else None
         if seen is None:
             continue
         for name in named:
             site = seen.sites.get(name)
             like = meant(name, seen.sites.keys() - handler.values.keys())
-            if site is None and (like or handler.kind != "substitute"):
+            is_slip = bool(like) and like not in name
+            if site is None and (is_slip or handler.kind != "substitute"):
                 yield Ignored(handler.kind, name, "", like)
             elif site and handler.sets and site.kind not in ("latent", "observed"):
                 yield Ignored(handler.kind, name, site.kind, "")

@@ -33,6 +33,7 @@ ONE_RUN_AT_A_TIME = threading.RLock()
 
 _REACHED = "_sanitize_reached"  # attribute of an error: the last site before it
 _IS_GIVEN = "_sanitize_is_given"  # key of a message: whether handlers give it a value
+_IS_MADE_UP = "_sanitize_is_made_up"  # the same: whether no value of it can be drawn
 
 # What JAX raises where Python code asks a tracer for its value (`int(x)`, `if z:`, `x[mask]`, `np.unique(x)`).
 NEEDS_VALUES = (jax.errors.JAXTypeError, jax.errors.JAXIndexError)
@@ -126,6 +127,7 @@ class Run:
     supports: Mapping[str, Any] = field(default_factory=dict)  # of latents, where no bound of it is an array
     given: frozenset[str] = frozenset()  # sites that handlers of the model's own, or a `Delta`, give a value
     subsampled: frozenset[str] = frozenset()  # plates that hold a part of their rows, drawn anew in each run
+    made_up: frozenset[str] = frozenset()  # sites of which no value can be drawn
 
     def named(self, kind: str) -> list[str]:
         """The sites of a kind, in the order of the run."""
@@ -237,6 +239,7 @@ def _value_where_none_can_be_drawn(message: dict[str, Any]) -> Any:
     message[_IS_GIVEN] = is_given or isinstance(dists.unmasked(message.get("fn")), Delta)
     if message["type"] != "sample" or is_given or dists.has_sampler(message["fn"]):
         return None
+    message[_IS_MADE_UP] = True
     return init_to_uniform(message)
 
 
@@ -263,6 +266,7 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
     given: list[str] = []
     supports: dict[str, Any] = {}
     subsampled: list[str] = []
+    made_up = [name for name, message in trace.items() if message.get(_IS_MADE_UP)]
     for name, message in trace.items():
         kind = message["type"]
         event_dim = 0
@@ -293,6 +297,7 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
         "given": frozenset(given),
         "supports": supports,
         "subsampled": frozenset(subsampled),
+        "made_up": frozenset(made_up),
     }
 
 

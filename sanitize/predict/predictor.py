@@ -15,7 +15,7 @@ from numpyro import handlers
 
 from .. import containers
 from ..continuation import carried_on, key_of_extend
-from ..errors import OptionError, SamplesTypeError, listing
+from ..errors import NoSharedSiteError, OptionError, SamplesTypeError, listing
 from ..infer import cannot_score, inspect_call, not_given, spare_values
 from ..kinds import OneOrMore
 from ..memory import Memory, Signature, key_of
@@ -27,6 +27,7 @@ from ..model.trace import ONE_RUN_AT_A_TIME
 from ..options import Options, Use
 from ..prepare import Case
 from ..review import Review
+from ..verdicts import messages
 from .compiled import Batch, Draws
 from .labels import Labels
 from .one_draw import one_draw, outcomes, predictions, scores
@@ -162,6 +163,8 @@ class Predictor:
         self.dims = dict(dims or {})
         self.coords = dict(coords or {})
         self._samples = containers.open(samples)
+        if not self._samples.shapes:
+            raise NoSharedSiteError(messages.NO_ENTRIES, entries=(), latents=())
 
         self._taken = Memory[Taken]()
         self._inspections = Memory[Inspection]()

@@ -232,6 +232,16 @@ def refusals(facts: Facts, verdicts: Verdicts) -> Iterator[Said]:
     missing = {entry.name: entry.lost for entry in _caused(facts, verdicts, [Cause.LOST_LATENT])}
     if missing:
         yield Said(MissingLatentError, messages.would_be_lost(facts.inspection, missing), {"missing": missing})
+    impossible = _impossible(facts, verdicts) if facts.use.at_once and facts.use.draws else []
+    if impossible:
+        said = messages.cannot_be_drawn(facts, impossible)
+        yield Said(MissingLatentError, said, {"missing": dict.fromkeys(impossible, ())})
+
+
+def _impossible(facts: Facts, verdicts: Verdicts) -> list[str]:
+    """Latents that the model is to draw, and cannot."""
+    left = {entry.name for entry in facts.entries.values() if verdicts[entry.name].cause not in REDRAWN}
+    return sorted(facts.inspection.run.made_up - left.union(facts.extended()))
 
 
 # -------------------------------------------------------------------------------------------------------- warnings

@@ -322,6 +322,19 @@ def would_be_lost(inspection: Inspection, missing: Mapping[str, Names]) -> str:
     )
 
 
+def cannot_be_drawn(facts: Facts, latents: Sequence[str]) -> str:
+    fitted = [facts.entries[name] for name in latents if name in facts.entries]
+    ways = ["give it a distribution that can be drawn from in the model that predicts"]
+    if len(fitted) < len(latents):
+        ways.insert(0, "add the entries of the fit")
+    elif all(entry.fits for entry in fitted):
+        ways.insert(0, f"pass keep={names_of(fitted)!r}")
+    return (
+        f"The model cannot draw {listing(latents)}, which nothing gives a value: no value can be drawn from its "
+        f"distribution (ImproperUniform is such a one). Either {'; or '.join(ways)}."
+    )
+
+
 # -------------------------------------------------------------------------------------------------------- warnings
 
 
@@ -385,6 +398,13 @@ def _ignored(found: Ignored) -> str:
         return f"{named}, a site of kind {found.kind}: NumPyro leaves it as it is. Name what it is computed from"
     like = f"; {found.like!r} may be meant" if found.like else ""
     return f"{named}, which is not a site of the model: NumPyro ignores it{like}"
+
+
+def initial_values(params: Sequence[str]) -> str:
+    return (
+        f"Nothing gives a value to {listing(params)} of the guide: the initial value is taken, as if there had been no "
+        "fit. Pass the guide that was fitted, and in params= what the fit made of it."
+    )
 
 
 def missing_latents(facts: Facts, missing: Mapping[str, Names]) -> str:

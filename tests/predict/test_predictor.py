@@ -23,6 +23,7 @@ from textbook_models import TEXTBOOK, record_fit
 from sanitize import (
     BatchShapeError,
     MissingLatentError,
+    NoSharedSiteError,
     OptionError,
     Predictor,
     RedrawnSiteWarning,
@@ -896,3 +897,8 @@ def test_old_numpyro_is_told(monkeypatch):
     monkeypatch.setattr(numpyro, "__version__", "0.14.0")
     with pytest.raises(OptionError, match=r"needs NumPyro 0.15 or later, and here is 0.14.0"):
         Predictor(models.regression, draws())
+
+
+def test_samples_without_an_entry_are_an_error_that_says_so():
+    with pytest.raises(NoSharedSiteError, match="num_samples="):
+        Predictor(models.regression, {})

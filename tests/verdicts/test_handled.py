@@ -97,7 +97,7 @@ SPEAKS = {
     "misspelt in do": (do(mediated, {"takn": 1.0}), of_mediated(), DOSE, {"takn"}),
     "misspelt in condition": (condition(grouped, {"Tau": 1.0}), draws(grouped, G), G, {"Tau"}),
     "misspelt in block": (block(seed(grouped, 0), hide=["mv"]), {"theta": draws(grouped, G)["theta"]}, G, {"mv"}),
-    "misspelt in substitute": (substitute(grouped, {"taus": 1.0}), draws(grouped, G), G, {"taus"}),
+    "misspelt in substitute": (substitute(grouped, {"thtea": 1.0}), draws(grouped, G), G, {"thtea"}),
     "without its scope": (
         do(scope(chain, "s"), {"b": 1.0}),
         {f"s/{name}": value for name, value in draws(chain, DOSE).items()},
@@ -137,7 +137,8 @@ SILENT = {
     "scoped": (scope(grouped, "s"), {f"s/{name}": value for name, value in draws(grouped, G).items()}, G),
     "params of a guide": (substitute(grouped, {"theta_auto_loc": 1.0, "mu_auto_loc": 1.0}), draws(grouped, G), G),
     "substituted": (substitute(grouped, {"tau": 1.0}), draws(grouped, G, without=["tau"]), G),
-    "substituted beside an alike": (substitute(grouped, {"tau": 1.0, "taus": 2.0}), draws(grouped, G), G),
+    "substituted beside an alike": (substitute(grouped, {"theta": np.ones(3), "thtea": 2.0}), draws(grouped, G), G),
+    "params of a guide by hand": (substitute(grouped, {"theta_q": np.ones(3), "q_theta": 1.0}), draws(grouped, G), G),
     "block by a function": (
         block(seed(grouped, 0), hide_fn=lambda site: site["name"] == "mu"),
         draws(grouped, G, without=["mu"]),

@@ -656,3 +656,55 @@ def test_hand_picked_latents_give_what_stock_gives():
     latents = {name: samples[name] for name in ("a", "b", "sigma")}
     ours, theirs = (kind(line, latents)(KEY, X) for kind in (sanitize.Predictive, StockPredictive))
     assert all((ours[name] == theirs[name]).all() for name in theirs)
+
+
+# ------------------------------------------------------------------------------------------- what cannot be drawn
+
+FLAT = dist.ImproperUniform(dist.constraints.real, (), ())
+
+
+def flat_rows(x, y=None):
+    numpyro.sample("g", dist.Normal(0, 1))
+    with numpyro.plate("rows", len(x)):
+        a = numpyro.sample("a", FLAT)
+        numpyro.sample("y", dist.Normal(a + x, 0.1), obs=y)
+
+
+def flat_groups(g, y=None):
+    mean = numpyro.sample("mean", FLAT.mask(True))
+    effect = numpyro.sample("effect", dist.ImproperUniform(dist.constraints.real, (4,), ()))
+    numpyro.sample("y", dist.Normal(mean + effect[g], 0.1), obs=y)
+
+
+HAS_PREDICTOR = tuple(map(int, numpyro.__version__.split(".")[:2])) >= (0, 15)
+DOORS = [sanitize.Predictive, *[sanitize.Predictor] * HAS_PREDICTOR]
+IMPROPER = {
+    "no entry of groups": (flat_groups, {"mean": (3,)}, G, {}, {"effect"}),
+    "no entry of a scalar": (flat_groups, {"effect": (3, 4)}, G, {}, {"mean"}),
+    "no entry of both": (flat_groups, {"unknown": (3,)}, G, {}, {"mean", "effect"}),
+    "other rows": (flat_rows, {"a": (3, 4), "g": (3,)}, X[:3], {"new_rows": True}, {"a"}),
+    "rows of another number": (flat_rows, {"a": (3, 4), "g": (3,)}, X[:3], {}, {"a"}),
+    "redraw": (flat_rows, {"a": (3, 3), "g": (3,)}, X[:3], {"redraw": "a"}, {"a"}),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("case", IMPROPER)
+@pytest.mark.parametrize("door", DOORS)
+def test_a_latent_that_cannot_be_drawn_is_named(door, case):
+    model, shapes, args, options, names = IMPROPER[case]
+    samples = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
+    with pytest.raises(MissingLatentError, match="cannot draw") as caught:
+        door(model, samples, **options)(KEY, args)
+    assert {*caught.value.missing} == names
+    assert ("pass keep=" in str(caught.value)) == (case == "redraw")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("door", DOORS)
+def test_a_latent_that_cannot_be_drawn_is_silent_where_it_is_given(door):
+    samples = {"mean": np.ones(3, np.float32), "effect": np.ones((3, 4), np.float32)}
+    assert door(flat_groups, samples)(KEY, G)["y"].shape == (3, len(G))
+    del samples["mean"]
+    given = handlers.substitute(flat_groups, {"mean": 1.0})
+    assert door(given, samples)(KEY, G)["y"].shape == (3, len(G))
