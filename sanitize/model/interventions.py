@@ -6,6 +6,7 @@ NumPyro's `do` and `condition` set sample sites. A name that no such site has is
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
@@ -61,19 +62,29 @@ class Ignored(NamedTuple):
 
 def around(model: Model) -> Iterator[Handler]:
     """The handlers of a model that name sites, the outermost first."""
-    scope = ""
+    scope, model = "", _inward(model)
     while isinstance(model, Messenger):
         if values := _values(model):
             yield Handler(type(model).__name__, values, scope, model.fn)
         scope = _scope_inside(model, scope)
-        model = model.fn
+        model = _inward(model.fn)
+
+
+def _inward(model: Model) -> Model:
+    """A `functools.partial` of a handler as the same handler of a partial."""
+    if not isinstance(model, functools.partial) or not isinstance(model.func, Messenger):
+        return model
+    other = copy.copy(model.func)
+    other.fn = functools.partial(model.func.fn, *model.args, **model.keywords)
+    return other
 
 
 def _values(handler: Messenger) -> Mapping[str, Any]:
     if isinstance(handler, (handlers.do, handlers.condition, handlers.substitute)):
         return handler.data or {}
     if isinstance(handler, handlers.block):  # which keeps its names in a closure, in NumPyro 0.10 to 0.22
-        return dict.fromkeys(inspect.getclosurevars(handler.hide_fn).nonlocals.get("hide") or ())
+        closure = inspect.getclosurevars(handler.hide_fn).nonlocals
+        return dict.fromkeys(closure.get("hide") or closure.get("expose") or ())
     return {}
 
 
@@ -111,6 +122,7 @@ def set_sites(model: Model) -> dict[str, tuple[str, Any]]:
 
 def without(model: Model, names: Names, scope: str = "") -> Model:
     """The model where `do` and `condition` leave these sites as they are."""
+    model = _inward(model)
     if not isinstance(model, Messenger):
         return model
     other = copy.copy(model)

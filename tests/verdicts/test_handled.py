@@ -1,6 +1,8 @@
 """Handlers around the model: what `do` and `condition` set is told where fitted values were drawn otherwise, and a name
 that no site has is told."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -54,6 +56,12 @@ def chain(x, y=None):
     numpyro.sample("y", dist.Normal(c * x, 0.1), obs=y)
 
 
+def options(x, power, shift=0.0, y=None):
+    a = numpyro.sample("a", dist.Normal(0, 1))
+    b = numpyro.sample("b", dist.Normal(a**power, 1))
+    numpyro.sample("y", dist.Normal(b * x + shift, 0.1), obs=y)
+
+
 def by_covariance(x, y=None):
     rho = numpyro.sample("rho", dist.Uniform(0, 1))
     covariance = jnp.eye(2) * (1 - rho) + rho
@@ -93,6 +101,18 @@ SPEAKS = {
         {"s.theta"},
     ),
     "nested": (seed(mask(do(condition(chain, {"y": DOSE}), {"a": 3.0}), True), 0), draws(chain, DOSE), DOSE, {"b"}),
+    "a partial of a handler": (
+        partial(seed(partial(do(options, {"a": 3.0}), power=2), 0), shift=1.0),
+        {"a": np.ones(DRAWS), "b": np.linspace(1, 2, DRAWS)},
+        DOSE,
+        {"b"},
+    ),
+    "misspelt in a partial": (
+        partial(do(options, {"A": 3.0}), power=2),
+        {"a": np.ones(DRAWS), "b": np.ones(DRAWS)},
+        DOSE,
+        {"A"},
+    ),
     "a covariance": (do(by_covariance, {"rho": 0.9}), draws(by_covariance, X2), X2, {"beta"}),
     "misspelt in do": (do(mediated, {"takn": 1.0}), of_mediated(), DOSE, {"takn"}),
     "misspelt in condition": (condition(grouped, {"Tau": 1.0}), draws(grouped, G), G, {"Tau"}),
@@ -139,6 +159,11 @@ SILENT = {
     "substituted": (substitute(grouped, {"tau": 1.0}), draws(grouped, G, without=["tau"]), G),
     "substituted beside an alike": (substitute(grouped, {"theta": np.ones(3), "thtea": 2.0}), draws(grouped, G), G),
     "params of a guide by hand": (substitute(grouped, {"theta_q": np.ones(3), "q_theta": 1.0}), draws(grouped, G), G),
+    "a partial": (
+        partial(do(partial(options, power=2), {"b": 3.0}), shift=1.0),
+        {"a": np.ones(DRAWS), "b": np.ones(DRAWS)},
+        DOSE,
+    ),
     "block by a function": (
         block(seed(grouped, 0), hide_fn=lambda site: site["name"] == "mu"),
         draws(grouped, G, without=["mu"]),
