@@ -13,6 +13,8 @@ import numpyro
 import numpyro.distributions as dist
 from numpyro import handlers
 from numpyro.contrib.control_flow import scan
+from numpyro.distributions import biject_to
+from numpyro.distributions.distribution import validation_enabled
 from numpyro.infer.reparam import LocScaleReparam
 
 from models import schools as eight_schools
@@ -30,7 +32,7 @@ class Case(NamedTuple):
 def record_fit(model, args=(), kwargs=None, draws=6, without=()):
     """What ``mcmc.get_samples()`` holds: continuous latents, and values of deterministic sites computed from them.
 
-    The latents are numbers between 0 and 1, which most supports contain: how they are distributed, nothing looks at.
+    The latents are numbers between 0 and 1, or what these become on the way to a support that does not contain them.
     """
     kwargs = kwargs or {}
     sites = inspect_sites(model, *args, **kwargs)
@@ -43,6 +45,15 @@ def record_fit(model, args=(), kwargs=None, draws=6, without=()):
         else rng.uniform(0.1, 0.9, (draws, *site.shape)).astype(np.float32)
         for site in latents
     }
+    one = handlers.substitute(model, data={name: jnp.asarray(value[0]) for name, value in values.items()})
+    with validation_enabled(False):
+        trace = handlers.trace(handlers.seed(one, jax.random.PRNGKey(0))).get_trace(*args, **kwargs)
+    for name in values.keys() - marginalized:
+        support = trace[name]["fn"].support
+        if not np.all(support(values[name])):
+            transform = biject_to(support)
+            shape = transform.inverse_shape(values[name].shape)
+            values[name] = np.asarray(transform(rng.uniform(0.1, 0.9, shape).astype(np.float32)))
     computed = [
         name
         for name, site in sites.items()
