@@ -7,13 +7,10 @@ import functools
 import runpy
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import jax
-from numpyro.infer import Predictive, log_likelihood
-
-from .behavior import HAZARDS, RIGHT, WRONG, Hazard, compared, in_words, measured, versions
+from .behavior import HAZARDS, RIGHT, WRONG, Hazard, compared, in_words, measured, predict, score, versions
 from .strip import strip_deterministic
 
 LATENTS = ("alpha", "beta", "sigma")  # of the example's model
@@ -22,16 +19,6 @@ LATENTS = ("alpha", "beta", "sigma")  # of the example's model
 def run_example() -> dict[str, Any]:
     """What the example defines, once it has run and printed."""
     return runpy.run_module("sanitize.example")
-
-
-def predict(model: Callable[..., Any], X: Any, y: Any, samples: Mapping[str, Any]) -> Any:
-    """Draws of y, shape ``(draws, rows)``."""
-    return Predictive(model, samples)(jax.random.PRNGKey(1), X)["y"]
-
-
-def score(model: Callable[..., Any], X: Any, y: Any, samples: Mapping[str, Any]) -> Any:
-    """Log likelihood of each row under each draw, shape ``(draws, rows)``."""
-    return log_likelihood(model, samples, X, y)["y"]
 
 
 def show() -> bool:
@@ -46,7 +33,7 @@ def show() -> bool:
         X, y = example["X_new"][:rows], example["y_new"][:rows]
         clean = strip_deterministic(model, samples, X)
         for name, call in {"Predictive": predict, "log_likelihood": score}.items():
-            result_of = functools.partial(call, model, X, y)
+            result_of = functools.partial(call, model, x=X, y=y, site="y")
             truth = result_of(latents)
             stock, sanitized = compared(result_of, samples, truth), compared(result_of, clean, truth)
             all_right &= sanitized[0] == RIGHT

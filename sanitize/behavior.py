@@ -46,21 +46,25 @@ def _row_effects(x: Any, y: Any = None) -> None:
         numpyro.sample("obs", dist.Normal(effect, 0.1), obs=y)
 
 
-def _predict(model: Any, samples: Any, x: Any) -> Any:
-    return Predictive(model, samples)(jax.random.PRNGKey(_KEY), x)["obs"]
+def predict(model: Any, samples: Any, x: Any, y: Any, site: str = "obs") -> Any:
+    """Draws of a site, shape ``(draws, rows)``."""
+    return Predictive(model, samples)(jax.random.PRNGKey(_KEY), x)[site]
 
 
-def _predict_obs(model: Any, samples: Any, x: Any) -> Any:
-    return Predictive(model, samples, return_sites=["obs"])(jax.random.PRNGKey(_KEY), x)["obs"]
+def predict_alone(model: Any, samples: Any, x: Any, y: Any, site: str = "obs") -> Any:
+    """The same, with nothing else asked for."""
+    return Predictive(model, samples, return_sites=[site])(jax.random.PRNGKey(_KEY), x)[site]
 
 
-def _score(model: Any, samples: Any, x: Any) -> Any:
-    return log_likelihood(model, samples, x, _y(x))["obs"]
+def score(model: Any, samples: Any, x: Any, y: Any, site: str = "obs") -> Any:
+    """Log likelihood of each row under each draw, shape ``(draws, rows)``."""
+    return log_likelihood(model, samples, x, y)[site]
 
 
-def _density(model: Any, samples: Any, x: Any) -> Any:
+def density(model: Any, samples: Any, x: Any, y: Any) -> Any:
+    """Log density of the model under the first draw."""
     one_draw = {name: np.asarray(value)[0] for name, value in samples.items()}
-    return log_density(model, (x, _y(x)), {}, one_draw)[0]
+    return log_density(model, (x, y), {}, one_draw)[0]
 
 
 def _y(x: Any) -> Any:
@@ -71,14 +75,14 @@ class Hazard(NamedTuple):
     """A stock call, and what makes it hazardous."""
 
     name: str
-    call: Callable[[Any, Any, Any], Any]
+    call: Callable[[Any, Any, Any, Any], Any]
     entry: str  # that should not be there: "eta" (deterministic), "obs" (observed), "effect" (row-level)
     rows: int
     fitted_rows: bool = False  # whether x is that of the fit
 
     def run(self, samples: Mapping[str, Any]) -> Any:
         """What the call gives with these samples."""
-        return self.call(self.model, samples, self.x)
+        return self.call(self.model, samples, self.x, _y(self.x))
 
     @property
     def model(self) -> Callable[..., None]:
@@ -91,7 +95,7 @@ class Hazard(NamedTuple):
     @property
     def y(self) -> Any:
         """The data that the call scores; None where it predicts."""
-        return None if self.call in (_predict, _predict_obs) else _y(self.x)
+        return None if self.call in (predict, predict_alone) else _y(self.x)
 
 
 def _x(rows: int) -> np.ndarray[Any, Any]:
@@ -99,19 +103,19 @@ def _x(rows: int) -> np.ndarray[Any, Any]:
 
 
 HAZARDS = (
-    Hazard("Predictive, deterministic entry, new number of rows", _predict, "eta", 20),
-    Hazard("Predictive, deterministic entry, same number of rows, other X", _predict, "eta", _ROWS),
-    Hazard("Predictive, deterministic entry, one new row", _predict, "eta", 1),
-    Hazard("log_likelihood, deterministic entry, new number of rows", _score, "eta", 20),
-    Hazard("log_likelihood, deterministic entry, same rows, other X", _score, "eta", _ROWS),
-    Hazard("log_likelihood, deterministic entry, one new row", _score, "eta", 1),
-    Hazard("log_density, deterministic entry, other X", _density, "eta", _ROWS),
-    Hazard("Predictive, draws of obs among the samples", _predict, "obs", _ROWS, True),
-    Hazard('same, return_sites=["obs"]', _predict_obs, "obs", _ROWS, True),
-    Hazard("log_likelihood, draws of obs among the samples", _score, "obs", _ROWS, True),
-    Hazard("row-level latent, new number of rows", _predict, "effect", 20),
-    Hazard("row-level latent, one new row", _predict, "effect", 1),
-    Hazard("row-level latent, same number of rows, other rows", _predict, "effect", _ROWS),
+    Hazard("Predictive, deterministic entry, new number of rows", predict, "eta", 20),
+    Hazard("Predictive, deterministic entry, same number of rows, other X", predict, "eta", _ROWS),
+    Hazard("Predictive, deterministic entry, one new row", predict, "eta", 1),
+    Hazard("log_likelihood, deterministic entry, new number of rows", score, "eta", 20),
+    Hazard("log_likelihood, deterministic entry, same rows, other X", score, "eta", _ROWS),
+    Hazard("log_likelihood, deterministic entry, one new row", score, "eta", 1),
+    Hazard("log_density, deterministic entry, other X", density, "eta", _ROWS),
+    Hazard("Predictive, draws of obs among the samples", predict, "obs", _ROWS, True),
+    Hazard('same, return_sites=["obs"]', predict_alone, "obs", _ROWS, True),
+    Hazard("log_likelihood, draws of obs among the samples", score, "obs", _ROWS, True),
+    Hazard("row-level latent, new number of rows", predict, "effect", 20),
+    Hazard("row-level latent, one new row", predict, "effect", 1),
+    Hazard("row-level latent, same number of rows, other rows", predict, "effect", _ROWS),
 )
 
 

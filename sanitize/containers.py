@@ -85,10 +85,6 @@ class _Kind:
         flat = functools.partial(_flat, ndims=len(leading))
         return {name: jax.tree_util.tree_map(flat, arrays[name]) for name in names}
 
-    def draws_in_memory(self, name: str, ndims: int) -> Any:
-        """All draws of an entry, per-draw dimensions last; None where they are not in memory."""
-        raise NotImplementedError
-
 
 class Entries(_Kind):
     """A mapping of arrays, a named tuple (as BlackJAX and some kernels have for positions), an open file."""
@@ -126,7 +122,7 @@ class Entries(_Kind):
         return draws
 
     def draws_in_memory(self, name: str, ndims: int) -> Any:
-        """As `_Kind.draws_in_memory`."""
+        """All draws of an entry, per-draw dimensions last; None where they are not in memory."""
         value = self.entries[name]
         is_in_memory = isinstance(value, (np.ndarray, jax.Array)) or ndims == 0
         return value if is_in_memory else None
@@ -224,7 +220,7 @@ class Labelled(_Kind):
         return chosen.values(names, 1)
 
     def draws_in_memory(self, name: str, ndims: int) -> Any:
-        """As `_Kind.draws_in_memory`."""
+        """As `Entries.draws_in_memory`."""
         variable = self._by_draw(name)
         return variable.values if variable._in_memory else None  # a private name of xarray, the same since 2016
 

@@ -25,7 +25,7 @@ from sanitize import (
     ShapeMismatchError,
     strip_deterministic,
 )
-from sanitize.behavior import HAZARDS, _density, _predict, _predict_obs, _score, posterior
+from sanitize.behavior import HAZARDS, density, posterior, predict, predict_alone, score
 from sanitize.infer import _substitutes_deterministic
 from sanitize.model import trace
 
@@ -52,14 +52,14 @@ def equal(result, truth):
 @pytest.mark.parametrize("hazard", HAZARDS, ids=lambda hazard: hazard.name)
 def test_every_hazard_is_right_through_the_drop_ins(hazard):
     """`log_density` has no drop-in; all others are right with the samples as they are."""
-    if hazard.call is _density:
+    if hazard.call is density:
         pytest.skip("log_density has no drop-in")
     samples = dict(posterior(hazard.entry))
-    truth = hazard.call(hazard.model, {n: v for n, v in samples.items() if n != hazard.entry}, hazard.x)
-    if hazard.call is _score:
+    truth = hazard.run({n: v for n, v in samples.items() if n != hazard.entry})
+    if hazard.call is score:
         result = sanitize.log_likelihood(hazard.model, samples, hazard.x, hazard.y)["obs"]
     else:
-        sites = {_predict: None, _predict_obs: ["obs"]}[hazard.call]
+        sites = {predict: None, predict_alone: ["obs"]}[hazard.call]
         predictive = sanitize.Predictive(hazard.model, samples, return_sites=sites, new_rows=True)
         result = predictive(KEY, hazard.x)["obs"]
     assert np.array_equal(result, truth)

@@ -207,6 +207,11 @@ class Axis:
     kind: str
 
     @property
+    def place(self) -> tuple[Any, ...]:
+        """What it is, however long."""
+        return self.leaf, self.dim, self.kind
+
+    @property
     def is_of_array(self) -> bool:
         return self.kind in ("leading", "later")
 

@@ -156,17 +156,16 @@ def _constants(index: Value) -> Iterator[Any]:
 
 def _holds_data(call: Call, index: Value) -> bool:
     """Whether a constant is what an argument holds, or as long as one of which the model has the values."""
-    constants = list(_constants(index))
     lengths: set[int] = set()
     for i, leaf in enumerate(call.leaves):
         if i not in call.traced:
             lengths.update(argument.of(leaf).shape[:1])
-    return any(np.ndim(x) and len(x) in lengths for x in constants) or bool(_names(call, constants))
+    return any(np.ndim(x) and len(x) in lengths for x in _constants(index)) or bool(_names(call, index))
 
 
-def _names(call: Call, constants: Sequence[Any]) -> list[str]:
-    """The arguments, not traced, that hold one of these constants."""
-    found = []
+def _names(call: Call, index: Value) -> list[str]:
+    """The arguments, not traced, that hold a constant of this index."""
+    found, constants = [], list(_constants(index))
     for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
         if i in call.traced:
             continue
@@ -182,7 +181,7 @@ def _described(call: Call, wrong: _Wrong) -> OutOfRange:
     values = np.unique(wrong.values).astype(int).tolist()
     if len(values) > _VALUES:
         values = values[:2] + values[2 - _VALUES :]
-    names = [call.names[i] for i in pick.by.arguments] or _names(call, list(_constants(pick.by)))
+    names = [call.names[i] for i in pick.by.arguments] or _names(call, pick.by)
     return OutOfRange(
         arguments=tuple(dict.fromkeys(names)),
         kind=pick.kind,

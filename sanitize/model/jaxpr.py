@@ -231,9 +231,9 @@ def of_parameters(run: Run, outputs: Sequence[Any]) -> Iterator[tuple[str, Any]]
     return zip(run.drawn_with, outputs[len(run.owners) :])
 
 
-def ancestors(run: Run, kinds: Sequence[str] = ("latent",)) -> dict[str, Labels]:
+def ancestors(run: Run) -> dict[str, Labels]:
     """Which latents the value of each site is computed from, or (of a latent) drawn from."""
-    return _above(run, kinds, run.owners)
+    return _above(run, ("latent",), run.owners)
 
 
 def parents(run: Run, kinds: Sequence[str] = ("latent",)) -> dict[str, Labels]:

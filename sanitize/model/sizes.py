@@ -42,13 +42,26 @@ class Size:
         return self.axes[0].length
 
     @property
+    def kinds(self) -> set[str]:
+        """Of its axes."""
+        return {axis.kind for axis in self.axes}
+
+    @property
     def is_lone(self) -> bool:
         """No array has it: a number, or levels."""
-        return not any(axis.is_of_array for axis in self.axes)
+        return self.kinds <= {"integer", "levels"}
 
     @property
     def is_of_levels(self) -> bool:
-        return all(axis.kind == "levels" for axis in self.axes)
+        return self.kinds == {"levels"}
+
+    def part(self, kinds: Collection[str]) -> Size:
+        """Its axes of these kinds; there may be none."""
+        return Size(tuple(axis for axis in self.axes if axis.kind in kinds))
+
+    def without(self, axes: Collection[Axis]) -> Size:
+        """Its other axes; there may be none."""
+        return Size(tuple(axis for axis in self.axes if axis not in axes))
 
     def __repr__(self) -> str:
         return f"<{' = '.join(self.words)} = {self.length}>"
@@ -138,8 +151,9 @@ def find_sizes(call: Call, base: Run, targets: Collection[str]) -> Sizes:
             loops[name] = naming
     shrinking = set()
     for size, growth in moved.items():
-        if any(step < 0 and name in targets for (name, _), step in growth.items()):
-            shrinking.add(size)
+        for (name, _), step in growth.items():
+            if step < 0 and name in targets:
+                shrinking.add(size)
     return Sizes(base.sites, of, loops, tuple(moved), search.stuck_lengths(), frozenset(shrinking), len(search.told))
 
 
@@ -230,7 +244,7 @@ class _ChangedRuns:
 
     def alone(self, size: Size) -> None:
         """One size; where it cannot change, its parts."""
-        rest = list(size.axes)
+        rest = size
         for kinds in (
             ("leading", "later", "integer", "levels"),
             ("leading", "later", "levels"),
@@ -238,13 +252,13 @@ class _ChangedRuns:
             ("integer",),
             ("later",),
         ):
-            part = Size(tuple(axis for axis in rest if axis.kind in kinds))
+            part = rest.part(kinds)
             if part.axes and self.can_change(part):
-                rest = [axis for axis in rest if axis.kind not in kinds]
-        if len(rest) < len(size.axes) and all(axis.kind == "integer" for axis in rest):
-            return  # a number that is by accident as long as something that moved tells nothing
-        if rest:
-            self.stuck.append(Size(tuple(rest)))
+                rest = rest.without(part.axes)
+        # a number that is by accident as long as something that moved tells nothing
+        tells_nothing = rest != size and rest.kinds == {"integer"}
+        if rest.axes and not tells_nothing:
+            self.stuck.append(rest)
 
     def can_change(self, size: Size) -> bool:
         growth = self.run({size: self.longer(size)}, {size: self.next_unused(size)})
@@ -366,11 +380,11 @@ class _ChangedRuns:
 
     def moved_in(self, call: Call) -> dict[Size, Growth]:
         """What moved with each size, in the order of their axes, and with the lengths that a call has."""
-        real = {(axis.leaf, axis.dim, axis.kind): axis for axis in lengths_of(call)}
+        real = {axis.place: axis for axis in lengths_of(call)}
         found = {}
         in_order = sorted(self.moved, key=lambda size: self.axes.index(size.axes[0]))
         for size in in_order:
-            axes = [real.get((axis.leaf, axis.dim, axis.kind), axis) for axis in size.axes]
+            axes = [real.get(axis.place, axis) for axis in size.axes]
             found[Size(tuple(axes))] = self.moved[size]
         return found
 
@@ -402,10 +416,9 @@ def _partitions(size: Size) -> Iterator[list[Size]]:
     if len(axes) in (4, 5):
         parts += map(list, itertools.combinations(axes, 2))
     for part in parts:
-        others = [axis for axis in axes if axis not in part]
-        if others:
-            in_order = sorted((part, others), key=lambda some: axes.index(some[0]))
-            yield [Size(tuple(some)) for some in in_order]
+        others = size.without(part)
+        if others.axes:
+            yield [Size(tuple(part)), others]
 
 
 def _grew_apart(before: Site, after: Site, dist_before: Shape | None, dist_after: Shape | None) -> bool:
