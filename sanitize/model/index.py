@@ -130,7 +130,7 @@ def _has_values(x: Any) -> bool:
 
 def _wrong(call: Call, found: Sequence[Pick]) -> Iterator[_Wrong]:
     for pick in found:
-        low, high = pick.by.bounds()
+        low, high = pick.by.bounds
         if high <= pick.last and (low >= 0 or pick.kind != "gather"):
             continue
         index = np.asarray(before_repeating(pick.by).array())

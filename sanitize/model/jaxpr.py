@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import operator
@@ -437,7 +438,6 @@ class Value:
     known: bool = False
     steps: bool = False
     content: Any = None
-    _bounds: tuple[float, float] | None = None
 
     @property
     def latents(self) -> Labels:
@@ -463,31 +463,30 @@ class Value:
     def _computed(self, *inputs: Any) -> Any:
         return _bind(self.equation, inputs)[self.output]
 
+    @functools.cached_property
     def bounds(self) -> tuple[float, float]:
         """Two numbers between which all elements lie. Arithmetic is done on those of the operands, not on arrays."""
-        if self._bounds is None:
-            self._bounds = self._bounds_by_operands() or _lowest_and_highest(self.array())
-        return self._bounds
+        return self._bounds_by_operands() or _lowest_and_highest(self.array())
 
     def _bounds_by_operands(self) -> tuple[float, float] | None:
         made, inputs = self.made, self.inputs
         if self.content is not None:
             return None
         if made in _VIEWS:
-            return inputs[0].bounds()
+            return inputs[0].bounds
         params = self.equation.params
         if self.equation.outvars[self.output].aval.dtype == bool:
             return 0.0, 1.0
         if made == "iota":
             return 0.0, params["shape"][params["dimension"]] - 1.0
         if made in ("gather", "dynamic_slice") and not _fills(params):
-            return inputs[0].bounds()
+            return inputs[0].bounds
         if made == "concatenate":
             return _around(inputs)
         if made == "select_n":
             return _around(inputs[1:])
         if made in _MONOTONE:
-            corners = list(itertools.product(*(value.bounds() for value in inputs)))
+            corners = list(itertools.product(*(value.bounds for value in inputs)))
             if all(map(math.isfinite, itertools.chain(*corners))):
                 results = [float(_MONOTONE[made](*corner)) for corner in corners]
                 return min(results), max(results)
@@ -502,7 +501,7 @@ def _lowest_and_highest(array: Any) -> tuple[float, float]:
 
 
 def _around(values: Sequence[Value]) -> tuple[float, float]:
-    lows, highs = zip(*(value.bounds() for value in values))
+    lows, highs = zip(*(value.bounds for value in values))
     return min(lows), max(highs)
 
 
@@ -599,17 +598,15 @@ def _picks_of(equation: Any, operands: Sequence[Value]) -> Iterator[Pick]:
             classes = equation.outvars[0].aval.size // max(equation.invars[0].aval.size, 1)
             yield Pick("one_hot", operands[0], False, classes - 1, classes, False, NOTHING, id(equation))
         return
+    kind = "scatter" if name.startswith("scatter") else "gather"
     if name == "dynamic_slice":
         dims, components = range(len(operands) - 1), operands[1:]
-    elif name == "gather":
-        dims = params["dimension_numbers"].start_index_map
-        components = _components(operands[1], len(dims))
-    elif name.startswith("scatter"):
-        dims = params["dimension_numbers"].scatter_dims_to_operand_dims
+    elif name == "gather" or kind == "scatter":
+        numbers = params["dimension_numbers"]
+        dims = numbers.start_index_map if kind == "gather" else numbers.scatter_dims_to_operand_dims
         components = _components(operands[1], len(dims))
     else:
         return
-    kind = "scatter" if name.startswith("scatter") else "gather"
     latents = NOTHING.union(*(value.latents for value in (*operands[:1], *operands[2:])))
     if kind == "gather" and not latents:
         return

@@ -8,7 +8,6 @@ question that takes such runs: it is the one place where an exception becomes "c
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -21,7 +20,7 @@ from numpyro import handlers
 from .argument import Shape, abstract
 from .call import Axis, Call, lengths_of, resized, with_defaults
 from .dists import parameters, unmasked
-from .trace import ONE_RUN_AT_A_TIME, trace_model
+from .trace import in_silence, trace_model
 
 Draw = Mapping[str, Any]  # one draw: the value of each site
 Rows = tuple[Axis, ...]  # the axes of one size
@@ -51,9 +50,7 @@ def attempt(question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | 
     A model need not run on few rows, or with a draw that was made up. What it raises then is no mistake of the user.
     """
     try:
-        # the filters of warnings are one list for the process: without the lock they would stay off
-        with ONE_RUN_AT_A_TIME, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with in_silence():
             return question(*args, **kwargs)
     except Exception:
         if RAISE:

@@ -418,7 +418,7 @@ def _partitions(size: Size) -> Iterator[list[Size]]:
     for part in parts:
         others = size.without(part)
         if others.axes:
-            yield [Size(tuple(part)), others]
+            yield sorted((Size(tuple(part)), others), key=lambda size: axes.index(size.axes[0]))
 
 
 def _grew_apart(before: Site, after: Site, dist_before: Shape | None, dist_after: Shape | None) -> bool:

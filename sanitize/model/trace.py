@@ -153,12 +153,19 @@ def run(call: Call) -> tuple[Run, Call]:
     raise _explained(call, failure)
 
 
+@contextlib.contextmanager
+def in_silence() -> Iterator[None]:
+    """One run at a time, without warnings: their filters are one list for the process, too, and left in the order of
+    entering, they would stay off."""
+    with ONE_RUN_AT_A_TIME, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def try_run(call: Call) -> Run | None:
     """A run that may fail, or warn: the arguments are made up, so that a failure is an answer."""
     try:
-        # the filters of warnings are one list for the process, too: left in the order of entering, they stay off
-        with ONE_RUN_AT_A_TIME, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with in_silence():
             return run_in_mode(call)
     except Exception:
         return None
