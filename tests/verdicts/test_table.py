@@ -376,10 +376,10 @@ def test_same_horizon(record):
 DATA = np.linspace(0.0, 1.0, 20)
 
 
-def of_a_literal_size(y=None):
+def of_a_literal_size():
     with numpyro.plate("rows", 20, subsample_size=5) as i:
         effect = numpyro.sample("effect", dist.Normal())
-        numpyro.sample("y", dist.Normal(effect, 1.0), obs=None if y is None else y[i])
+        numpyro.sample("y", dist.Normal(effect, 1.0), obs=jnp.asarray(DATA)[i])
 
 
 def of_the_rows(x, y=None):
