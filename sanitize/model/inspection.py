@@ -241,7 +241,7 @@ class Inspection:
         if self.targets:
             return self.sizes.rows(self.targets)
         # a model that scores its latents only where there are data: see it with data
-        words = rows_with_its_data(self.observations, self.run)
+        words = rows_with_its_data(self.observations, self.call, self.run)
         return tuple(size for size in self.sizes.sizes if not words.isdisjoint(size.words))
 
     @functools.cached_property

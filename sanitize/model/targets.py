@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,8 +10,8 @@ import jax
 import numpy as np
 
 from .argument import Shape
-from .call import Call, lengths_of
-from .sizes import Size, cut, find_sizes
+from .call import Axis, Call, lengths_of
+from .sizes import cut, find_sizes
 from .trace import Run, try_run
 
 Path = tuple[Any, ...]  # to a value among the arguments: its key at each step
@@ -26,6 +26,10 @@ class Observation:
     run: Run
     latents: tuple[str, ...]
     is_flag: bool  # it is flipped; all else is given
+
+    def adds(self, base: Run) -> frozenset[str]:
+        """The sites that are observed in this call, and are none of ``base``."""
+        return frozenset(self.run.named("observed")).difference(base.sites)
 
     def explains(self, name: str, made: Iterable[str]) -> bool:
         """Whether a latent is observed in this call, or gone with all that is ``made`` of it."""
@@ -49,6 +53,11 @@ def observations(call: Call, base: Run) -> tuple[Observation, ...]:
     if call.mode == "abstract" and None in seen.values():
         for words, found in _given(*cut(_with_zeros(call), base)).items():
             seen[words] = seen[words] or found
+    missing = [i for i, leaf in enumerate(call.leaves) if leaf is None]
+    if len(missing) > 1 and not any(found and (found.latents or found.adds(base)) for found in seen.values()):
+        calls = (call.with_leaves(dict.fromkeys(missing, array)) for array in _made_up_arrays(call, base))
+        together = " and ".join(call.names[i] for i in missing)  # as a count and its exposure
+        seen[together] = _first_seen(together, calls, base)
     for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
         if isinstance(leaf, bool):
             words = f"{name}={not leaf}"
@@ -99,27 +108,27 @@ def observable_sites(found: Iterable[Observation]) -> dict[str, str]:
     return sites
 
 
-def rows_with_its_data(found: Iterable[Observation], base: Run) -> frozenset[str]:
-    """The rows, in words, of a model that has its observed sites only with data (``if y is not None: ...``).
+def rows_with_its_data(found: Iterable[Observation], call: Call, base: Run) -> frozenset[str]:
+    """The rows, in words, of a call whose model has observed sites only with data (``if y is not None: ...``).
 
     Where what is observed is a single number (a ``factor``), they are those of the data.
     """
+    passed = {name for name, leaf in zip(call.names, call.leaves) if leaf is not None}
     words: set[str] = set()
     for observation in found:
-        more = set(observation.run.named("observed")).difference(base.sites)
-        if more and not observation.is_flag:
-            sizes = find_sizes(observation.call, observation.run, more)
-            for size in sizes.rows(more) or _rows_of(observation, sizes.sizes):
+        targets = frozenset[str]() if observation.is_flag else observation.adds(base)
+        if targets:
+            sizes, names = find_sizes(observation.call, observation.run, targets), observation.call.names
+            of_targets = [size for size in sizes.rows(targets) if any(names[axis.leaf] in passed for axis in size.axes)]
+            of_data = [size for size in sizes.sizes if any(_is_new_row(names, axis, passed) for axis in size.axes)]
+            for size in of_targets or of_data:
                 words.update(size.words)
     return frozenset(words)
 
 
-def _rows_of(observation: Observation, sizes: Iterable[Size]) -> Iterator[Size]:
-    """The sizes of the rows of what was given."""
-    names = observation.call.names
-    for size in sizes:
-        if any(axis.kind == "leading" and names[axis.leaf] == observation.words for axis in size.axes):
-            yield size
+def _is_new_row(names: Sequence[str], axis: Axis, passed: Collection[str]) -> bool:
+    """Whether these are the rows of an argument that was not passed."""
+    return axis.kind == "leading" and names[axis.leaf] not in passed
 
 
 def _is_taken(after: Run, name: str) -> bool:
@@ -139,6 +148,8 @@ def _made_up_arrays(call: Call, base: Run) -> list[Any]:
         types.append(((length,), number))
     for length in rows:
         types.append(((length, 3), number))  # several values a row
+    for length in rows:
+        types.append(((length,), np.dtype("int32")))  # a category
 
     def rank(of: tuple[Shape, Any]) -> int:
         """One value a row, or several, come first, and a single number last: it fits what it is not meant for."""

@@ -352,6 +352,36 @@ def test_the_rows_of_a_single_factor_are_those_of_the_data():
         strip_deterministic(abundance, samples, x(4), None)
 
 
+def counts_and_exposure(habitat, site, y=None, exposure=None):
+    if y is not None and exposure is not None:
+        abundance(habitat / exposure, site, y)
+    else:
+        abundance(habitat, site)
+
+
+def each_visit(habitat, site, y=None):
+    abundance(habitat, site)
+    effect = numpyro.sample("slope", dist.Normal())
+    for visit in range(0 if y is None else y.shape[1]):
+        numpyro.factor(f"visit_{visit}", dist.Normal(effect * habitat, 1.0).log_prob(y[:, visit]).sum())
+
+
+def categories(habitat, site, y=None):
+    abundance(habitat, site)
+    if y is not None:
+        numpyro.factor("scores", jnp.take(habitat, y).sum())
+
+
+def under_a_key(data, site):
+    abundance(data["habitat"], site, data.get("y"))
+
+
+@pytest.mark.parametrize("model", [counts_and_exposure, each_visit, categories, under_a_key])
+def test_the_rows_of_factors_however_the_data_come(model):
+    habitat = {"habitat": x(6)} if model is under_a_key else x(6)
+    assert rows_of(model, habitat, None) == {"effect": (0,)}
+
+
 def test_groups_of_a_single_factor_are_no_rows():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
