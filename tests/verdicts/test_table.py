@@ -397,7 +397,7 @@ def of_all_rows(x, y=None):
 def with_effects_for_all(x, y=None):
     effect = numpyro.sample("effect", dist.Normal().expand([5]))
     with numpyro.plate("rows", len(x), subsample_size=6) as i:
-        numpyro.sample("y", dist.Normal(effect[i % 5], 1.0), obs=None if y is None else y[i])
+        numpyro.sample("y", dist.Normal(effect[jnp.asarray(4 * x, int)[i]], 1.0), obs=None if y is None else y[i])
 
 
 @pytest.mark.parametrize(("model", "args"), [(of_a_literal_size, ()), (of_the_rows, (DATA,))])
