@@ -102,7 +102,7 @@ SPEAKS = {
     ),
     "nested": (seed(mask(do(condition(chain, {"y": DOSE}), {"a": 3.0}), True), 0), draws(chain, DOSE), DOSE, {"b"}),
     "a partial of a handler": (
-        partial(seed(partial(do(options, {"a": 3.0}), power=2), 0), shift=1.0),
+        partial(mask(partial(do(options, {"a": 3.0}), power=2), True), shift=1.0),
         {"a": np.ones(DRAWS), "b": np.linspace(1, 2, DRAWS)},
         DOSE,
         {"b"},
