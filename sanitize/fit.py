@@ -136,6 +136,19 @@ class Fit:
                     return True
         return False
 
+    def is_continued(self, size: Size) -> bool:
+        """Whether the data are those of the fit, or begin with them: then they are a longer series."""
+        if size not in self.changed:
+            return self.same(size) is True
+        told = []
+        for axis in size.axes:
+            now, was = self.call.leaves[axis.leaf], self._fits_leaf(axis.leaf)
+            if axis.is_of_array and has_values(now) and was is not None and np.ndim(was) == np.ndim(now):
+                steps = np.shape(was)[axis.dim]
+                beginning = argument.of(now).taken(axis.dim, np.arange(min(steps, axis.length)))
+                told.append(steps <= axis.length and equal(beginning, was) is True)
+        return bool(told) and all(told)
+
     @functools.cached_property
     def had_no_arguments(self) -> bool:
         """A model that is called without any was fitted without: there is nothing that could be other rows."""

@@ -19,6 +19,7 @@ Names = list[Any]
 
 _MAY_BE_LABELS = "iuOSU"  # kinds of dtypes: integers, objects, text
 _TEXT = "OSUT"
+_NUMBERS = "iufM"  # and dates
 _SCALARS = (bool, int, float, complex, str)
 
 
@@ -116,6 +117,15 @@ class Argument:
     def like(self, values: np.ndarray) -> Any:
         """A column of the same kind, of other values."""
         return values
+
+    def row_labels(self, dim: int) -> Argument | None:
+        """The labels along a dimension, if a model may compute with them: dates, years."""
+        labels = self.labels(dim)
+        return None if labels is None or labels.dtype.kind not in _NUMBERS else of(labels)
+
+    def with_row_labels(self, dim: int, labels: np.ndarray) -> Any:
+        """The argument with other labels along a dimension."""
+        return self.value
 
     @property
     def codes(self) -> np.ndarray:
@@ -252,6 +262,13 @@ class Series(Array):
         index = self.value.axes[dim]
         return None if index.nlevels > 1 else index.to_numpy()
 
+    def row_labels(self, dim: int) -> Argument | None:
+        only_counts = type(self.value.axes[dim]).__name__ == "RangeIndex"
+        return None if only_counts else super().row_labels(dim)
+
+    def with_row_labels(self, dim: int, labels: np.ndarray) -> Any:
+        return self.value.set_axis(labels, axis=dim)
+
     def orders(self) -> Iterator[Order]:
         if self.categories:
             yield Order("", "categories", self.categories, self.value.cat.set_categories, None)
@@ -314,6 +331,9 @@ class LabelledArray(Argument):
     def labels(self, dim: int) -> np.ndarray | None:
         name = self.dim_name(dim)
         return self.value.coords[name].values if name in self.value.coords else None
+
+    def with_row_labels(self, dim: int, labels: np.ndarray) -> Any:
+        return self.value.assign_coords({self.dim_name(dim): labels})
 
     def orders(self) -> Iterator[Order]:
         for i, dim in enumerate(self.value.sizes):

@@ -19,13 +19,14 @@ from .jaxpr import (
     ancestors,
     drawn_from,
     flow,
+    may_count_rows,
     parents,
     reversed_series,
     rows_may_meet,
     uses,
 )
 from .replay import Draw, Programs, attempt
-from .rows import Statistic, find_statistic
+from .rows import Scene, Statistic, find_place, find_statistic
 from .sizes import Size, Sizes, cut, find_sizes, numbered
 from .targets import Observation, observable_sites, observations, rows_with_its_data
 from .trace import Dim, Run, Site, run, try_run, with_params_as_variables
@@ -172,10 +173,18 @@ class Inspection:
             axes += [(number, dim) for dim, length in enumerate(array.shape) if length in lengths]
         return bool(axes) and rows_may_meet(self.run, axes, self.ends)
 
-    def statistic(self, draw: Draw, kept: Names, sizes: Collection[Size] | None = None) -> Statistic | None:
-        """How what is drawn at one row depends on the arguments at others, given a draw; None: it does not."""
+    @functools.cached_property
+    def rows_may_be_counted(self) -> bool:
+        """Whether the jaxpr leaves it open that the number of a row has a part in what is drawn at it."""
+        lengths = set[int]()
+        for end in self.ends:
+            lengths.update(self.run.sites[end].shape or ())
+        return bool(lengths) and (self.run.jaxpr is None or may_count_rows(self.run, lengths, self.ends))
+
+    def statistic(self, draw: Draw, kept: Names, sizes: Collection[Size]) -> Statistic | None:
+        """How what is drawn at one row depends on the arguments at others, or on its place; None: it does not."""
         run, rows = self.run, {}
-        for size in self.rows if sizes is None else sizes:
+        for size in sizes:
             targets = [name for name in self.targets if self._has_one_a_row(name, size)]
             if targets and not size.is_lone:
                 rows[size.axes] = targets
@@ -190,8 +199,11 @@ class Inspection:
         for name in run.named("latent"):
             if name in self.row_dims:  # through one, as of a Gaussian process, rows are to act on each other
                 draw[name] = np.zeros(run.sites[name].shape or (), run.sites[name].dtype)
-        others = [size.axes for size in self.rows]
-        return attempt(find_statistic, self.call, rows, others, draw, kept, offered, self.programs)
+        scene = Scene(self.call, rows, [size.axes for size in self.rows], draw, kept, self.programs)
+        found = attempt(find_statistic, scene, offered) if self.rows_may_meet else None
+        if found is None and self.rows_may_be_counted:
+            found = attempt(find_place, scene)
+        return found
 
     def _has_one_a_row(self, target: str, size: Size) -> bool:
         """Whether a target is drawn row by row: one event is drawn at once, as a Gaussian process that is observed."""

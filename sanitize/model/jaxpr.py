@@ -218,6 +218,31 @@ def flow(jaxpr: Any, given: Mapping[Any, Labels], ends: Ends, constants: Labels 
     return _Sources(constants).follow(jaxpr, given, ends)
 
 
+class _RowNumbers(_Sources):
+    """Where numbers that count something as long as the rows have a part: ``arange(n)``, an array in the model."""
+
+    def __init__(self, lengths: frozenset[int]):
+        super().__init__()
+        self.lengths = lengths
+
+    def constant(self, value: Any) -> Labels:
+        return NOTHING if self.lengths.isdisjoint(np.shape(value)) else frozenset({CLOSED_OVER})
+
+    def outputs(self, equation: Any, operands: Sequence[Labels], ends: Ends) -> Sequence[Labels]:
+        counts = _name(equation) == "iota" and not self.lengths.isdisjoint(equation.params["shape"])
+        if counts:
+            operands = [frozenset({CLOSED_OVER})]
+        return super().outputs(equation, operands, ends)
+
+
+def may_count_rows(run: Run, lengths: Iterable[int], sites: Iterable[str]) -> bool:
+    """Whether what some sites are drawn with, latents given, is computed from numbers that count so many rows."""
+    wanted = frozenset(sites)
+    rule, ends = _RowNumbers(frozenset(lengths)), dict.fromkeys(variables_of(run), NOTHING)
+    outputs = rule.follow(run.jaxpr, {}, ends)
+    return any(owner in wanted and above for owner, above in of_parameters(run, outputs))
+
+
 def variables_of(run: Run, kinds: Sequence[str] = ("latent",)) -> dict[Any, Labels]:
     """The variables of a run's jaxpr that are values of sites."""
     found: dict[Any, Labels] = {}

@@ -164,14 +164,14 @@ def repeated(draw: Draw, outcome: Outcome) -> dict[str, Any]:
 # ---------------------------------------------------------------------------------------------------- few rows
 
 
-def few_rows(call: Call, sizes: Iterable[Rows]) -> tuple[Call, dict[Rows, int]]:
+def few_rows(call: Call, sizes: Iterable[Rows], fewest: int = FEW) -> tuple[Call, dict[Rows, int]]:
     """The call with few rows of each size, and how many they are: lengths that nothing else has.
 
     It raises where they cannot be fewer: ask through `attempt`.
     """
     concrete = replace(with_defaults(call), mode="concrete")  # so that values are taken, and not shapes alone
     used = {axis.length for axis in lengths_of(concrete)}
-    free = (n for n in itertools.count(FEW) if n not in used)
+    free = (n for n in itertools.count(fewest) if n not in used)
     lengths = dict(zip(dict.fromkeys(sizes), free))
     changes = [(axis, n) for axes, n in lengths.items() for axis in axes]
     few = resized(concrete, changes)

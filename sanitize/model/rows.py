@@ -1,14 +1,15 @@
-"""The laws of rows: a row is drawn as it is drawn alone, and a latent's value stays in its row.
+"""The laws of rows: a row is drawn as it is drawn alone, wherever it stands, and a latent's value stays in its row.
 
-Both are asked of the model on a few rows, with one draw. Rows act on each other through the arguments (a mean, a
+All are asked of the model on a few rows, with one draw. Rows act on each other through the arguments (a mean, a
 maximum, quantiles, ranks, the first row) if other values in half of the rows change what is drawn at the other half.
-Rows beside those that changed are not looked at: a lag reaches its neighbours, and is no statistic.
+Rows beside those that changed are not looked at: a lag reaches its neighbours, and is no statistic. A row's place
+counts (a trend by ``arange(len(x))``) if rows that are all alike are drawn with something else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 from . import argument
 from .call import Call
 from .replay import (
+    FEW,
     NEAR,
     Draw,
     Moved,
@@ -26,6 +28,7 @@ from .replay import (
     Programs,
     Rows,
     attempt,
+    differ,
     differences,
     few_rows,
     latents_of,
@@ -35,6 +38,11 @@ from .replay import (
     rows_along_each,
     rows_at,
 )
+
+_ALL = "biufcMOSU"  # the kinds of all numbers and labels
+_LABELS = "labels of rows"  # beside the columns of a table
+
+MANY = 40  # rows in which a lag ends
 
 Kinds = Mapping[int, str]  # of arguments: the kinds of numbers that change in them
 
@@ -46,7 +54,7 @@ class Statistic:
     Attributes
     ----------
     arguments : tuple of str
-        Whose values at other rows have a part in it.
+        Whose values at other rows have a part in it; empty: it depends on the number of the row.
     target : str
         The site that is drawn.
     parameter : str
@@ -55,6 +63,8 @@ class Statistic:
         By how much, if half of the rows are others.
     keep : tuple of str
         Deterministic sites that make the rows independent if their recorded values are kept.
+    reach : int
+        Of a lag, how many rows later a value still counts; 0: it is no lag.
     """
 
     arguments: tuple[str, ...]
@@ -62,69 +72,128 @@ class Statistic:
     parameter: str
     moves: float
     keep: tuple[str, ...]
+    reach: int = 0
 
 
-def find_statistic(
-    call: Call,
-    rows: Mapping[Rows, Collection[str]],
-    others: Collection[Rows],
-    draw: Draw,
-    kept: Names,
-    offered: Sequence[str],
-    programs: Programs,
-) -> Statistic | None:
+@dataclass(frozen=True)
+class Scene:
+    """A call, one draw of it by name, and where to look."""
+
+    call: Call
+    rows: Mapping[Rows, Names]  # the sizes looked at, each with the targets that follow it
+    others: Collection[Rows]  # all sizes that can be made shorter
+    draw: Draw
+    kept: Names  # deterministic sites that have their recorded values
+    programs: Programs
+
+    def meetings(self, fewest: int = FEW) -> Iterator[tuple[Rows, _Meeting]]:
+        """The rows of each size, so few of them, or some more."""
+        few, lengths = few_rows(self.call, [*self.rows, *self.others], fewest)
+        draw = repeated(self.draw, replay_again(few, {}, (), self.programs))
+        for axes, targets in self.rows.items():
+            dims = {axis.leaf: int(axis.dim) for axis in axes if axis.is_of_array}
+            yield axes, _Meeting(few, dims, lengths[axes], targets, draw, self.kept, self.programs)
+
+
+def find_statistic(scene: Scene, offered: Sequence[str]) -> Statistic | None:
     """The first statistic along one of these sizes; None: there is none. See `attempt`.
 
-    ``rows`` are the sizes looked at, each with the targets that follow it, ``others`` all that can be made shorter,
-    ``draw`` is one draw by name. Deterministic sites in ``kept`` have their recorded values; ``offered`` ones could.
+    Deterministic sites that are ``offered`` could have their recorded values.
     """
-    few, lengths = few_rows(call, [*rows, *others])
-    draw = repeated(draw, replay_again(few, {}, (), programs))
-    for axes, targets in rows.items():
-        dims = {axis.leaf: int(axis.dim) for axis in axes if axis.is_of_array}
-        meeting = _Meeting(few, dims, lengths[axes], targets, draw, programs)
-        if found := meeting.statistic(kept, offered):
+    for axes, meeting in scene.meetings():
+        if found := meeting.statistic(offered):
+            reach = attempt(reach_of, replace(scene, rows={axes: scene.rows[axes]}), found.arguments)
+            return replace(found, reach=reach or 0)
+    return None
+
+
+def find_place(scene: Scene) -> Statistic | None:
+    """The first target that is drawn by the number of a row; None: there is none. See `attempt`."""
+    for _, meeting in scene.meetings():
+        if found := meeting.place():
             return found
     return None
 
 
+def reach_of(scene: Scene, arguments: Names) -> int:
+    """How many rows later a value of these arguments counts; 0: in earlier rows, too, or in all. See `attempt`."""
+    ((_, meeting),) = scene.meetings(MANY)
+    middle, rows = meeting.n // 2, np.arange(meeting.n)
+    kinds = {i: _ALL for i in meeting.dims if meeting.few.names[i] in arguments}
+    one_is_other = partial(_rows, np.where(rows == middle, middle - 1, rows), 1)
+    before = meeting.run(meeting.few)
+    after = meeting.run(meeting.changed(meeting.few, kinds, one_is_other), before)
+    reached = [row - middle for row in rows if any(differences(before, after, meeting.targets, rows_at(rows == row)))]
+    is_lag = bool(reached) and min(reached) >= 0 and max(reached) < meeting.n - 1 - middle
+    return int(max(reached)) if is_lag else 0
+
+
 @dataclass(frozen=True)
 class _Meeting:
-    """The rows of one size: whether they act on each other. There are ``n``, along ``dims`` of arguments."""
+    """The rows of one size: whether they act on each other, and whether it counts where they stand.
+
+    There are ``n``, along ``dims`` of arguments.
+    """
 
     few: Call
     dims: Mapping[int, int]
     n: int
     targets: Names
     draw: Draw
+    kept: Names
     programs: Programs
 
-    def statistic(self, kept: Names, offered: Sequence[str]) -> Statistic | None:
+    def statistic(self, offered: Sequence[str]) -> Statistic | None:
         for base, kinds, are_labels in self.bases():
-            move = self.largest_move(base, kinds, kept)
+            move = self.largest_move(base, kinds)
             if move is None:
                 continue
-            alone = {i: of for i, of in kinds.items() if self.largest_move(base, {i: of}, kept)}
+            alone = {i: of for i, of in kinds.items() if self.largest_move(base, {i: of})}
             acting = alone or kinds
             # not all together: beside labels, a plain index counts by its size, but moves no other row
-            if are_labels and not self.count_by_size(base, acting, kept):
+            if are_labels and not self.count_by_size(base, acting):
                 continue
             if alone and all(map(self.is_table, alone)):
                 continue
             arguments = tuple(self.few.names[i] for i in acting)
             parameter = move.parameter.rpartition(".")[2]
-            keep = self.settled_by(base, kinds, kept, offered)
+            keep = self.settled_by(base, kinds, offered)
             return Statistic(arguments, move.site, parameter, move.by, keep)
         return None
 
-    def settled_by(self, base: Call, kinds: Kinds, kept: Names, offered: Sequence[str]) -> tuple[str, ...]:
+    def place(self) -> Statistic | None:
+        """What differs between rows that are all alike, but for the first and last ones, which a lag has to pad."""
+        first = np.zeros(self.n, int)
+        alike = self.changed(self.few, dict.fromkeys(self.dims, _ALL), lambda x, dim: x.take(first, dim))
+        outcome = self.run(alike)
+        if self.holds_data_alone(outcome):
+            return None
+        for target in self.targets:
+            for parameter, array in outcome[target].arrays.items():
+                for rows in rows_along_each(np.full(self.n, True))(np.asarray(array)):
+                    inner = np.moveaxis(rows, rows.shape.index(self.n), 0)[NEAR:-NEAR]
+                    if differ(inner, np.broadcast_to(inner[:1], inner.shape)):
+                        gap = float(np.max(inner) - np.min(inner))
+                        return Statistic((), target, parameter.rpartition(".")[2], gap, ())
+        return None
+
+    def holds_data_alone(self, outcome: Outcome) -> bool:
+        """Whether all that has these rows is observed: then a row is nothing but its number."""
+        observed = [site.value for site in outcome.values() if site.kind == "observed"]
+        return all(any(argument.equal(self.few.leaves[i], value) for value in observed) for i in self.dims)
+
+    def with_kept(self, names: Names) -> _Meeting:
+        """The same where these sites have their recorded values, too."""
+        return replace(self, kept={*self.kept, *names})
+
+    def settled_by(self, base: Call, kinds: Kinds, offered: Sequence[str]) -> tuple[str, ...]:
         """The fewest of the offered sites with which no row acts on another; empty: they do all the same."""
-        if not offered or self.largest_move(base, kinds, {*kept, *offered}):
+        if not offered or self.with_kept(offered).largest_move(base, kinds):
             return ()
         keep = tuple(offered)
         for name in offered:
             fewer = tuple(other for other in keep if other != name)
-            if fewer and not self.largest_move(base, kinds, {*kept, *fewer}):
+            if fewer and not self.with_kept(fewer).largest_move(base, kinds):
                 keep = fewer
         return keep
 
@@ -134,12 +203,11 @@ class _Meeting:
         Where the model sees values, integers may be labels, which `np.unique` numbers by what others there are.
         """
         few, traced = self.few, self.few.traced
-        numbers = dict.fromkeys(self.dims, "fc")
+        numbers = dict.fromkeys(self.dims, "fcM")
         yield few, {**numbers, **dict.fromkeys(self.dims.keys() & traced, "biufc")}, False
         codes, labels = dict[int, str](), dict[int, str]()
         for i in self.dims:
-            columns = argument.of(few.leaves[i]).columns.values()
-            if any(column.kind in "iu" for column in columns):
+            if any(array.dtype.kind in "iu" for array in self.numbers(few.leaves[i], i).values()):
                 (codes if i in traced else labels)[i] = "iu"
         if codes:
             first = np.zeros(self.n, int)  # all rows in one group
@@ -147,40 +215,51 @@ class _Meeting:
         if labels:
             yield few, labels, True
 
-    def largest_move(self, base: Call, kinds: Kinds, kept: Names) -> Moved | None:
+    def largest_move(self, base: Call, kinds: Kinds) -> Moved | None:
         """What moves most at rows that stayed, if half of the rows are others; None: nothing does."""
         half, rows = self.n // 2, np.arange(self.n)
         first, last = rows < half, rows >= self.n - half
-        before = self.run(base, kept)
+        before = self.run(base)
         found: list[Moved] = []
-        for stay, beyond in ((first, False), (last, False), (last, True)):
+        for stay, beyond in ((first, 0), (last, 0), (last, 1), (last, -1)):
             here = np.flatnonzero(stay)
             index = np.where(stay, rows, here[rows % half])
             far = np.convolve(~stay, np.ones(2 * NEAR + 1), "same") == 0
             others = self.changed(base, kinds, partial(_rows, index, beyond))
-            found += self.moves(before, others, far, kept)
+            found += self.moves(before, others, far)
         return max(found, key=lambda move: move.by, default=None)
 
-    def count_by_size(self, base: Call, kinds: Kinds, kept: Names) -> bool:
+    def count_by_size(self, base: Call, kinds: Kinds) -> bool:
         """Whether integers count by more than their order: labels do not."""
         larger = self.changed(base, kinds, lambda x, dim: 2 * x + 1)
-        before, every_row = self.run(base, kept), np.full(self.n, True)
-        return bool(self.moves(before, larger, every_row, kept))
+        before, every_row = self.run(base), np.full(self.n, True)
+        return bool(self.moves(before, larger, every_row))
 
     def changed(self, base: Call, kinds: Kinds, change: Callable[[Any, int], Any]) -> Call:
         """The call with other numbers of these kinds: ``change`` gets an array and its dimension of rows."""
         leaves = {}
         for i, of in kinds.items():
-            part, columns = argument.of(base.leaves[i]), {}
-            for name, column in part.columns.items():
-                if column.kind in of and column.shape:
-                    columns[name] = change(column.array, self.dims[i])
-            leaves[i] = part.with_columns(columns)
+            leaf, new = base.leaves[i], {}
+            for name, array in self.numbers(leaf, i).items():
+                if array.dtype.kind in of:
+                    new[name] = change(array, self.dims[i])
+            labels = new.pop(_LABELS, None)
+            leaf = argument.of(leaf).with_columns(new)
+            leaves[i] = leaf if labels is None else argument.of(leaf).with_row_labels(self.dims[i], labels)
         return base.with_leaves(leaves)
 
-    def moves(self, before: Outcome, changed: Call, stay: Any, kept: Names) -> list[Moved]:
+    def numbers(self, leaf: Any, i: int) -> dict[Any, Any]:
+        """The columns of an argument, and the labels of its rows."""
+        part = argument.of(leaf)
+        found = {name: column.array for name, column in part.columns.items() if column.shape}
+        labels = part.row_labels(self.dims[i])
+        if labels is not None:
+            found[_LABELS] = labels.array
+        return found
+
+    def moves(self, before: Outcome, changed: Call, stay: Any) -> list[Moved]:
         """What differs at rows that stay, given the same latents."""
-        after = self.run(changed, kept, before)
+        after = self.run(changed, before)
         return list(differences(before, after, self.targets, rows_at(stay)))
 
     def is_table(self, leaf: int) -> bool:
@@ -189,15 +268,15 @@ class _Meeting:
         part = argument.of(self.few.leaves[leaf])
         longer = part.taken(self.dims[leaf], one_more)
         before = self.run(self.few)
-        after = attempt(self.run, self.few.with_leaves({leaf: longer}), (), before)
+        after = attempt(self.run, self.few.with_leaves({leaf: longer}), before)
         if after is None:
             return False
         return all(before[name].shape == after[name].shape for name in self.targets)
 
-    def run(self, call: Call, kept: Names = (), before: Outcome | None = None) -> Outcome:
+    def run(self, call: Call, before: Outcome | None = None) -> Outcome:
         """A run with the draw, given the latents of another run."""
         draw = {**self.draw, **latents_of(before or {})}
-        return replay_again(call, draw, kept, self.programs)
+        return replay_again(call, draw, self.kept, self.programs)
 
 
 # ------------------------------------------------------------------------------------------ a latent's value
@@ -237,15 +316,18 @@ def _another(few: Call, name: str, value: Any) -> Any:
     return other
 
 
-def _rows(index: Any, beyond: bool, values: Any, dim: int) -> Any:
+def _rows(index: Any, beyond: int, values: Any, dim: int) -> Any:
     """These rows of an array.
 
     Where that changes nothing (one row, or rows that are all alike), and with ``beyond``, numbers that are no integers
-    become larger than all there are.
+    become larger than all there are, or (-1) smaller.
     """
+    if values.dtype.kind == "M":  # dates are numbers that only differ by their zero
+        return _rows(index, beyond, values.astype(np.int64).astype(float), dim).astype(np.int64).astype(values.dtype)
     new = values.take(index, dim)
     if values.dtype.kind == "f" and (beyond or np.array_equal(new, values)):
         high, low = values.max(dim, keepdims=True), values.min(dim, keepdims=True)
         at = (slice(None),) * dim + (np.arange(len(index)) != index,)
-        new[at] = (2 * high - low + 0.5).astype(values.dtype)
+        far = 2 * low - high - 0.5 if beyond < 0 else 2 * high - low + 0.5
+        new[at] = far.astype(values.dtype)
     return new

@@ -477,16 +477,16 @@ class Facts:
         arrays = [entry for entry in self.entries.values() if entry.recorded is not None]
         computed = [entry.name for entry in arrays if entry.kind == "deterministic"]
         latents = [entry.name for entry in arrays if entry.is_latent]
-        if not latents or not inspection.rows_may_meet:
+        if not latents or not (inspection.rows_may_meet or inspection.rows_may_be_counted):
             return None
         draw = {name: values[0] for name, values in fit.samples.some_draws([*latents, *computed], fit.ndims, 1).items()}
         kept = [name for name, verb in self.verbs.items() if verb == "keep"]
-        found = inspection.statistic(draw, kept)
+        found = inspection.statistic(draw, kept, inspection.rows)
         if found is None:
             return None
         # only now, since values are compared for it
-        rows = [size for size in inspection.rows if fit.same(size) is not True]
-        return found if len(rows) == len(inspection.rows) else inspection.statistic(draw, kept, rows)
+        others = [size for size in inspection.rows if not fit.is_continued(size)]
+        return found if len(others) == len(inspection.rows) else inspection.statistic(draw, kept, others)
 
 
 def names_of(entries: Iterable[Entry]) -> Names:

@@ -469,17 +469,44 @@ def indices_out_of_range(found: Collection[OutOfRange]) -> str:
     )
 
 
+def place_counts(found: Statistic, facts: Facts) -> str:
+    ways = ["pass what counts (the time, the group) as an argument of the model"]
+    ways.append("pass the rows of the fit first, and the new ones after them")
+    return (
+        f"In this model the place of a row counts: of rows that are all alike, {found.target!r} is drawn by the number "
+        f"of the row (arange(len(x)), the index of a plate, an array in the model), by which {found.parameter} differs "
+        f"up to {found.moves:.2g}. The first row of this call is taken for the first of the fit, and nothing tells "
+        f"that it is. {_either(ways, facts)}"
+    )
+
+
+def rows_lag(found: Statistic, facts: Facts) -> str:
+    return (
+        f"In this model there is a lag of {found.reach} rows: what is drawn at one row of {found.target!r} depends on "
+        f"{listing(found.arguments)} at the {found.reach} rows before it. The first rows of this call have none before "
+        f"them. {_either([f'pass the last {found.reach} rows of the fit in front'], facts)}"
+    )
+
+
+def _either(ways: list[str], facts: Facts) -> str:
+    if not facts.fit.changed:
+        ways = [*ways, "say by new_rows=False that these are the rows of the fit"]
+    return f"Either {'; or '.join(ways)}." if len(ways) > 1 else f"{ways[0].capitalize()}."
+
+
 def rows_act_on_each_other(found: Statistic, facts: Facts) -> str:
+    if not found.arguments:
+        return place_counts(found, facts)
+    if found.reach:
+        return rows_lag(found, facts)
     ways = ["compute it from the rows of the fit, and pass it to the model"]
     if found.keep:
         ways.insert(0, f"pass keep={found.keep!r}, which puts back what the fit recorded")
-    if not facts.fit.changed:
-        ways.append("say by new_rows=False that these are the rows of the fit")
     return (
         f"In this model rows act on each other: what is drawn at one row of {found.target!r} depends on "
         f"{listing(found.arguments)} at other rows (a mean, a maximum, quantiles, ranks, the first row). With other "
         f"values in half of eight rows, {found.parameter} moves by up to {found.moves:.2g}, and nothing tells that "
-        f"these are the rows of the fit. Either {'; or '.join(ways)}."
+        f"these are the rows of the fit. {_either(ways, facts)}"
     )
 
 
@@ -491,5 +518,7 @@ def on_index(found: OutOfRange) -> str:
 
 
 def on_statistic(found: Statistic) -> str:
+    if not found.arguments:
+        return f"the place of a row counts: {found.target} ({found.parameter}) is drawn by the number of the row"
     arguments = listing(found.arguments)
     return f"rows act on each other: {found.target} ({found.parameter}) by {arguments} at other rows"
