@@ -226,7 +226,7 @@ def log_likelihood(
     parallel, batch_ndims
         As in NumPyro.
     new_rows, keep, redraw
-        See `strip_deterministic`. Nothing is drawn here, so that a latent which is stripped is missing.
+        See `strip_deterministic`. Nothing is drawn here, so that a latent which is redrawn is missing.
     extend, levels
         Whose fitted values are carried on before they score the data, see `sanitize.extend`.
     rng_key : jax.Array, optional
@@ -300,7 +300,7 @@ def log_likelihood(
 def what_stays(case: Case, review: Review, rng_key: Any) -> dict[str, Any]:
     """The entries that are not stripped; those that are carried on with their new values."""
     arrays = case.samples.arrays(len(review.batch_shape))
-    kept = {name: value for name, value in arrays.items() if name not in review.stripped}
+    kept = {name: value for name, value in arrays.items() if name not in review.gone}
     if review.extended:
         refuse_other_than_key(rng_key, "With extend=, rng_key", "log_likelihood(..., extend=..., rng_key=key)")
         kept.update(carried_on(case, review, key_of_extend(rng_key)).arrays)
@@ -339,8 +339,8 @@ def cannot_score(inspection: Inspection, missing: Collection[str]) -> MissingLat
 
 
 def not_given(review: Review, inspection: Inspection) -> list[str]:
-    """Latents of which a likelihood has no values, since they are stripped or have no entry."""
-    return [*review.missing, *(name for name in inspection.run.named("latent") if name in review.stripped)]
+    """Latents of which a likelihood has no values, since they are redrawn, stripped or have no entry."""
+    return [*review.missing, *(name for name in inspection.run.named("latent") if name in review.gone)]
 
 
 def _refuse_one_draw(shapes: Mapping[str, Shape | None], batch_ndims: int | None) -> None:

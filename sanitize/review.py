@@ -24,6 +24,7 @@ from .render import render
 from .tables import dataframe, html_table, text_table
 from .verdicts import (
     KEPT,
+    REDRAWN,
     REFUSED,
     STRIPPED,
     Names,
@@ -33,7 +34,6 @@ from .verdicts import (
     facts_of,
     messages,
     notices,
-    redrawn,
     refusals,
     remarks,
     shape_text,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SHAPE = attrgetter("shape")
-_ORDER = (REFUSED, STRIPPED, KEPT)  # what a reader looks for first
+_ORDER = (REFUSED, REDRAWN, STRIPPED, KEPT)  # what a reader looks for first
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +60,6 @@ class Review(Mapping[str, Verdict]):
         Latents of the model without an entry: ``Predictive`` draws them, the predicted sites among them.
     assumed : tuple of str
         The arguments that were worked out from the samples, where none were passed: ``"X: float32[1000, 3]"``.
-    redrawn : frozenset of str
-        Fitted latents that are stripped: ``Predictive`` draws them from their prior.
     """
 
     verdicts: Mapping[str, Verdict]
@@ -69,7 +67,6 @@ class Review(Mapping[str, Verdict]):
     batch_shape: Shape
     missing: Names
     assumed: Names
-    redrawn: frozenset[str]
     extended: Names  # latents that are to be carried on, those of a loop without an entry among them
     refusals: tuple[Said, ...]
     notices: tuple[Said, ...]
@@ -89,7 +86,6 @@ class Review(Mapping[str, Verdict]):
             batch_shape=fit.batch_shape,
             missing=tuple(name for name in inspection.run.named("latent") if name not in verdicts),
             assumed=inspection.assumed,
-            redrawn=redrawn(facts, verdicts),
             extended=facts.extended(),
             refusals=refused,
             notices=() if refused else tuple(notices(facts, verdicts)),
@@ -115,8 +111,18 @@ class Review(Mapping[str, Verdict]):
 
     @functools.cached_property
     def stripped(self) -> frozenset[str]:
-        """Names of the entries that go."""
+        """Names of the entries that go, and lose nothing: they are recomputed or predicted."""
         return self._with_action(STRIPPED)
+
+    @functools.cached_property
+    def redrawn(self) -> frozenset[str]:
+        """Names of the fitted latents that go: ``Predictive`` draws them from their prior."""
+        return self._with_action(REDRAWN)
+
+    @functools.cached_property
+    def gone(self) -> frozenset[str]:
+        """Names of the entries that ``apply`` takes out: what is stripped, and what is redrawn."""
+        return self.stripped | self.redrawn
 
     @functools.cached_property
     def refused(self) -> frozenset[str]:
@@ -154,10 +160,10 @@ class Review(Mapping[str, Verdict]):
             If no entry would be left.
         """
         self.refuse()
-        same_names = type(samples) is dict and len(samples) == len(self.verdicts) and self.stripped <= samples.keys()
+        same_names = type(samples) is dict and len(samples) == len(self.verdicts) and self.gone <= samples.keys()
         if same_names and self.kept:  # what serving does, many times: also in the same shapes
             clean = samples.copy()
-            for name in self.stripped:
+            for name in self.gone:
                 del clean[name]
             names, shapes = self._kept_shapes
             try:
@@ -209,7 +215,8 @@ class Review(Mapping[str, Verdict]):
 
     def _summary(self) -> str:
         refused = f"{len(self.refused)} refused, " if self.refused else ""
-        counts = f"{refused}{len(self.stripped)} of {len(self)} entries stripped, {len(self.kept)} kept"
+        redrawn = f"{len(self.redrawn)} redrawn, " if self.redrawn else ""
+        counts = f"{refused}{len(self.stripped)} of {len(self)} entries stripped, {redrawn}{len(self.kept)} kept"
         return f"{counts} (batch shape {self.batch_shape}, shapes per draw)"
 
     def _lines(self) -> list[str]:
@@ -284,7 +291,7 @@ class Review(Mapping[str, Verdict]):
                 "This review was copied or pickled, and has left its model behind: review anew to render."
             )
         words = {name: verdict.action for name, verdict in self.items()}
-        words.update(dict.fromkeys(self.missing, "no entry"), **dict.fromkeys(self.redrawn, "redrawn"))
+        words.update(dict.fromkeys(self.missing, "no entry"))
         return render(self.call, words)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -32,7 +32,9 @@ _COLOURS = {
     "latent": "#2a7de1",
     "kept": "#2a9d5c",
     "deterministic": "#b8860b",
-    "stripped": "#d1495b",
+    "stripped": "#8a8a8a",
+    "redrawn": "#d1495b",
+    "refused": "#d1495b",
     "observed": "#8a63d2",
 }
 

@@ -123,6 +123,10 @@ def test_a_review_keeps_no_data():
 def test_redrawn_are_the_fitted_latents_that_go(row_effects):
     """Neither what is computed nor what is predicted was fitted."""
     assert row_effects.redrawn == {"z"}
+    assert "z" not in row_effects.stripped
+    assert row_effects.gone == row_effects.stripped | row_effects.redrawn
+    assert "1 redrawn" in repr(row_effects)
+    assert ">redrawn<span" in row_effects._repr_html_()
     samples = {"intercept": np.zeros(3), "slope": np.zeros(3), "mu": np.zeros((3, 9)), "obs": np.zeros((3, 9))}
     assert review(models.line, samples, x).redrawn == set()
     assert review(models.line, samples, x, redraw=["slope"]).redrawn == {"slope"}
@@ -147,7 +151,7 @@ def test_sites_as_a_dataframe():
 def test_verdicts_as_a_dataframe(row_effects):
     frame = row_effects.to_dataframe()
     assert list(frame.index) == ["sigma", "z", "mu"]
-    assert frame["verdict"].tolist() == ["kept", "stripped", "stripped"]
+    assert frame["verdict"].tolist() == ["kept", "redrawn", "stripped"]
     assert frame["recorded"].tolist() == [(), (9,), (9,)]
     assert frame["model"].tolist() == [(), (4,), (4,)]
     assert frame.loc["mu", "reason"] == row_effects["mu"].reason

@@ -59,7 +59,7 @@ def review_of_two_effects():
 def test_rows_that_do_not_fit_are_new_for_all():
     """Two row-level latents, one of which would fit by chance: both go."""
     review, _ = review_of_two_effects()
-    assert {verdict.action for verdict in review.values()} == {"stripped"}
+    assert {verdict.action for verdict in review.values()} == {"redrawn"}
     causes = {"a": Cause.ROWS_MISFIT, "b": Cause.ROWS_MISFIT, "last": Cause.OTHER_ROWS}
     assert {name: verdict.cause for name, verdict in review.items()} == causes
 
@@ -72,7 +72,7 @@ def test_rows_that_do_not_fit_are_said_to_be_others():
     assert "new_rows=False" not in message  # it would keep `last` only
 
 
-@pytest.mark.parametrize(("same", "action"), [(True, "kept"), (False, "stripped")])
+@pytest.mark.parametrize(("same", "action"), [(True, "kept"), (False, "redrawn")])
 def test_known_data_of_the_fit_decide(same, action, recwarn):
     data = x(6) if same else x(6) + 1
     posterior = {name: (("draw", "row")[: value.ndim], value) for name, value in row_effects().items()}

@@ -13,7 +13,6 @@ from .judgement import (
     explains,
     facts_of,
     notices,
-    redrawn,
     refusals,
     refuse_other_model,
     remarks,
@@ -21,10 +20,11 @@ from .judgement import (
     verdicts_on,
 )
 from .messages import shape_text
-from .table import KEPT, REFUSED, STRIPPED, Cause
+from .table import KEPT, REDRAWN, REFUSED, STRIPPED, Cause
 
 __all__ = [
     "KEPT",
+    "REDRAWN",
     "REFUSED",
     "STRIPPED",
     "Cause",
@@ -37,7 +37,6 @@ __all__ = [
     "facts_of",
     "messages",
     "notices",
-    "redrawn",
     "refusals",
     "refuse_other_model",
     "remarks",

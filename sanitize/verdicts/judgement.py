@@ -32,7 +32,7 @@ from ..options import Options
 from . import messages
 from .facts import Entry, Facts, Verbs, names_of
 from .handled import drawn_otherwise_than_fitted, set_anew
-from .table import KEPT, REDRAWN, Cause, verdict_on
+from .table import KEPT, Cause, verdict_on
 
 Shapes = Mapping[str, Shape | None]
 
@@ -48,7 +48,8 @@ class Verdict:
     Attributes
     ----------
     action : str
-        ``"kept"``, ``"stripped"``, or ``"refused"``: it can be neither, and ``Review.apply`` raises.
+        ``"kept"``; ``"stripped"``: it is recomputed or predicted; ``"redrawn"``: a fitted latent that is drawn from
+        its prior; or ``"refused"``: it can be none of these, and ``Review.apply`` raises.
     cause : Cause
         Why: the row of the table of verdicts (``sanitize.verdicts.Cause``), for code to ask.
     reason : str
@@ -93,11 +94,6 @@ def verdicts_on(facts: Facts) -> Verdicts:
         action, cause = verdict_on(entry)
         verdicts[name] = Verdict(action, cause, messages.reason(cause, entry), entry.recorded, entry.shape)
     return verdicts
-
-
-def redrawn(facts: Facts, verdicts: Verdicts) -> frozenset[str]:
-    """Fitted latents that are stripped."""
-    return frozenset(entry.name for entry in _caused(facts, verdicts, REDRAWN) if entry.holds_values)
 
 
 # --------------------------------------------------------------------------------------------------------- options
@@ -287,9 +283,9 @@ def _handler_notices(facts: Facts, kept: tuple[str, ...]) -> Iterator[Said]:
 def _row_notices(facts: Facts, verdicts: Verdicts) -> Iterator[Said]:
     if facts.new_rows is True:
         return
-    stripped = _caused(facts, verdicts, _REDRAWN_UNASKED)
-    if stripped:
-        yield Said(RedrawnSiteWarning, messages.redrawn(stripped), {"sites": names_of(stripped)})
+    redrawn = _caused(facts, verdicts, _REDRAWN_UNASKED)
+    if redrawn:
+        yield Said(RedrawnSiteWarning, messages.redrawn(redrawn), {"sites": names_of(redrawn)})
     untold = _caused(facts, verdicts, _UNTOLD)
     if untold:
         said = messages.kept_untold(untold, verdicts[untold[0].name].cause)

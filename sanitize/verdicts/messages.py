@@ -346,7 +346,7 @@ def redrawn(entries: Entries) -> str:
     if extend := offer_of_extend(entry for entry in entries if entry.mismatch):
         settle += f", or {extend}"
     return (
-        f"Stripped the row-level latents {_with_shapes(entries)}: {_why_redrawn(entries[0])}. The model draws them "
+        f"Redrawn are the row-level latents {_with_shapes(entries)}: {_why_redrawn(entries[0])}. The model draws them "
         f"from their prior, given the other draws; none of their fitted values is used. {settle}."
     )
 

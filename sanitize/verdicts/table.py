@@ -6,11 +6,11 @@ from enum import Enum
 
 from .facts import Entry
 
-KEPT, STRIPPED, REFUSED = "kept", "stripped", "refused"
+KEPT, STRIPPED, REDRAWN, REFUSED = "kept", "stripped", "redrawn", "refused"
 
 
 class Cause(Enum):
-    """The rows of the table of verdicts: why an entry is kept, stripped or refused."""
+    """The rows of the table of verdicts: why an entry is kept, stripped, redrawn or refused."""
 
     NO_SITE = "no site of this model"
     PARAM = "a param or mutable site"
@@ -41,10 +41,6 @@ class Cause(Enum):
     FITS = "a latent that fits, and has no values for rows"
 
 
-# Fitted values that are stripped: the model draws others from the prior.
-REDRAWN = (Cause.REDRAW, Cause.ROWS_MISFIT, Cause.OTHER_ROWS)
-
-
 def verdict_on(entry: Entry) -> tuple[str, Cause]:
     """What happens to an entry, and why."""
     if entry.site is None:
@@ -71,8 +67,8 @@ def _on_computed(entry: Entry) -> tuple[str, Cause]:
 
 
 def _on_latent(entry: Entry) -> tuple[str, Cause]:
-    if entry.verb == "redraw":
-        return STRIPPED, Cause.REDRAW
+    if entry.verb == "redraw" and entry.holds_values:
+        return REDRAWN, Cause.REDRAW
     if entry.target and entry.verb != "keep":
         return STRIPPED, Cause.TARGET
     if not entry.holds_values:
@@ -95,14 +91,14 @@ def _on_unfitting(entry: Entry) -> tuple[str, Cause]:
         return REFUSED, Cause.KEEP_MISFIT
     if not entry.facts.new_rows and entry.is_joint:
         return REFUSED, Cause.JOINT_MISFIT
-    return STRIPPED, Cause.ROWS_MISFIT
+    return REDRAWN, Cause.ROWS_MISFIT
 
 
 def _on_fitting(entry: Entry) -> tuple[str, Cause]:
     if entry.verb == "keep":
         return KEPT, Cause.KEEP
     if entry.other_rows:
-        return STRIPPED, Cause.OTHER_ROWS
+        return REDRAWN, Cause.OTHER_ROWS
     if entry.outside is not None:
         return REFUSED, Cause.OUTSIDE
     if entry.rows_are_untold:

@@ -50,9 +50,10 @@ class Case:
     dims: dict = field(default_factory=dict)
 
 
-def V(kept="", stripped="", refused="", either=None):
+def V(kept="", stripped="", refused="", either=None, redrawn=""):
     """Verdicts by name."""
     out = dict.fromkeys(kept.split(), "kept") | dict.fromkeys(stripped.split(), "stripped")
+    out |= dict.fromkeys(redrawn.split(), "redrawn")
     return out | dict.fromkeys(refused.split(), "refused") | (either or {})
 
 
@@ -556,7 +557,7 @@ HARD = [
         (12, 5),
         {"counts": counts(12, 5)},
         (7, 5),
-        expected=V("mu affinity", "richness"),
+        expected=V("mu affinity", redrawn="richness"),
         warns=W(REDRAWN),
         may_warn=W(ROWLEVEL),
         why="Each entry is judged by its own dimensions: sites changed in number (stripped, said), species fit (kept; "
@@ -569,7 +570,7 @@ HARD = [
         (4, 9),
         {"scores": u(4, 9)},
         (4, 6),
-        expected=V("tau bias", "z_scan severity"),
+        expected=V("tau bias", "severity", redrawn="z_scan"),
         warns=W(REDRAWN),
         container="mcmc",
         why="Scalars are compared too: the number of readers equals the fit's (same rows, kept silently), the scans do "
@@ -583,7 +584,7 @@ HARD = [
         {"rating": u(6, 10)},
         (6, 15),
         options={"new_rows": True},
-        expected=V("harsh spread", "accept"),
+        expected=V("harsh spread", redrawn="accept"),
         may_warn=W(ROWLEVEL),
         why="new_rows=True strips the row-level latents whose rows changed in number, and only these.",
     ),
@@ -594,7 +595,7 @@ HARD = [
         (u(5, 4), u(4, seed=1)),
         {"tonnes": u(5, 4, seed=2)},
         (u(8, 4, seed=3), u(4, seed=1)),
-        expected=V("a weather", "soil"),
+        expected=V("a weather", redrawn="soil"),
         warns=W(REDRAWN),
         container="mcmc",
         why="A changed argument says nothing of a size when another of its axes changed in length: of the seasons only "
@@ -607,7 +608,7 @@ HARD = [
         (u(4, 9),),
         {"flow": u(4, 9, seed=1)},
         (u(4, 6, seed=2),),
-        expected=V("b gauge", "storm mean"),
+        expected=V("b gauge", "mean", redrawn="storm"),
         warns=W(REDRAWN),
         may_warn=W(ROWLEVEL),
         why="One axis of the array changed: only the latent that follows it is redrawn (gauges: not told, kept).",
@@ -793,7 +794,7 @@ HARD = [
         (u(9),),
         {"visitors": u(9, seed=1)},
         (np.concatenate([u(9), u(3, seed=2)]),),
-        expected=V("b level", "shock"),
+        expected=V("b level", redrawn="shock"),
         warns=W(REDRAWN),
         why="The scan is continued by NumPyro (kept); the iid effects of days do not fit along their rows (stripped).",
     ),
@@ -938,7 +939,7 @@ HARD = [
         {"height": u(12, seed=1)},
         (u(9, seed=2), idx(9, 8), 8),
         options={"redraw": ["stands"]},
-        expected=V("b tau", "site_index taper"),
+        expected=V("b tau", "taper", redrawn="site_index"),
         why="The name of a plate stands for every latent that has it; what the user names is stripped silently.",
     ),
     Case(
@@ -948,7 +949,7 @@ HARD = [
         (u(8, 2), 3, 4),
         {"seen": (u(3, 8, 4) > 0).astype(np.int32)},
         (u(5, 2, seed=1), 3, 4),
-        expected=V("beta effort", "site psi"),
+        expected=V("beta effort", "psi", redrawn="site"),
         warns=W(REDRAWN),
         container="mcmc",
         why="beta follows the species, whose number equals the fit's (same, kept); only the sites changed.",
@@ -960,7 +961,7 @@ HARD = [
         (u(7), u(7, seed=1)),
         {"phone_share": u(7, seed=2), "online_share": u(7, seed=3)},
         (u(7), u(7, seed=4)),
-        expected=V("house phone_eps", "online_eps"),
+        expected=V("house phone_eps", redrawn="online_eps"),
         warns=W(REDRAWN),
         container="mcmc",
         why="Evidence is for each size by itself: phone is equal (kept silently), online is all other (stripped).",
@@ -997,7 +998,7 @@ HARD = [
         {"liking": u(6, 4, seed=1)},
         (u(9, 4, seed=2),),
         options={"keep": ["wines"]},
-        expected=V("b wine", "judge"),
+        expected=V("b wine", redrawn="judge"),
         warns=W(REDRAWN),
         why="keep by plate settles the wines silently; judges do not fit along their rows: stripped and said.",
     ),
@@ -1061,7 +1062,7 @@ EXTRA = [
         (u(8), pos(8)),
         {"luminosity": u(8, seed=1)},
         (u(5, seed=2), pos(5, seed=3)),
-        expected=V("centre slope", "mass"),
+        expected=V("centre slope", redrawn="mass"),
         warns=W(REDRAWN),
         why="mass is row-level, iid, and does not fit along its rows only: stripped, RedrawnSiteWarning.",
     ),
@@ -1116,7 +1117,7 @@ EXTRA = [
         (u(9), idx(9, 3), 3),
         {"f1": u(9, seed=1)},
         (u(6, seed=2), idx(6, 3), 3),
-        expected=V("tau", either={"shift": ("stripped", "refused")}),
+        expected=V("tau", either={"shift": ("redrawn", "refused")}),
         error=MISSING,
         without=("z",),
         why="A deterministic site computed from a latent that has no entry is a MissingLatentError.",
@@ -1139,7 +1140,7 @@ EXTRA = [
         (u(12),),
         {"score": u(12, seed=1)},
         (u(9, seed=2),),
-        expected=V("tau gain", "ability"),
+        expected=V("tau gain", redrawn="ability"),
         warns=W(REDRAWN),
         container="chains",
         why="The batch shape is worked out; ability does not fit along its rows only.",
@@ -1152,7 +1153,7 @@ EXTRA = [
         {"carbon": u(10, seed=1)},
         (u(13, 2, seed=2),),
         options={"new_rows": True},
-        expected=V("reach mean", "surface"),
+        expected=V("reach mean", redrawn="surface"),
         why="new_rows=True strips the row-level latents whose rows changed in number: the user has said so.",
     ),
     Case(
@@ -1162,7 +1163,7 @@ EXTRA = [
         (u(7), u(9, seed=1)),
         {"phone_share": u(7, seed=2), "online_share": u(9, seed=3)},
         (u(7), u(12, seed=4)),
-        expected=V("house phone_eps", "online_eps"),
+        expected=V("house phone_eps", redrawn="online_eps"),
         warns=W(REDRAWN, ROWLEVEL),
         why="Each size by itself: online does not fit (redrawn, said), phone fits and nothing tells (kept, said).",
     ),
@@ -1185,7 +1186,7 @@ EXTRA = [
         {"response": u(10, seed=1)},
         (u(7, seed=2), idx(7, 4), 4),
         options={"redraw": ["clinic"]},
-        expected=V("b", "effect"),
+        expected=V("b", redrawn="effect"),
         container="dataset",
         dims={"effect": ["clinic"]},
         why="A name is that of an entry, or of a plate or labelled dim, which stands for every latent that has it.",
@@ -1219,7 +1220,7 @@ EXTRA = [
         (u(8),),
         {"kg": u(8, seed=1)},
         (u(8, seed=3),),
-        expected=V("b", "cow"),
+        expected=V("b", redrawn="cow"),
         warns=W(REDRAWN),
         container="mcmc",
         why="All arguments that follow this size are other: other rows, stripped and said.",
@@ -1724,7 +1725,7 @@ ROUTINE = [
         {"n": counts(8)},
         (u(5, seed=1),),
         options={"new_rows": True},
-        expected=V("a b s", "eps rate"),
+        expected=V("a b s", "rate", redrawn="eps"),
         why="The user said so: stripped silently.",
     ),
     Case(
@@ -1746,7 +1747,7 @@ ROUTINE = [
         {"n": counts(8)},
         (u(8, seed=1),),
         options={"redraw": ["eps"]},
-        expected=V("a b s", "eps rate"),
+        expected=V("a b s", "rate", redrawn="eps"),
         why="Named in redraw: stripped, silently.",
     ),
     Case(

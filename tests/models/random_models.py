@@ -29,7 +29,7 @@ from numpyro.contrib.control_flow import scan
 from numpyro.infer.reparam import LocScaleReparam, TransformReparam
 
 TARGET = "obs"
-KEPT, STRIPPED, REFUSED = "kept", "stripped", "refused"
+KEPT, STRIPPED, REDRAWN, REFUSED = "kept", "stripped", "redrawn", "refused"
 
 GLOBAL_AXES = [
     (), ("feature",), ("group",), ("group", "feature"), ("feature", "output"), ("output",),
@@ -230,16 +230,16 @@ class RandomModel:
             others = follows and (rows != self.rows if new_rows is None else new_rows)
             beyond = i >= now[node.axes[0]]  # no site of this model
             chained = node.layout == "chain"
-            return STRIPPED if others and not beyond and (new_rows or not chained) else KEPT
+            return REDRAWN if others and not beyond and (new_rows or not chained) else KEPT
         if any(before[axis] != now[axis] for axis in node.axes if axis != self.changing):
             return REFUSED
         if not follows or (rows == self.rows and not new_rows):
             return KEPT
         if new_rows:
-            return STRIPPED
+            return REDRAWN
         if node.layout == "scan":
             return KEPT if rows > self.rows else REFUSED
-        return REFUSED if self._is_joint(node) else STRIPPED
+        return REFUSED if self._is_joint(node) else REDRAWN
 
     def continues(self, rows: int) -> bool:
         """Whether a recorded series goes on for the rows, or stops before."""

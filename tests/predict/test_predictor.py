@@ -211,6 +211,7 @@ def test_what_is_stripped_and_said_is_what_strip_deterministic_says():
         answer = Predictor(models.row_effects, samples)(KEY, Y)
     assert_equal(answer, stock.Predictive(models.row_effects, {"sigma": samples["sigma"]})(KEY, Y))
     assert answer.attrs["sanitize_redrawn"] == "z"
+    assert answer.attrs["sanitize_stripped"] == "mu"
     fitting = {"sigma": np.ones(5), "z": np.zeros((5, 4))}
     with pytest.warns(RowLevelSiteWarning, match="'z'"):
         assert set(Predictor(models.row_effects, fitting)(KEY, Y)) == {"mu", "obs"}

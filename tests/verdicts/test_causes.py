@@ -67,7 +67,7 @@ TABLE = [
     Row(Cause.FIXED, "kept", "mu", models.line, (x(3),), {**LINE, **draws(mu=(3,))}, {"keep": "mu"}),
     Row(Cause.FIXED_MISFIT, "refused", "mu", models.line, (x(3),), {**LINE, **draws(mu=(9,))}, {"keep": "mu"}),
     Row(Cause.LOST_LATENT, "refused", "mu", models.line, (x(3),), draws(intercept=(), mu=(3,))),
-    Row(Cause.REDRAW, "stripped", "slope", models.line, (x(3),), LINE, {"redraw": "slope"}),
+    Row(Cause.REDRAW, "redrawn", "slope", models.line, (x(3),), LINE, {"redraw": "slope"}),
     Row(Cause.TARGET, "stripped", "obs", models.line, (x(3),), {**LINE, **draws(obs=(9,))}),
     Row(Cause.EMPTY, "stripped", "z", models.expanded_row_effects, (x(0),), ROWS),
     Row(Cause.EXTEND, "kept", "effect", models.group_effects, (x(6), INDEX, 4), GROUPS, {"extend": "effect"}),
@@ -87,10 +87,10 @@ TABLE = [
     Row(Cause.MISFIT, "refused", "effect", models.group_effects, (x(6), INDEX, 5), GROUPS),
     Row(Cause.KEEP_MISFIT, "refused", "z", models.row_effects, (x(4),), ROWS, {"keep": "z"}),
     Row(Cause.JOINT_MISFIT, "refused", "f", models.gaussian_process, (x(4),), draws(length=(), f=(6,))),
-    Row(Cause.ROWS_MISFIT, "stripped", "z", models.row_effects, (x(4),), ROWS),
+    Row(Cause.ROWS_MISFIT, "redrawn", "z", models.row_effects, (x(4),), ROWS),
     Row(Cause.OUTSIDE, "refused", "sigma", models.row_effects, (x(6),), {**ROWS, "sigma": np.full(5, -2.0)}),
     Row(Cause.KEEP, "kept", "z", models.row_effects, (x(6),), ROWS, {"keep": "z"}),
-    Row(Cause.OTHER_ROWS, "stripped", "z", models.row_effects, (x(6),), ROWS, {"new_rows": True}),
+    Row(Cause.OTHER_ROWS, "redrawn", "z", models.row_effects, (x(6),), ROWS, {"new_rows": True}),
     Row(Cause.UNTOLD_ROWS, "kept", "z", models.row_effects, (x(6),), ROWS),
     Row(
         Cause.UNTOLD_DIMENSION,
@@ -106,7 +106,7 @@ TABLE = [
 
 # What else can be said: other data than the fit's, and each reason why something cannot be carried on.
 BESIDE = [
-    Row(Cause.OTHER_ROWS, "stripped", "z", models.row_effects, (x(6) + 1,), Fitted(models.row_effects, x(6), x(6))),
+    Row(Cause.OTHER_ROWS, "redrawn", "z", models.row_effects, (x(6) + 1,), Fitted(models.row_effects, x(6), x(6))),
     Row(Cause.SAME_ROWS, "kept", "z", models.row_effects, (x(6),), Fitted(models.row_effects, x(6), x(6))),
     Row(Cause.OBSTACLE, "refused", "level", backwards, (), draws(level=(6,)), {"extend": "level"}, {"steps": 9}),
     Row(
@@ -144,7 +144,7 @@ def judged(row):
     review = reviewed(row)
     said = [(one.category, repr(one.seen)) for one in (*review.refusals, *review.notices)]
     verdicts = {name: (verdict.action, verdict.cause) for name, verdict in review.items()}
-    return verdicts, said, review.missing, review.redrawn, review.extended
+    return verdicts, said, review.missing, review.extended
 
 
 def test_there_is_a_model_for_each_row():

@@ -179,7 +179,7 @@ def test_every_entry_of_every_model(name, rows):
         review = table.review(samples)
     same = rows == FITTED
     expected = dict.fromkeys(case.latents, "kept")
-    expected |= dict.fromkeys(case.rows, "kept" if same else "stripped")
+    expected |= dict.fromkeys(case.rows, "kept" if same else "redrawn")
     expected |= dict.fromkeys([*case.untold, *case.joint], "kept" if same else "refused")
     expected |= dict.fromkeys(case.computed, "stripped")
     expected.setdefault(case.target, "stripped")
