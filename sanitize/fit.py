@@ -142,11 +142,11 @@ class Fit:
             return self.same(size) is True
         told = []
         for axis in size.axes:
-            now, was = self.call.leaves[axis.leaf], self._fits_leaf(axis.leaf)
+            now, was = self.call.leaves[axis.leaf], self.leaf(axis.leaf)
             if axis.is_of_array and has_values(now) and was is not None and np.ndim(was) == np.ndim(now):
                 steps = np.shape(was)[axis.dim]
                 beginning = argument.of(now).taken(axis.dim, np.arange(min(steps, axis.length)))
-                told.append(steps <= axis.length and equal(beginning, was) is True)
+                told.append(steps <= axis.length and _equal_rows(beginning, was) is True)
         return bool(told) and all(told)
 
     @functools.cached_property
@@ -216,7 +216,7 @@ class Fit:
             return None
         if np.shape(was) != np.shape(now) and size is not None:
             return None  # the lengths tell, see `changed`
-        return equal(now, was)
+        return _equal_rows(now, was)
 
     @functools.cached_property
     def _other_options(self) -> bool:
@@ -432,6 +432,18 @@ class _Comparison:
                 if dim in self.samples.labels:
                     for axis in _axes(sizes):
                         yield dim, axis
+
+
+def _equal_rows(now: Any, was: Any) -> bool | None:
+    """Whether two arguments are the same, with the labels of their rows: dates that stand in the index of a frame."""
+    labels = []
+    for value in (now, was):
+        part = argument.of(value)
+        labels.append(part.row_labels(0) if part.shape else None)
+    one, other = labels
+    if one is not None and other is not None and equal(one.value, other.value) is False:
+        return False
+    return equal(now, was)
 
 
 def _axes(sizes: Iterable[Size]) -> Iterator[Axis]:
