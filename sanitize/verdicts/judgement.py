@@ -32,7 +32,7 @@ from ..options import Options
 from . import messages
 from .facts import Entry, Facts, Verbs, names_of
 from .handled import drawn_otherwise_than_fitted, set_anew
-from .table import KEPT, Cause, verdict_on
+from .table import KEPT, REDRAWN, Cause, verdict_on
 
 Shapes = Mapping[str, Shape | None]
 
@@ -236,7 +236,7 @@ def refusals(facts: Facts, verdicts: Verdicts) -> Iterator[Said]:
 
 def _impossible(facts: Facts, verdicts: Verdicts) -> list[str]:
     """Latents that the model is to draw, and cannot."""
-    left = {entry.name for entry in facts.entries.values() if verdicts[entry.name].cause not in REDRAWN}
+    left = {entry.name for entry in facts.entries.values() if verdicts[entry.name].action != REDRAWN}
     return sorted(facts.inspection.run.made_up - left.union(facts.extended()))
 
 
