@@ -329,8 +329,8 @@ class LabelledArray(Argument):
         return list(self.value.sizes)[dim]
 
     def labels(self, dim: int) -> np.ndarray | None:
-        name = self.dim_name(dim)
-        return self.value.coords[name].values if name in self.value.coords else None
+        name, coords = self.dim_name(dim), getattr(self.value, "coords", {})  # a bare Variable has none
+        return coords[name].values if name in coords else None
 
     def with_row_labels(self, dim: int, labels: np.ndarray) -> Any:
         return self.value.assign_coords({self.dim_name(dim): labels})

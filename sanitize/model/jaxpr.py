@@ -239,7 +239,8 @@ def may_count_rows(run: Run, lengths: Iterable[int], sites: Iterable[str]) -> bo
     """Whether what some sites are drawn with, latents given, is computed from numbers that count so many rows."""
     wanted = frozenset(sites)
     rule, ends = _RowNumbers(frozenset(lengths)), dict.fromkeys(variables_of(run), NOTHING)
-    outputs = rule.follow(run.jaxpr, {}, ends)
+    constants = dict(zip(run.jaxpr.constvars, map(rule.constant, run.consts)))
+    outputs = rule.follow(run.jaxpr, constants, ends)
     return any(owner in wanted and above for owner, above in of_parameters(run, outputs))
 
 

@@ -166,7 +166,7 @@ class _Meeting:
         first = np.zeros(self.n, int)
         alike = self.changed(self.few, dict.fromkeys(self.dims, _ALL), lambda x, dim: x.take(first, dim))
         outcome = self.run(alike)
-        if self.holds_data_alone(outcome):
+        if _are_data(outcome, [alike.leaves[i] for i in self.dims]):
             return None
         for target in self.targets:
             for parameter, array in outcome[target].arrays.items():
@@ -176,11 +176,6 @@ class _Meeting:
                         gap = float(np.max(inner) - np.min(inner))
                         return Statistic((), target, parameter.rpartition(".")[2], gap, ())
         return None
-
-    def holds_data_alone(self, outcome: Outcome) -> bool:
-        """Whether all that has these rows is observed: then a row is nothing but its number."""
-        observed = [site.value for site in outcome.values() if site.kind == "observed"]
-        return all(any(argument.equal(self.few.leaves[i], value) for value in observed) for i in self.dims)
 
     def with_kept(self, names: Names) -> _Meeting:
         """The same where these sites have their recorded values, too."""
@@ -277,6 +272,12 @@ class _Meeting:
         """A run with the draw, given the latents of another run."""
         draw = {**self.draw, **latents_of(before or {})}
         return replay_again(call, draw, self.kept, self.programs)
+
+
+def _are_data(outcome: Outcome, leaves: Sequence[Any]) -> bool:
+    """Whether all arguments with these rows are observed: then a row is nothing but its number."""
+    observed = [site.value for site in outcome.values() if site.kind == "observed"]
+    return all(any(argument.equal(leaf, value) for value in observed) for leaf in leaves)
 
 
 # ------------------------------------------------------------------------------------------ a latent's value

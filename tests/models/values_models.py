@@ -637,7 +637,6 @@ HAND_SILENT = [
     Case("forms of unequal length", forms, (ints(0, 1, 4, 2, -1, -1).reshape(2, 3),)),
     Case("the reference arm", reference, (ints(0, 1, 3),)),
     Case("spikes before and after", by_rows(lambda x: jnp.convolve(x, jnp.array([0.2, 0.5, 0.3]), mode="same")), (X,)),
-    Case("the number of a trial", by_rows(lambda x: x + 0.1 * jnp.arange(x.shape[0])), (X,)),
     Case("a sum within the row", by_rows(lambda X: X.sum(axis=1)), (u(ROWS, 3),)),
     Case("anomaly to fitted months", months, (X, ints(0, 1, 2, 3, 4, 5, 10, 11))),
 ]  # fmt: skip
