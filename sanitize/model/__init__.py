@@ -22,7 +22,8 @@ that is None now. Sizes that a target follows are *rows*. A latent that follows 
 
 **Laws** (`replay`, `rows`, `index`, `support`, `interventions`). What a user takes for granted of a prediction: rows do
 not act on each other, a row's place does not count, a latent's value stays in its row, an index exists, draws lie in
-their support, handlers around the model leave fitted values alone. Each law changes one thing, runs the model on few rows with a recorded
+their support, handlers around the model leave fitted values alone. Each law changes one thing, runs the model on few
+rows with a recorded
 draw, and compares what sites are drawn with. `replay` makes the runs, decides whether two numbers differ, and is the
 one place where an exception means "could not be told".
 
