@@ -125,29 +125,23 @@ class Fit:
 
     def begins_otherwise(self, size: Size) -> bool:
         """Whether the data, which are longer than the fit's, do not begin with them: then it is another series."""
-        for axis in size.axes:
-            now, was = self.call.leaves[axis.leaf], self.leaf(axis.leaf)
-            if not axis.is_of_array or not is_array(now) or np.ndim(was) != np.ndim(now):
-                continue
-            steps = np.shape(was)[axis.dim]
-            if steps < axis.length and has_values(now):
-                beginning = argument.of(now).taken(axis.dim, slice(steps))
-                if equal(beginning, was) is False:
-                    return True
-        return False
+        return False in self._beginnings(size)
 
     def is_continued(self, size: Size) -> bool:
         """Whether the data are those of the fit, or begin with them: then they are a longer series."""
         if size not in self.changed:
             return self.same(size) is True
-        told = []
+        return {*self._beginnings(size)} == {True}
+
+    def _beginnings(self, size: Size) -> Iterator[bool | None]:
+        """Of each argument that is longer than the fit's: whether it begins with that."""
         for axis in size.axes:
             now, was = self.call.leaves[axis.leaf], self.leaf(axis.leaf)
-            if axis.is_of_array and has_values(now) and was is not None and np.ndim(was) == np.ndim(now):
-                steps = np.shape(was)[axis.dim]
-                beginning = argument.of(now).taken(axis.dim, np.arange(min(steps, axis.length)))
-                told.append(steps <= axis.length and _equal_rows(beginning, was) is True)
-        return bool(told) and all(told)
+            if not axis.is_of_array or np.ndim(was) != np.ndim(now) or not has_values(now):
+                continue
+            steps = np.shape(was)[axis.dim]
+            if steps < axis.length:
+                yield _equal_rows(argument.of(now).taken(axis.dim, np.arange(steps)), was)
 
     @functools.cached_property
     def had_no_arguments(self) -> bool:
@@ -269,6 +263,7 @@ class _Comparison:
         yield from self.orders()
         yield from self.values()
         yield from self.labels()
+        yield from self.names()
         yield from self.coordinates()
 
     def matters(self, other: Call, sites: Names | None = None) -> bool:
@@ -415,6 +410,16 @@ class _Comparison:
                     found[i, column] = old.array.tolist()
         return found
 
+    def names(self) -> Differences:
+        """Lists of names, of which a kept latent has a value for each: the model need not look at the names."""
+        rows = [*_axes(self.inspection.rows)]
+        followed = itertools.chain.from_iterable(map(self.follows, self.kept))
+        for axis in _axes(itertools.chain.from_iterable(followed)):
+            was = argument.of(self.fit.leaf(axis.leaf)).text
+            now = argument.of(self.call.leaves[axis.leaf]).text
+            if axis.kind == "leading" and len(was) == len(now) and was != now and axis not in rows:
+                yield self.call.names[axis.leaf], _order("names", was, now)
+
     def coordinates(self) -> Differences:
         """What labels the entries, against what labels this call's groups and columns."""
         for dim, axis in self._labelled():
@@ -436,12 +441,10 @@ class _Comparison:
 
 def _equal_rows(now: Any, was: Any) -> bool | None:
     """Whether two arguments are the same, with the labels of their rows: dates that stand in the index of a frame."""
-    labels = []
-    for value in (now, was):
-        part = argument.of(value)
-        labels.append(part.row_labels(0) if part.shape else None)
-    one, other = labels
-    if one is not None and other is not None and equal(one.value, other.value) is False:
+    one, other = argument.of(now), argument.of(was)
+    labels = one.row_labels(0) if one.shape else None
+    before = other.row_labels(0) if other.shape else None
+    if labels and before and equal(labels.value, before.value) is False:
         return False
     return equal(now, was)
 
