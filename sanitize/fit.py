@@ -137,9 +137,10 @@ class Fit:
         """Of each argument that is longer than the fit's: whether it begins with that."""
         for axis in size.axes:
             now, was = self.call.leaves[axis.leaf], self.leaf(axis.leaf)
-            if not axis.is_of_array or np.ndim(was) != np.ndim(now) or not has_values(now):
+            shape = argument.of(was).shape
+            if not axis.is_of_array or len(shape) <= axis.dim or not has_values(now):
                 continue
-            steps = np.shape(was)[axis.dim]
+            steps = shape[axis.dim]
             if steps < axis.length:
                 yield _equal_rows(argument.of(now).taken(axis.dim, np.arange(steps)), was)
 
@@ -412,13 +413,13 @@ class _Comparison:
 
     def names(self) -> Differences:
         """Lists of names, of which a kept latent has a value for each: the model need not look at the names."""
-        rows = [*_axes(self.inspection.rows)]
-        followed = itertools.chain.from_iterable(map(self.follows, self.kept))
-        for axis in _axes(itertools.chain.from_iterable(followed)):
-            was = argument.of(self.fit.leaf(axis.leaf)).text
-            now = argument.of(self.call.leaves[axis.leaf]).text
-            if axis.kind == "leading" and len(was) == len(now) and was != now and axis not in rows:
-                yield self.call.names[axis.leaf], _order("names", was, now)
+        rows = {axis.leaf for axis in _axes(self.inspection.rows)}
+        for name in self.kept:
+            for leaf in self.followed(name, "leading") - rows:
+                was = argument.of(self.fit.leaf(leaf)).text
+                now = argument.of(self.call.leaves[leaf]).text
+                if len(was) == len(now) and was != now:
+                    yield self.call.names[leaf], _order("names", was, now)
 
     def coordinates(self) -> Differences:
         """What labels the entries, against what labels this call's groups and columns."""

@@ -47,13 +47,13 @@ def latents_of(hazard):
 
 def truth_of(hazard):
     """The stock call on the latents alone."""
-    return np.asarray(hazard.call(hazard.model, latents_of(hazard), hazard.x))
+    return np.asarray(hazard.run(latents_of(hazard)))
 
 
 def outcome(hazard, samples):
     """``"right"``, ``"crash"`` or ``"silently wrong"``: what the stock call makes of these samples."""
     try:
-        result = hazard.call(hazard.model, samples, hazard.x)
+        result = hazard.run(samples)
     except Exception:  # what it crashes with differs between versions
         return CRASH
     return RIGHT if np.array_equal(result, truth_of(hazard)) else WRONG

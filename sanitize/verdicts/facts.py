@@ -378,12 +378,15 @@ class Facts:
 
     def is_marginalized(self, name: str) -> bool:
         """Whether a latent is discrete: a fit enumerates it, and has no draws of it."""
-        return self.inspection.run.sites[name].discrete and self.inspection.run.sites[name].kind == "latent"
+        site = self.inspection.run.sites[name]
+        return site.discrete and site.kind == "latent"
 
     def _is_of_rows_or_inferred(self, name: str) -> bool:
         """Whether the prior of a discrete latent is what is meant: it is one of a row, or NumPyro infers it."""
-        infers = not self.inspection.call.masked  # as with `infer_discrete`
-        return infers or bool(self.rows_of(name) or self.inspection.untold(name))
+        inspection = self.inspection
+        infers = not inspection.call.masked  # as with `infer_discrete`
+        of_any_rows = inspection.assumed and inspection.sizes.followed_by(name)
+        return infers or bool(self.rows_of(name) or inspection.untold(name) or of_any_rows)
 
     def _may_be_left_out(self, name: str) -> bool:
         """Row-level latents are often left out on purpose: they are not missed but for the rows of the fit."""

@@ -140,7 +140,7 @@ def _refuse_new_rows(facts: Facts) -> None:
         return
     free = [entry for entry in facts.latents if entry.verb is None]
     several: list[Entry] = []
-    untold = [entry for entry in free if entry.may_have_rows or entry.is_of_a_subsample]
+    untold = [entry for entry in free if entry.may_have_rows or (entry.is_of_a_subsample and not entry.rows)]
     if not facts.inspection.rows:
         untold = [entry for entry in free if entry.follows_arguments or entry in untold]
     elif facts.changed_rows and any(entry.other_rows for entry in free):

@@ -23,6 +23,7 @@ from sanitize import (
     AssumedArgumentsWarning,
     DataStatisticWarning,
     MissingLatentError,
+    MissingLatentWarning,
     ModelArgumentsError,
     RedrawnSiteWarning,
     ShapeMismatchError,
@@ -58,7 +59,9 @@ def bare(model, samples, **options):
 
 
 def told(case, samples):
-    return quietly(lambda: strip_deterministic(case.model, samples, *case.args, new_rows=True, **case.kwargs))
+    scores_a_total = case.model is TEXTBOOK["stacking"].model  # then no rows are known
+    options = {} if scores_a_total else {"new_rows": True}
+    return quietly(lambda: strip_deterministic(case.model, samples, *case.args, **options, **case.kwargs))
 
 
 def assert_entry_by_entry(clean, expected):
@@ -94,6 +97,10 @@ def test_textbook_models_are_solved_and_agree_with_the_arguments_of_the_fit(name
     """Entry by entry what the fit's own arguments give; the two that cannot be solved say so."""
     case = TEXTBOOK[name]
     samples = record_fit(*case)
+    if name == "coal_mining":  # its change point was enumerated, and its prior would stand in
+        with pytest.warns(MissingLatentWarning, match="switch"):
+            assert_entry_by_entry(bare(case.model, samples), told(case, samples))
+        return
     clean = bare(case.model, samples)
     if name in UNSOLVED:
         assert isinstance(clean, ModelArgumentsError)

@@ -939,7 +939,7 @@ HARD = [
         {"height": u(12, seed=1)},
         (u(9, seed=2), idx(9, 8), 8),
         options={"redraw": ["stands"]},
-        expected=V("b tau", "taper", redrawn="site_index"),
+        expected=V("b tau", redrawn="site_index taper"),
         why="The name of a plate stands for every latent that has it; what the user names is stripped silently.",
     ),
     Case(
