@@ -132,11 +132,17 @@ class Inspection:
         return any(seen.explains(name, made) for seen in self.observations)
 
     @functools.cached_property
+    def _lengths_of_ends(self) -> frozenset[int]:
+        """How long what may be a target is, along any of its dimensions."""
+        lengths = frozenset[int]()
+        for end in self.ends:
+            lengths = lengths.union(self.run.sites[end].shape or ())
+        return lengths
+
+    @functools.cached_property
     def unreached(self) -> tuple[str, ...]:
         """Arrays that nothing depends on, where the rows of what is predicted are those of no argument."""
-        call, run, lengths = self.call, self.run, set[int]()
-        for end in self.ends:
-            lengths.update(run.sites[end].shape or ())
+        call, run, lengths = self.call, self.run, self._lengths_of_ends
         if run.jaxpr is None or not lengths or len(call.traced) < len(call.leaves):
             return ()  # what is no array stands in the jaxpr as constants
         given = {}
@@ -160,9 +166,7 @@ class Inspection:
     @functools.cached_property
     def rows_may_meet(self) -> bool:
         """Whether the jaxpr leaves it open that what is drawn at one row depends on the arguments at others."""
-        call, lengths = self.call, set[int]()
-        for end in self.ends:
-            lengths.update(self.run.sites[end].shape or ())
+        call, lengths = self.call, self._lengths_of_ends
         for i, leaf in enumerate(call.leaves):  # what is no array stands in the jaxpr as constants
             if i not in call.traced and not lengths.isdisjoint(argument.of(leaf).shape):
                 return True
@@ -176,9 +180,7 @@ class Inspection:
     @functools.cached_property
     def rows_may_be_counted(self) -> bool:
         """Whether the jaxpr leaves it open that the number of a row has a part in what is drawn at it."""
-        lengths = set[int]()
-        for end in self.ends:
-            lengths.update(self.run.sites[end].shape or ())
+        lengths = self._lengths_of_ends
         return bool(lengths) and (self.run.jaxpr is None or may_count_rows(self.run, lengths, self.ends))
 
     def statistic(self, draw: Draw, kept: Names, sizes: Collection[Size]) -> Statistic | None:

@@ -29,11 +29,11 @@ def set_anew(facts: Facts) -> Names:
 
 def drawn_otherwise_than_fitted(facts: Facts, sites: Names, kept: Names) -> Names:
     """The kept latents that are drawn with something else where these sites are set."""
+    if not sites or not kept:
+        return ()
     inspection, call = facts.inspection, facts.inspection.call
     fitted = [entry.name for entry in facts.entries.values() if entry.is_latent and entry.fits and not entry.target]
     named = [name for name in fitted if name in kept or facts.verbs.get(name) == "redraw"]
-    if not sites or not kept:
-        return ()
     values = facts.samples.some_draws(named, facts.fit.ndims, 2)
     draws = [dict(zip(values, draw)) for draw in zip(*values.values())]
     plain = replace(call, model=without(call.model, sites))
