@@ -17,7 +17,6 @@ import pytest
 import sanitize
 
 ROOT = pathlib.Path(__file__).parent.parent
-FAST = ("README",)  # the others run in the session `pages`
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(python|text|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 READ_WRONGLY = (
@@ -36,7 +35,7 @@ pytest.importorskip("arviz")
 
 
 def marked(path):
-    marks = [] if path.stem in FAST else [pytest.mark.slow]
+    marks = [pytest.mark.slow]  # pages run in the session `pages`
     if NEEDS_ALSO.search(path.read_text(encoding="utf-8")):
         marks.append(pytest.mark.needs_more)
     return pytest.param(path, id=path.stem, marks=marks)

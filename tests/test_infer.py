@@ -1,5 +1,6 @@
 """The drop-ins: changing one import is enough to be safe, and changes nothing else."""
 
+import functools
 import inspect
 import pickle
 import threading
@@ -512,10 +513,17 @@ def test_draws_by_chain_without_batch_ndims_are_told():
 # ------------------------------------------------------------------------------------------------ what a guide draws
 
 
-def fitted(model, guide, *args, steps=200, **kwargs):
+def fitted(model, guide, *args, steps=5):
     """What a guide has after a short fit."""
     svi = SVI(model, guide, numpyro.optim.Adam(0.05), Trace_ELBO())
-    return svi.run(KEY, steps, *args, progress_bar=False, **kwargs).params
+    return svi.run(KEY, steps, *args, progress_bar=False).params
+
+
+@functools.cache
+def with_effects(make):
+    """A guide of the effects of six rows, and what it has after a fit that is near its end."""
+    guide = make(own_effects)
+    return guide, fitted(own_effects, guide, SIX, 2 * SIX + SIGNS, steps=200)
 
 
 def own_effects(x, y=None):
@@ -548,7 +556,7 @@ SIGNS = np.where(np.arange(6) % 2, 0.5, -0.5).astype(np.float32)
 @pytest.mark.parametrize("make", [AutoNormal, AutoMultivariateNormal, AutoDelta, AutoLaplaceApproximation])
 def test_a_guide_of_which_nothing_is_stripped_gives_stocks_numbers(make):
     guide = make(line)
-    params = fitted(line, guide, SIX, 2 * SIX, steps=5)
+    params = fitted(line, guide, SIX, 2 * SIX)
     for options in ({}, {"return_sites": ["y", "mean"]}, {"parallel": True}):
         options.update(guide=guide, params=params, num_samples=4)
         with warned() as caught:
@@ -559,16 +567,16 @@ def test_a_guide_of_which_nothing_is_stripped_gives_stocks_numbers(make):
 
 def test_params_that_are_a_batch_are_stocks():
     guide = AutoDelta(line)
-    params = {name: jnp.stack([x, x + 0.1]) for name, x in fitted(line, guide, SIX, 2 * SIX, steps=5).items()}
+    params = {name: jnp.stack([x, x + 0.1]) for name, x in fitted(line, guide, SIX, 2 * SIX).items()}
     options = {"guide": guide, "params": params, "num_samples": 3, "batch_ndims": 1}
     assert equal(sanitize.Predictive(line, **options)(KEY, SIX), stock.Predictive(line, **options)(KEY, SIX))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 9])
-@pytest.mark.parametrize("guide", [AutoNormal(own_effects), AutoMultivariateNormal(own_effects)])
-def test_effects_of_a_guide_are_not_given_to_other_rows(guide, rows):
+@pytest.mark.parametrize("make", [AutoNormal, AutoMultivariateNormal])
+def test_effects_of_a_guide_are_not_given_to_other_rows(make, rows):
     """y has the mean of slope * x, and the spread of the prior of an effect."""
-    params = fitted(own_effects, guide, SIX, 2 * SIX + SIGNS)
+    guide, params = with_effects(make)
     predictive = sanitize.Predictive(own_effects, guide=guide, params=params, num_samples=400)
     with pytest.warns(RedrawnSiteWarning, match="effect"):
         y = predictive(KEY, np.ones(rows, np.float32))["y"]
@@ -578,8 +586,7 @@ def test_effects_of_a_guide_are_not_given_to_other_rows(guide, rows):
 
 
 def test_effects_of_a_guide_for_as_many_rows_are_told_and_settled():
-    guide = AutoNormal(own_effects)
-    params = fitted(own_effects, guide, SIX, 2 * SIX + SIGNS)
+    guide, params = with_effects(AutoNormal)
     options = {"guide": guide, "params": params, "num_samples": 400}
     with pytest.warns(RowLevelSiteWarning, match="effect"):
         kept = sanitize.Predictive(own_effects, **options)(KEY, SIX)
@@ -618,6 +625,6 @@ def test_a_fresh_guide_that_takes_data_for_latents_is_told():
 
 def test_a_guide_without_its_params_is_told():
     guide = AutoNormal(line)
-    fitted(line, guide, SIX, 2 * SIX, steps=5)
+    fitted(line, guide, SIX, 2 * SIX)
     with pytest.warns(MissingLatentWarning, match="slope_auto_loc"):
         sanitize.Predictive(line, guide=guide, num_samples=3)(KEY, SIX)

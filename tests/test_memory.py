@@ -79,6 +79,9 @@ CASES = {
 }
 
 
+FAST = "a statistic with a weight"  # the others are left to the slow set
+
+
 def said(predict, arguments):
     with warned() as caught:
         predict(KEY, *arguments)
@@ -91,7 +94,9 @@ def categories(predict, arguments):
 
 @ORDERS
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in CASES if name != FAST)]
+)
 def test_what_is_said_of_a_call_does_not_depend_on_the_call_before(kind, name, turned):
     model, samples, *calls = CASES[name]
     first, second = reversed(calls) if turned else calls

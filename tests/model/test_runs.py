@@ -68,11 +68,12 @@ CASES = {
     "crossed": (crossed, (X, GROUP, ITEM)),
     "non-centred": (non_centred, (X, GROUP, GROUPS)),
 }
+SLOW = dict.fromkeys(("as many groups as told", "intercepts and slopes", "crossed"), pytest.mark.slow)
 
 
 @pytest.mark.parametrize("rows", [7, N], ids=["new rows", "as many rows"])
 @pytest.mark.parametrize("with_predictions", [False, True], ids=["", "with predictions"])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, ())) for name in CASES])
 def test_a_model_with_groups_takes_six_runs_or_fewer(name, rows, with_predictions):
     model, arguments = CASES[name]
     samples = Predictive(model, num_samples=10)(jax.random.PRNGKey(0), *arguments)
