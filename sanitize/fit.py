@@ -22,9 +22,10 @@ from .errors import listing
 from .model import argument
 from .model.argument import Argument, Order, Shape, column_name, equal, has_values, is_array, is_value_list
 from .model.call import Arguments, Axis, Call, with_defaults
-from .model.checksums import recomputed
+from .model.checksums import comes_of_these_rows, recomputed
 from .model.inspection import Inspection
 from .model.replay import (
+    Draw,
     Outcome,
     Replayed,
     attempt,
@@ -232,6 +233,17 @@ class Fit:
         draws = functools.partial(self.samples.some_draws, ndims=self.ndims)
         proofs = attempt(recomputed, self.inspection.call, run, draws, entries) or ()
         return frozenset[Size]().union(*map(sizes.followed_by, proofs))
+
+    def had(self, arguments: Names, draw: Draw) -> bool:
+        """Whether recorded values prove that the rows of these arguments are the fit's, in whatever order."""
+        inspection, answers = self.inspection, dict.fromkeys(arguments, False)
+        recorded = [name for name in inspection.run.named("deterministic") if name in draw]
+        entries = [name for name in recorded if name not in inspection.row_dims]
+        for axis in _axes(inspection.rows) if entries else ():
+            name = self.call.names[axis.leaf]
+            if name in answers and axis.is_of_array:
+                answers[name] |= bool(attempt(comes_of_these_rows, self.call, axis, draw, entries))
+        return all(answers.values())
 
 
 # ------------------------------------------------------------------------------------- what no row explains

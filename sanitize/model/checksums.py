@@ -14,7 +14,8 @@ import jax
 import numpy as np
 
 from ..errors import listing
-from .call import Call
+from . import argument
+from .call import Axis, Call
 from .jaxpr import CLOSED_OVER, KEY, NOTHING, Labels, computation, flow
 from .replay import Draw, differ, replay, same
 from .trace import Run
@@ -22,6 +23,8 @@ from .trace import Run
 Names = Sequence[str]
 Recorded = Callable[[Names], Mapping[str, Any]]  # a few draws of entries, ``(draws, *per-draw shape)``
 
+_LITTLE = 0.01  # this share of what differs from sample to sample is no other sample
+_ROUNDING = 1e-6  # of one number, in single precision
 _ARGUMENT, _ENTRY = "an argument", "an entry"  # what a value can be computed from, beside what `jaxpr` names
 
 
@@ -78,6 +81,29 @@ def recomputed(call: Call, run: Run, recorded: Recorded, entries: Names) -> set[
     if not telling or not call.has_values:
         return set()
     return set(telling).difference(checksums.different(telling, call.arrays, recorded))
+
+
+def comes_of_these_rows(call: Call, axis: Axis, draw: Draw, entries: Names) -> bool:
+    """Whether what was recorded of an argument comes again from these rows, and not from others like them.
+
+    A mean, a scale, coefficients on the scale of the data. Others like them are the same rows drawn with replacement,
+    the bootstrap: data of another sample would differ about so much. A value near zero proves nothing, since centred
+    data have the same. The order of rows has no part in it. See `attempt`.
+    """
+    rows = np.random.default_rng(0).integers(axis.length, size=axis.length)
+    others = argument.of(call.leaves[axis.leaf]).taken(int(axis.dim), rows)
+    before, after = replay(call, draw), replay(call.with_leaves({axis.leaf: others}), draw)
+    is_proven = False
+    for name in entries:
+        now = np.asarray(before[name].value, float)
+        moves, off = np.abs(after[name].value - now), np.abs(draw[name] - now)
+        rounding, little = _ROUNDING * np.abs(now), _LITTLE * moves
+        if (moves <= rounding).all():  # the rows have no part in it
+            continue
+        if not (off <= rounding + little).all():
+            return False
+        is_proven |= bool(((rounding < little) & (little < np.abs(now))).any())
+    return is_proven
 
 
 class _Checksums:

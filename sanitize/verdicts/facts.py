@@ -489,6 +489,8 @@ class Facts:
             return None
         # only now, since values are compared for it
         others = [size for size in inspection.rows if not fit.is_continued(size)]
+        if found.arguments and fit.had(found.arguments, draw):
+            return None
         return found if len(others) == len(inspection.rows) else inspection.statistic(draw, kept, others)
 
 
