@@ -14,6 +14,7 @@ from .call import Call, resized, with_defaults
 from .index import OutOfRange, out_of_range
 from .jaxpr import (
     NOTHING,
+    PLACED,
     ROW_BY_ROW,
     Labels,
     ancestors,
@@ -21,6 +22,8 @@ from .jaxpr import (
     flow,
     may_count_rows,
     parents,
+    placed_at,
+    places_by_index,
     reversed_series,
     rows_may_meet,
     uses,
@@ -246,8 +249,24 @@ class Inspection:
 
     def may_be_rows(self, name: str) -> bool:
         """Whether a site follows what an end follows; if not, it is not row-level, whatever the targets are."""
-        follows = self.sizes.followed_by(name)
+        follows = self.rows_of(name)
         return any(follows & self.sizes.followed_by(end) for end in self.ends)
+
+    def rows_of(self, name: str) -> frozenset[Size]:
+        """The sizes that a site has values for: what it follows, and what a latent is put into by an index."""
+        return self.sizes.followed_by(name).union(*self._put_into.get(name, {}).values())
+
+    @functools.cached_property
+    def _put_into(self) -> Mapping[str, Mapping[int, frozenset[Size]]]:
+        """Latents whose values are put into rows by an index: each of these dimensions, and the sizes of those rows."""
+        found: dict[str, dict[int, frozenset[Size]]] = {}
+        for name in self.run.named("latent") if places_by_index(self.run.jaxpr) else ():
+            for dim in range(self.run.sites[name].rank):
+                at = placed_at(self.run, name, dim)
+                rows = frozenset[Size]().union(*(self.sizes.of[end][along] for end, along in at))
+                if rows:
+                    found.setdefault(name, {})[dim] = rows
+        return found
 
     @functools.cached_property
     def rows(self) -> tuple[Size, ...]:
@@ -263,7 +282,9 @@ class Inspection:
         """The dimensions that follow the data rows, of each site that has any."""
         found = {}
         for name, dims in self.sizes.of.items():
-            following = tuple(i for i, follows in enumerate(dims) if not follows.isdisjoint(self.rows))
+            placed = self._put_into.get(name, {})
+            sizes = [follows.union(placed.get(i, ())) for i, follows in enumerate(dims)]
+            following = tuple(i for i, follows in enumerate(sizes) if not follows.isdisjoint(self.rows))
             if following:
                 found[name] = following
         return found
@@ -309,7 +330,7 @@ class Inspection:
 
     def stays_in_its_row(self, name: str, dim: int) -> bool:
         """Whether the jaxpr alone shows that no value along a dimension has a part in what is drawn at others."""
-        return uses(self.run, name, dim) <= {ROW_BY_ROW}
+        return uses(self.run, name, dim) <= {ROW_BY_ROW, PLACED}
 
     @functools.cached_property
     def unmasked(self) -> Mapping[str, Site]:

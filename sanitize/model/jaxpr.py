@@ -296,6 +296,7 @@ def drawn_from(run: Run) -> Labels:
 # ------------------------------------------------------------------------------------------ one dimension: the rule
 
 GATHERED, ROW_BY_ROW, OTHERWISE = "gathered", "row by row", "otherwise"
+PLACED = "placed"  # beside the dimension that it is put into
 
 Way = int | str  # a dimension; or, in a word, what was made of it
 
@@ -307,7 +308,9 @@ class _Dimension(Walk):
         found: set[Way] = set()
         for operand, ways in enumerate(operands):
             found.update(_dim_after(equation, operand, way) for way in ways)
-        if len(found - {GATHERED, OTHERWISE}) > 1:
+            if ways and _is_placed(equation, operand):
+                found.add(PLACED)
+        if len(found - {GATHERED, OTHERWISE, PLACED}) > 1:
             found.add(OTHERWISE)  # each element with each other, as of a distance matrix
         return [frozenset(found)] * len(equation.outvars)
 
@@ -340,7 +343,16 @@ def _dim_after(equation: Any, operand: int, dim: Way) -> Way:
         return _dim_without(params["axes"], dim)
     if name == "gather":
         return _dim_after_gather(equation, operand, dim)
+    if name.startswith("scatter") and operand == 0:
+        return dim
+    if _is_placed(equation, operand):
+        return _dim_after_scatter(equation, dim)
     return OTHERWISE
+
+
+def _is_placed(equation: Any, operand: int) -> bool:
+    """Whether it is what is put into an array by an index: ``x.at[i].set(z)``."""
+    return operand == 2 and _name(equation).startswith("scatter")
 
 
 def _dim_without(gone: Sequence[int], dim: int) -> int:
@@ -380,16 +392,48 @@ def _dim_after_gather(equation: Any, operand: int, dim: int) -> Way:
     return int(sorted(numbers.offset_dims)[sorted(kept).index(dim)]) if dim in kept else OTHERWISE
 
 
+def _dim_after_scatter(equation: Any, dim: int) -> Way:
+    """What has an index of its own stands along the first dimension that the index is for."""
+    numbers, shape = equation.params["dimension_numbers"], equation.invars[0].aval.shape
+    if dim not in numbers.update_window_dims:
+        return int(numbers.scatter_dims_to_operand_dims[0])
+    batching = getattr(numbers, "operand_batching_dims", ())  # JAX 0.4.31 and later
+    kept = set(range(len(shape))).difference(numbers.inserted_window_dims, batching)
+    return int(sorted(kept)[sorted(numbers.update_window_dims).index(dim)])
+
+
 def uses(run: Run, name: str, dim: int) -> Labels:
     """How a latent is used along one of its dimensions, also through elementwise operations and further latents.
 
     `GATHERED`: picked by an index. `ROW_BY_ROW`: a parameter, as long as the dimension that it is for, of a site that
-    nothing is drawn from. `OTHERWISE`: in a matrix product, a sum, a loop, or in what is not known here. What is only
-    recorded, as a deterministic site is, is no use.
+    nothing is drawn from. `PLACED`: put by an index into what is then used as it says besides. `OTHERWISE`: in a matrix
+    product, a sum, a loop, or in what is not known here. What is only recorded, as a deterministic site is, is no use.
     """
+    return frozenset(use if isinstance(use, str) else ROW_BY_ROW for _, use in _reached(run, name, dim))
+
+
+def places_by_index(jaxpr: Any) -> bool:
+    """Whether anything is put into an array by an index."""
+    for equation in jaxpr.eqns if jaxpr else ():
+        if _is_placed(equation, 2) or (_name(equation) in _CALLS and places_by_index(_inside(equation)[0])):
+            return True
+    return False
+
+
+def placed_at(run: Run, name: str, dim: int) -> frozenset[tuple[str, int]]:
+    """Where values along a dimension of a latent are put by an index: a site that nothing is drawn from, and which of
+    its dimensions is filled row by row."""
+    reached = _reached(run, name, dim)
+    is_placed = any(use == PLACED for _, use in reached)
+    return frozenset((owner, use) for owner, use in reached if is_placed and isinstance(use, int))
+
+
+def _reached(run: Run, name: str, dim: int) -> set[tuple[str, Way]]:
+    """The sites that one dimension of a latent comes to, each with what has become of it there. Of a dimension only
+    those are told that nothing is drawn from."""
     if run.jaxpr is None:
-        return frozenset({OTHERWISE})
-    found: set[str] = set()
+        return {(name, OTHERWISE)}
+    found: set[tuple[str, Way]] = set()
     parents = drawn_from(run)
     todo: list[tuple[str, Way]] = [(name, dim)]
     for site, along in todo:  # which grows
@@ -399,13 +443,11 @@ def uses(run: Run, name: str, dim: int) -> Labels:
         for (owner, variable), (_, ways) in parameters:
             for way in ways if owner != site else ():
                 use = _dim_of_value(run.sites[owner], variable.aval.shape, way)
-                if isinstance(use, str):
-                    found.add(use)
-                elif owner not in parents:
-                    found.add(ROW_BY_ROW)
+                if isinstance(use, str) or owner not in parents:
+                    found.add((owner, use))
                 elif (owner, use) not in todo:
                     todo.append((owner, use))
-    return frozenset(found)
+    return found
 
 
 def _dim_of_value(site: Site, parameter: Shape, dim: Way) -> Way:

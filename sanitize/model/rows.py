@@ -27,6 +27,7 @@ from .replay import (
     Outcome,
     Programs,
     Rows,
+    View,
     attempt,
     differ,
     differences,
@@ -123,7 +124,7 @@ def reach_of(scene: Scene, arguments: Names) -> int:
     one_is_other = partial(_rows, np.where(rows == middle, middle - 1, rows), 1)
     before = meeting.run(meeting.few)
     after = meeting.run(meeting.changed(meeting.few, kinds, one_is_other), before)
-    reached = [row - middle for row in rows if any(differences(before, after, meeting.targets, rows_at(rows == row)))]
+    reached = [row - middle for row in _moved(before, after, meeting.targets, meeting.n, rows_at)]
     is_lag = bool(reached) and min(reached) >= 0 and max(reached) < meeting.n - 1 - middle
     return int(max(reached)) if is_lag else 0
 
@@ -284,14 +285,14 @@ def _are_data(outcome: Outcome, leaves: Sequence[Any]) -> bool:
 
 
 def reaches_other_rows(call: Call, rows: Rows, name: str, dim: int, sites: Names) -> bool:
-    """Whether the value of a latent at one row has a part in what is drawn at rows far from it. See `attempt`.
+    """Whether one value of a latent has a part in what is drawn at rows far from each other. See `attempt`.
 
-    The model is run on a few rows with one draw of all latents, and again with another value at the first row, and at
+    The model is run on a few rows with one draw of all latents, and again with another first value, and with another
     one in the middle. A lag reaches the neighbours of a row, a sum (``cumsum(z)``, ``L @ z``, ``z.mean()``) all rows.
-    ``sites`` are those whose distributions are compared.
+    Where values stand, their number does not tell: those of gaps are put into rows by an index. ``sites`` are those
+    whose distributions are compared.
     """
-    few, lengths = few_rows(call, [rows])
-    before = replay(few, {})
+    few, n, before = _with_values(call, rows, name, dim)
     latents = latents_of(before)
     value = np.asarray(latents[name])
     other = _another(few, name, value)
@@ -300,10 +301,26 @@ def reaches_other_rows(call: Call, rows: Rows, name: str, dim: int, sites: Names
         moved = value.copy()
         moved[at] = other[at]
         after = replay(few, {**latents, name: moved})
-        distance = np.abs(np.arange(lengths[rows]) - row)
-        if any(differences(before, after, {*sites} - {name}, rows_along_each(distance > NEAR))):
+        reached = _moved(before, after, {*sites} - {name}, n, rows_along_each)
+        if reached and reached[-1] - reached[0] > NEAR:
             return True
     return False
+
+
+def _with_values(call: Call, rows: Rows, name: str, dim: int) -> tuple[Call, int, Outcome]:
+    """A call on few rows in which a latent has values, how many rows they are, and its run: gaps may be rare."""
+    for fewest in (FEW, MANY, MANY**2):
+        few, lengths = few_rows(call, [rows], fewest)
+        outcome = replay(few, {})
+        if outcome[name].shape[dim]:
+            return few, lengths[rows], outcome
+    raise ValueError(f"{name} holds no value")
+
+
+def _moved(before: Outcome, after: Outcome, sites: Names, n: int, view: Callable[[Any], View]) -> list[int]:
+    """The rows, of so many, at which sites are drawn with something else."""
+    rows = np.arange(n)
+    return [row for row in range(n) if any(differences(before, after, sites, view(rows == row)))]
 
 
 def _another(few: Call, name: str, value: Any) -> Any:

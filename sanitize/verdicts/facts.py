@@ -235,8 +235,8 @@ class Facts:
         # what has no dimension, and no number in its name, follows nothing: sizes take further runs
         if site is None or not (site.shape or _is_numbered(name)) or not self.inspection.may_be_rows(name):
             return []
-        follows = self.inspection.sizes.followed_by(name)
-        return [size for size in self.inspection.rows if size in follows]
+        rows = self.inspection.rows_of(name)
+        return [size for size in self.inspection.rows if size in rows]
 
     @cached_property
     def changed_rows(self) -> list[Size]:

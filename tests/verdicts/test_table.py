@@ -14,6 +14,7 @@ import numpyro.distributions as dist
 import pandas as pd
 import pytest
 import xarray as xr
+from fits import Fitted, draws
 from numpyro.infer import MCMC, NUTS, Predictive
 from warned import warned
 
@@ -308,15 +309,139 @@ def test_new_feature_is_refused(record):
     assert set(caught.value.recorded) == {"lambdas", "unscaled"}
 
 
-def test_another_number_of_missing_values_is_refused(record):
-    """Imputed values belong to the entries of an index argument, not to the rows."""
+def imputed_in_columns(X, y=None):
+    slopes = numpyro.sample("slopes", dist.Normal().expand([X.shape[1]]))
+    columns = []
+    for j, column in enumerate(X.T):
+        gaps = np.flatnonzero(np.isnan(column))
+        imputed = numpyro.sample(f"imputed_{j}", dist.Normal().expand([len(gaps)]))
+        columns.append(jnp.asarray(column).at[gaps].set(imputed))
+    numpyro.sample("y", dist.Normal(jnp.stack(columns, -1) @ slopes, 1.0), obs=y)
+
+
+def imputed_in_a_table(X, y=None):
+    row, column = np.nonzero(np.isnan(X))
+    with numpyro.plate("gaps", len(row)):
+        imputed = numpyro.sample("imputed", dist.Normal())
+    numpyro.sample("y", dist.Normal(jnp.asarray(X).at[row, column].set(imputed).sum(-1), 1.0), obs=y)
+
+
+def imputed_by_mask(X, y=None):
+    known = ~np.isnan(X[:, 0])
+    imputed = numpyro.sample("imputed", dist.Normal().expand([(~known).sum()]).mask(False))
+    x = jnp.asarray(X[:, 0]).at[~known].set(imputed)
+    numpyro.sample("x", dist.Normal(), obs=x)
+    numpyro.sample("y", dist.Normal(x, 1.0), obs=y)
+
+
+def imputed_in_order(X, y=None):
+    """What was observed comes first, what was not after it, and then all in the order of the rows."""
+    gaps = np.isnan(X[:, 0])
+    imputed = numpyro.sample("imputed", dist.Normal().expand([gaps.sum()]))
+    x = jnp.concatenate([jnp.asarray(X[~gaps, 0]), imputed])
+    numpyro.sample("y", dist.Normal(x[np.argsort(np.argsort(gaps, kind="stable"))], 1.0), obs=y)
+
+
+def imputed_at_an_argument(X, y=None, gaps=None):
+    imputed = numpyro.sample("imputed", dist.Normal().expand([len(gaps)]))
+    numpyro.sample("y", dist.Normal(jnp.asarray(X)[:, 0].at[gaps].set(imputed), 1.0), obs=y)
+
+
+def imputed_at_a_closure(X, y=None):
+    imputed = numpyro.sample("imputed", dist.Normal().expand([2]))
+    numpyro.sample("y", dist.Normal(jnp.asarray(X)[:, 0].at[np.array([1, 4])].set(imputed), 1.0), obs=y)
+
+
+def with_gaps(rows, *gaps):
+    table = X(rows, 2)
+    for gap in gaps:
+        table[gap] = np.nan
+    return table
+
+
+TWO_GAPS, TWO_OTHERS, THREE_GAPS = ([(1, 0), (4, 0)], [(2, 0), (3, 0)], [(0, 0), (1, 0), (5, 0)])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        imputed_in_columns,
+        imputed_in_a_table,
+        imputed_by_mask,
+        imputed_in_order,
+        imputed_at_an_argument,
+        imputed_at_a_closure,
+    ],
+)
+def test_values_put_into_rows_by_an_index_belong_to_these_rows(model):
+    """As many of them without evidence are kept and told, others redrawn and told; for the fit's own all is silent."""
+
+    def said(samples, rows, gaps):
+        kwargs = {"gaps": np.array([row for row, _ in gaps])} if model is imputed_at_an_argument else {}
+        with warned() as caught:
+            review = inspect_sites(model, with_gaps(rows, *gaps), **kwargs).review(samples)
+        return review[imputed].action, [w.category for w in caught]
+
+    imputed = "imputed_0" if model is imputed_in_columns else "imputed"
+    gaps = {"gaps": np.array([1, 4])} if model is imputed_at_an_argument else {}
+    args = (with_gaps(FITTED, *TWO_GAPS), np.zeros(FITTED, np.float32))
+    assert said(draws(model, *args, **gaps), FITTED, TWO_OTHERS) == ("kept", [RowLevelSiteWarning])
+    assert said(Fitted(model, *args, **gaps), FITTED, TWO_GAPS) == ("kept", [])
+    assert said(Fitted(model, *args, **gaps), FITTED, TWO_OTHERS) == ("redrawn", [RedrawnSiteWarning])
+    assert said(Fitted(model, *args, **gaps), 9, TWO_OTHERS) == ("redrawn", [RedrawnSiteWarning])
+    if model is not imputed_at_a_closure:
+        assert said(draws(model, *args, **gaps), 9, THREE_GAPS) == ("redrawn", [RedrawnSiteWarning])
+
+
+def test_imputed_values_of_rare_gaps():
+    """Among a few rows there may be no gap at all."""
+    others = with_gaps(390, (33, 0), (201, 0))
+    with pytest.warns(RedrawnSiteWarning, match="'imputed'"):
+        review = inspect_sites(imputed_in_order, others).review({"imputed": np.zeros((DRAWS, 1))})
+    assert review["imputed"].action == "redrawn"
+
+
+def corner(g, levels, y=None):
+    effect = jnp.zeros(levels).at[1:].set(numpyro.sample("effect", dist.Normal().expand([levels - 1])))
+    numpyro.sample("y", dist.Normal(effect[g], 1.0), obs=y)
+
+
+def corner_of_a_design(D, y=None):
+    effect = jnp.zeros(D.shape[1]).at[1:].set(numpyro.sample("effect", dist.Normal().expand([D.shape[1] - 1])))
+    numpyro.sample("y", dist.Normal(D @ effect, 1.0), obs=y)
+
+
+def corner_of_outcomes(D, y=None):
+    effect = jnp.zeros(3).at[np.array([0, 2])].set(numpyro.sample("effect", dist.Normal().expand([2])))
+    numpyro.sample("y", dist.Normal(D[:, :1] + effect, 1.0), obs=y)
+
+
+@pytest.mark.parametrize(
+    ("model", "args"),
+    [
+        (corner, lambda n: (group(n), 4)),
+        (corner_of_a_design, lambda n: (X(n, 4),)),
+        (corner_of_outcomes, lambda n: (X(n, 4),)),
+    ],
+)
+@pytest.mark.parametrize("rows", [FITTED, 9])
+def test_values_put_into_coefficients_by_an_index_are_no_rows(model, args, rows):
+    y = X(FITTED, 3) if model is corner_of_outcomes else x(FITTED)
+    for fit in (draws(model, *args(FITTED), y=y), Fitted(model, *args(FITTED), y=y)):
+        with warned() as caught:
+            assert "effect" in strip_deterministic(model, fit, *args(rows))
+        assert not caught
+
+
+def test_another_number_of_missing_values_is_redrawn(record):
+    """Imputed values stand in rows, also where an argument says in which."""
     samples = record(models.imputation, x(FITTED), np.array([1, 3]))
     del samples["obs"]
-    clean = strip_deterministic(models.imputation, samples, x(9), np.array([1, 3]))
+    with pytest.warns(RowLevelSiteWarning, match="'imputed'"):
+        clean = strip_deterministic(models.imputation, samples, x(9), np.array([1, 3]))
     assert set(clean) == {"location", "imputed", "slope"}
-    with pytest.raises(ShapeMismatchError, match=r"'imputed'.*argument 'missing' has shape \(3,\)"):
-        strip_deterministic(models.imputation, samples, x(9), np.array([1, 3, 5]))
-    clean = strip_deterministic(models.imputation, samples, x(9), np.array([1, 3, 5]), redraw=["imputed"])
+    with pytest.warns(RedrawnSiteWarning, match="'imputed'"):
+        clean = strip_deterministic(models.imputation, samples, x(9), np.array([1, 3, 5]))
     assert set(clean) == {"location", "slope"}
 
 
