@@ -7,6 +7,7 @@ from typing import Any
 
 from . import containers
 from .continuation import carried_on
+from .errors import OptionError
 from .model.advice import refuse_other_than_key
 from .model.call import Call
 from .model.inspection import Inspection
@@ -20,7 +21,7 @@ def extend(
     rng_key: Any,
     /,
     *args: Any,
-    sites: str | Sequence[str] | bool,
+    sites: str | Sequence[str] | bool = (),
     levels: Mapping[str, Sequence[Any]] | None = None,
     **kwargs: Any,
 ) -> Any:
@@ -91,6 +92,11 @@ def extend(
     refuse_taken(call, sites=sites, levels=levels)
     refuse_other_than_key(rng_key, "The third argument", "extend(model, samples, key, ...)")
     options = Options.of(extend=sites, levels=levels)
+    if not options.carries_on:
+        raise OptionError(
+            "sites= names what is carried on, a latent or a plate, or is True for all that do not fit: "
+            "extend(model, samples, key, ..., sites='theta')."
+        )
     opened = containers.open(samples)
     case, review = prepare(Inspection.of(call), opened, options)
     drawn = carried_on(case, review, rng_key)

@@ -16,10 +16,19 @@ from numpyro import infer as stock
 
 from . import containers
 from .continuation import carried_on, key_of_extend
-from .errors import BatchShapeError, MissingLatentError, MissingLatentWarning, OptionError, listing, meant, warn
+from .errors import (
+    BatchShapeError,
+    MissingLatentError,
+    MissingLatentWarning,
+    OptionError,
+    add_note,
+    listing,
+    meant,
+    warn,
+)
 from .kinds import OneOrMore, Samples
 from .memory import Memory, key_of
-from .model.advice import refuse_other_than_key
+from .model.advice import of_lengths, refuse_other_than_key
 from .model.argument import Shape, ValuesAsked
 from .model.call import Call, arguments_error
 from .model.inspection import Inspection
@@ -97,10 +106,7 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         levels: Mapping[str, Sequence[Any]] | None = None,
         **options: Any,
     ):
-        theirs = inspect.signature(StockPredictive.__init__).parameters
-        for name in options.keys() - theirs:
-            if like := meant(name, [*theirs, *_OPTIONS]):
-                raise OptionError(f"Predictive has no option {name!r}: {like}= may be meant.")
+        _refuse_unknown(options)
         batch_ndims = options.get("batch_ndims")
         self._samples = arrays = None
         if posterior_samples is not None:
@@ -111,7 +117,7 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         self.new_rows, self.keep, self.redraw, self.extend, self.levels = new_rows, keep, redraw, extend, levels
         self._reviews = Memory[tuple[Any, Review]]()
 
-    def __call__(self, rng_key: Any, *args: Any, **kwargs: Any) -> dict[str, jax.Array]:
+    def __call__(self, rng_key: Any = None, *args: Any, **kwargs: Any) -> dict[str, jax.Array]:
         """Predict. See NumPyro's ``Predictive.__call__``."""
         refuse_other_than_key(rng_key, "The first argument of the call", "Predictive(model, samples)(key, ...)")
         if self.guide is not None and not (self.batch_ndims and self.params):  # else params are a batch
@@ -293,8 +299,25 @@ def log_likelihood(
         return stock_log_likelihood(model, clean, *args, parallel=parallel, batch_ndims=batch_ndims, **kwargs)
     except Exception as error:
         if not missing:
+            say_lengths(call, error)
             raise
         raise cannot_score(inspection, missing) from error
+
+
+def say_lengths(call: Call, error: Exception) -> None:
+    """A note on the error of a run that scores: it may be that the data and the other arguments are of other rows."""
+    for hint in of_lengths(dict(zip(call.names, call.leaves))):
+        add_note(error, hint)
+
+
+def _refuse_unknown(options: Mapping[str, Any]) -> None:
+    """Options that are neither ours nor NumPyro's."""
+    theirs = inspect.signature(StockPredictive.__init__).parameters
+    known = [name for name in (*theirs, *_OPTIONS) if name != "self"]
+    for name in options.keys() - theirs:
+        like = "extend" if name == "sites" else meant(name, known)
+        has = f"{like}= may be meant" if like else f"its options are {listing(known, most=20)}"
+        raise OptionError(f"Predictive has no option {name!r}: {has}. The model's arguments are passed at the call.")
 
 
 def what_stays(case: Case, review: Review, rng_key: Any) -> dict[str, Any]:
@@ -325,8 +348,8 @@ def cannot_score(inspection: Inspection, missing: Collection[str]) -> MissingLat
     params = [name for name in inspection.run.named("param") if name not in inspection.given]
     ways = []
     if given:
-        arguments = " and ".join(dict.fromkeys(given.values()))
-        ways.append(f"pass {arguments}, the data of {listing(given)}, which log_likelihood is to score")
+        arguments = "= and ".join(dict.fromkeys(given.values()))
+        ways.append(f"pass {arguments}=, the data of {listing(given)}, which log_likelihood is to score")
     if others:
         ways.append("add their entries, for the rows that are scored, or marginalize them in the model")
     if params:
@@ -346,9 +369,12 @@ def not_given(review: Review, inspection: Inspection) -> list[str]:
 def _refuse_one_draw(shapes: Mapping[str, Shape | None], batch_ndims: int | None) -> None:
     names = [name for name, shape in shapes.items() if shape == ()]
     if batch_ndims != 0 and names and any(shapes.values()):
+        if any("_auto_" in name for name in names):
+            way_out = "They are params of a guide: pass guide.sample_posterior(rng_key, params, sample_shape=(1000,))."
+        else:
+            way_out = "If the samples are one draw, give them one: {k: v[None] for k, v in samples.items()}."
         raise BatchShapeError(
-            f"Entry {listing(names)} has no dimension of draws. If the samples are one draw, give them one: "
-            f"{{k: v[None] for k, v in samples.items()}}.",
+            f"Without a dimension of draws: {listing(names)}. {way_out}",
             shapes=dict(shapes),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -55,7 +56,10 @@ class Options:
         if isinstance(new_rows, np.bool_):
             new_rows = bool(new_rows)
         if not (new_rows is None or isinstance(new_rows, bool)):
-            raise OptionError(f"new_rows is {new_rows!r}: it has to be True, False or None.")
+            raise OptionError(
+                f"new_rows is {reprlib.repr(new_rows)}: it has to be True, False or None. The model's arguments go "
+                f"where the model is: strip_deterministic(model, samples, X), inspect_sites(model, X).review(samples)."
+            )
         if levels is not None and not isinstance(levels, Mapping):
             raise OptionError(
                 f"levels is {levels!r}: it maps a dimension to its labels, as in {{'school': ['B', 'F']}}."

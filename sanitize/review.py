@@ -217,7 +217,9 @@ class Review(Mapping[str, Verdict]):
         refused = f"{len(self.refused)} refused, " if self.refused else ""
         redrawn = f"{len(self.redrawn)} redrawn, " if self.redrawn else ""
         counts = f"{refused}{len(self.stripped)} of {len(self)} entries stripped, {redrawn}{len(self.kept)} kept"
-        return f"{counts} (batch shape {self.batch_shape}, shapes per draw)"
+        ndims = len(self.batch_shape)
+        by_chain = f": batch_ndims={ndims} for NumPyro" if ndims > 1 else ""
+        return f"{counts} (batch shape {self.batch_shape}{by_chain}, shapes per draw)"
 
     def _lines(self) -> list[str]:
         """What is said below the table, a line each."""

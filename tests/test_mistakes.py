@@ -18,7 +18,7 @@ from numpyro.infer.autoguide import AutoNormal
 from warned import warned
 
 import sanitize
-from sanitize import inspect_sites, posterior_samples, strip_deterministic
+from sanitize import extend, inspect_sites, posterior_samples, strip_deterministic
 from sanitize import log_likelihood as score
 
 KEY = jax.random.PRNGKey(0)
@@ -57,6 +57,41 @@ def number_of_groups(x, group, n_groups, y=None):
     numpyro.sample("y", dist.Normal(effect[group] + x, 1.0), obs=y)
 
 
+def schools(J, y=None):
+    with numpyro.plate("school", J):
+        theta = numpyro.sample("theta", dist.Normal(0.0, 1.0))
+        numpyro.sample("y", dist.Normal(theta, 1.0), obs=y)
+
+
+def pupils(school, x, J=8, y=None):
+    with numpyro.plate("school", J):
+        theta = numpyro.sample("theta", dist.Normal(0.0, 1.0))
+    with numpyro.plate("pupils", len(x)):
+        numpyro.sample("y", dist.Normal(theta[school] + x, 1.0), obs=y)
+
+
+def walk(n, y=None):
+    level = numpyro.sample("level", dist.GaussianRandomWalk(1.0, num_steps=n))
+    numpyro.sample("y", dist.Normal(level, 1.0), obs=y)
+
+
+def of_a_frame(df, y=None):
+    slope = numpyro.sample("slope", dist.Normal(0.0, 1.0))
+    numpyro.sample("y", dist.Normal(slope * df["price"].to_numpy(), 1.0), obs=y)
+
+
+def some_missing(x, mask, y=None):
+    slope = numpyro.sample("slope", dist.Normal(0.0, 1.0))
+    with numpyro.plate("rows", len(x)):
+        numpyro.sample("y", dist.Normal(slope * x, 1.0), obs=y, obs_mask=mask)
+
+
+def a_net(x, y=None):
+    weights = numpyro.param("weights", np.zeros(3))
+    scale = numpyro.sample("scale", dist.HalfNormal(1.0))
+    numpyro.sample("y", dist.Normal(x @ weights, scale), obs=y)
+
+
 @contextlib.contextmanager
 def quiet():
     with warnings.catch_warnings():
@@ -79,6 +114,20 @@ strip, Predictive = strip_deterministic, sanitize.Predictive
 z = {"z": np.ones((6, 5))}
 b, three_groups = {"beta": s["beta"]}, {"effect": s["beta"]}
 x, group = np.zeros(2), np.array([0, 1])
+
+
+eight, steps = {"theta": np.ones((6, 8))}, {"level": np.ones((6, 24))}
+slopes, unscaled = {"slope": np.ones(6)}, {"scale": np.ones(6)}
+predict = Predictive(regression, s)
+
+
+def frame(**columns):
+    return pytest.importorskip("pandas").DataFrame(columns)
+
+
+def labelled():
+    xr = pytest.importorskip("xarray")
+    return xr.Dataset({"theta": (("chain", "draw", "school"), np.ones((1, 6, 8)))}, {"school": list("ABCDEFGH")})
 
 
 def summary():
@@ -183,6 +232,76 @@ MISTAKES = {
         "effect | n_groups | 5 | (3,) | redraw",
     ),
     "the same number of rows": (lambda: strip(per_row, z, X_new[:, 0]), "'z' | new_rows=True | new_rows=False"),
+    # ---- twenty tasks: predict again
+    "new_rows at the call": (lambda: predict(KEY, X_new, new_rows=True), "'new_rows' | an option of Predictive(...)"),
+    "keep at the call": (lambda: predict(KEY, X_new, keep="beta"), "Predictive(model, samples, keep=...)(key, ...)"),
+    "num_samples at the call": (lambda: predict(KEY, X_new, num_samples=9), "an option of Predictive(...)"),
+    "batch_size at the call": (lambda: predict(KEY, X_new, batch_size=9), "an option of Predictor(...)"),
+    "extend= to strip": (lambda: strip(schools, eight, 10, extend="theta"), "Predictive(model, samples, extend=...)"),
+    "batch_ndims= to strip": (
+        lambda: strip(regression, by_chain, X_new, batch_ndims=2),
+        "an option of Predictive(...)",
+    ),
+    "no arguments": (lambda: predict(), "random key | Predictive(model, samples)(key, ...)"),
+    "the key alone": (lambda: predict(KEY), "'X' | Predictive(model, samples)(key, X)"),
+    "data= for X=": (lambda: predict(KEY, data=X_new), "no parameter 'data' | 'X' and 'y'"),
+    "an option that none has": (lambda: Predictive(regression, s, thin=2), "'thin' | num_samples"),
+    # ---- groups by an index
+    "an index from one": (
+        lambda: strip(pupils, eight, np.array([1, 8]), x),
+        "'school' holds 8, but 'theta' has 8 values (0 to 7) | uses the last one for 1 of 2 rows | "
+        "(i >= 0) & (i < n) | extend=('theta',)",
+    ),
+    "-1 for an unknown school": (
+        lambda: strip(pupils, eight, np.array([1, -1]), x),
+        "'school' holds -1 | counts from the end for 1 of 2 rows | extend=('theta',)",
+    ),
+    "names of schools": (
+        lambda: strip(pupils, eight, np.array(["A", "C"]), x),
+        "school holds no numbers | by those of the fit | pandas.Index(labels).get_indexer(school)",
+    ),
+    "names of schools, a labelled fit": (lambda: strip(pupils, labelled(), np.array(["A", "C"]), x), "get_indexer"),
+    "schools as floats": (lambda: strip(pupils, eight, np.array([0.0, 2.0]), x), "school.astype(int)"),
+    "a Series for an index": (
+        lambda: strip(grouped, three_groups, x, frame(group=[0, 1]).group),
+        "group is a Series | np.asarray(group)",
+    ),
+    "schools of other rows": (lambda: strip(pupils, eight, np.arange(5), x), "school is 5 long, x is 2 long"),
+    # ---- more groups, more steps
+    "more schools, no key": (lambda: extend(schools, eight, 10, sites="theta"), "random key | extend(model, samples"),
+    "more schools, no sites": (lambda: extend(schools, eight, KEY, 10), "sites= | sites='theta'"),
+    "more schools, extend= for sites=": (lambda: extend(schools, eight, KEY, 10, extend="theta"), "sites="),
+    "more schools, sites= for extend=": (lambda: Predictive(schools, eight, sites="theta"), "'sites' | extend="),
+    "fewer schools": (lambda: extend(schools, eight, KEY, 5, sites="theta"), "'theta' | 8 instead of 5 | fewer"),
+    "a plate misspelt": (lambda: strip(schools, eight, 10, redraw="schools"), "'schools' | 'school' may be meant"),
+    "labels of a dict": (
+        lambda: Predictive(pupils, eight, extend="theta", levels={"school": list("AB")})(KEY, group, x, 2),
+        "'school' | xarray.Dataset | coords=",
+    ),
+    "the horizon alone": (lambda: extend(walk, steps, KEY, 12, sites="level"), "24 instead of 12 | the new ones after"),
+    "a longer walk": (lambda: strip(walk, steps, 36), "'level' | 24 instead of 36 | extend=('level',)"),
+    # ---- scoring
+    "y forgotten": (lambda: score(regression, s, X), "'obs' | pass y="),
+    "a key to score with": (lambda: score(regression, s, KEY, X, y), "random key | log_likelihood take none"),
+    "y of other rows": (lambda: score(regression, s, X_new, y), "X is 5 long, y is 9 long"),
+    # ---- frames, masks, params, other samples
+    "a frame without the column": (
+        lambda: strip(of_a_frame, slopes, frame(prices=[1.0])),
+        "df has the columns 'p'",
+    ),
+    "the mask forgotten": (lambda: strip(some_missing, slopes, x), "'mask' | (model, samples, x, mask)"),
+    "the mask of the fit": (lambda: strip(some_missing, slopes, x, np.ones(9, bool)), "x is 2 long, mask is 9 long"),
+    "params forgotten": (lambda: Predictive(a_net, unscaled)(KEY, X_new), "'weights' | params="),
+    "params of a guide, predicted": (
+        lambda: Predictive(three_columns, fitted_by_svi().params)(KEY, X_new),
+        "guide.sample_posterior",
+    ),
+    "samples to inspect_sites": (lambda: inspect_sites(regression, s, X), "inspect_sites(model, ...).review(samples)"),
+    "arguments to review": (
+        lambda: inspect_sites(regression, X).review(s, X),
+        "inspect_sites(model, X).review(samples)",
+    ),
+    # ---- rows
     "another number of rows": (lambda: strip(per_row, z, X[:, 0]), "'z' | (5,) | (9,) | new_rows=True"),
 }
 

@@ -22,6 +22,14 @@ Parameters = list[inspect.Parameter]
 Args = tuple[Any, ...]
 Leaves = Mapping[str, Any]  # arguments by name
 
+# Options that are given where a drop-in is made, and not at its call.
+_OF_PREDICTIVE = (*OPTIONS, "extend", "levels", "batch_ndims", "num_samples", "return_sites", "parallel")
+_OF_PREDICTOR = ("kind", "batch_size", "lazy", "dims", "coords", "progress_bar")
+_KEY = (
+    "{named} is a random key: strip_deterministic, inspect_sites and log_likelihood take none; Predictive takes "
+    "it before the model's arguments, as in Predictive(model, samples)(key, ...)."
+)
+
 
 def undecorated(model: Model) -> Model:
     """The function under a handler that was used as a decorator: such a handler hides its signature."""
@@ -100,31 +108,46 @@ def refuse_other_than_key(key: Any, what: str, as_in: str) -> None:
 def missing_arguments(model: Model, args: Args, kwargs: Leaves, what: str) -> ModelArgumentsError:
     """The signature, and the call to make."""
     parameters = parameters_of(model) or []
-    hint = "".join(_misspelt(kwargs, parameters))
+    hints = list(_on_unknown(kwargs, parameters))
+    for i, value in enumerate(args):
+        if argument.is_key(value):
+            hints.append(_KEY.format(named=f"Argument {i + 1}"))
     absent = re.search(r"missing a required argument: '(\w+)'", what)
-    if absent and not hint and (args or kwargs):
+    if absent and not hints and (args or kwargs) and all(p.default is p.empty for p in parameters):
         name = absent[1]
-        hint = f" If {name!r} is what is predicted, give it the default None in the model ({name}=None)."
+        hints.append(f"If {name!r} is what is predicted, give it the default None in the model ({name}=None).")
     needed = []
     for p in parameters:
         if p.default is p.empty:
             form = str(p.replace(annotation=p.empty))  # with its stars
             needed.append(f"{p.name}={form}" if p.kind is p.KEYWORD_ONLY else form)
-    strip, look = ", ".join(["model", "samples", *needed]), ", ".join(["model", *needed])
+    strip, look, predict = (", ".join([*first, *needed]) for first in (["model", "samples"], ["model"], ["key"]))
+    if not any("is an option of" in hint for hint in hints):
+        calls = f"strip_deterministic({strip}), or inspect_sites({look}), or Predictive(model, samples)({predict})"
+        hints.insert(0, f"Pass the arguments that you predict with: {calls}.")
     return ModelArgumentsError(
-        f"{described(model)} cannot be run with the arguments at hand: {what}. Pass the arguments that you predict "
-        f"with: strip_deterministic({strip}), or inspect_sites({look}).{hint}",
+        f"{described(model)} cannot be run with the arguments at hand: {what}. {' '.join(hints)}",
         signature=described(model),
     )
 
 
-def _misspelt(kwargs: Leaves, parameters: Parameters) -> Iterator[str]:
+def _on_unknown(kwargs: Leaves, parameters: Parameters) -> Iterator[str]:
+    """Keywords that the model does not have: options of ours in the wrong place, and misspelt names."""
     names = [p.name for p in parameters]
-    known = [*names, *OPTIONS]
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return
+    options = dict.fromkeys(_OF_PREDICTOR, "Predictor") | dict.fromkeys(_OF_PREDICTIVE, "Predictive")
     for name in kwargs:
-        like = meant(name, known)
-        if like and name not in names:
-            yield f" Instead of {name!r}, {like}= may be meant."
+        like = meant(name, [*names, *OPTIONS])
+        if name in names:
+            continue
+        if name in options:
+            maker = f"{options[name]}(model, samples, {name}=...)(key, ...)"
+            yield f"That is an option of {options[name]}(...), which is given where it is made: {maker}."
+        elif like:
+            yield f"The model has no parameter {name!r}: {like}= may be meant."
+        else:
+            yield f"The model has no parameter {name!r}: it has {listing(names) or 'none'}."
 
 
 def say_where(error: Exception, model: Model, leaves: Leaves, reached: str | None) -> None:
@@ -143,22 +166,58 @@ def say_where(error: Exception, model: Model, leaves: Leaves, reached: str | Non
 
 def _hints(leaves: Leaves, error: Exception) -> Iterator[str]:
     """What is wrong with the arguments, as far as it can be seen from here."""
-    tables = [name for name, leaf in leaves.items() if len(argument.of(leaf).shape) == 2]
     for name, leaf in leaves.items():
-        known = argument.of(leaf)
-        if argument.is_key(leaf):
-            yield (
-                f"{name} is a random key: strip_deterministic and inspect_sites take none; Predictive takes it before "
-                f"the model's arguments, as in Predictive(model, samples)(key, ...)."
-            )
-        elif isinstance(leaf, list):
-            yield f"{name} is a list: pass np.asarray({name})."
-        elif known.kind in "OSU":
-            yield f"{name} holds no numbers."
-        elif 0 in known.shape:
-            yield f"{name} has shape {known.shape}: there are no rows."
-        elif len(known.shape) == 1 and isinstance(error, IndexError):
-            swapped = f", and {listing(tables)} has two: they may be swapped. If not," if tables else " only:"
-            yield (
-                f"{name} has one dimension{swapped} one row is passed as {name}[None], one column as {name}[:, None]."
-            )
+        yield from _hints_on(name, leaf, leaves, error)
+    keys = dict.fromkeys(name[: name.index("['")] for name in leaves if "['" in name)
+    if isinstance(error, (AttributeError, TypeError)):
+        for name in keys:
+            yield f"If {name} holds the samples: inspect_sites(model, ...).review(samples) takes them, not the model."
+    if not isinstance(error, (AttributeError, KeyError)):
+        yield from of_lengths(leaves)
+
+
+def _hints_on(name: str, leaf: Any, leaves: Leaves, error: Exception) -> Iterator[str]:
+    known = argument.of(leaf)
+    is_number = known.kind in "iufb"
+    if argument.is_key(leaf):
+        yield _KEY.format(named=name)
+    elif isinstance(leaf, list):
+        yield f"{name} is a list: pass np.asarray({name})."
+    elif known.is_table:
+        if isinstance(error, KeyError):
+            yield f"{name} has the columns {listing(known.columns)}."
+    elif known.kind in "OSU":
+        yield (
+            f"{name} holds no numbers. Labels become an index by those of the fit, in their order: "
+            f"pandas.Index(labels).get_indexer({name})."
+        )
+    elif known.is_labelled and is_number:
+        yield f"{name} is a {type(leaf).__name__}: pass np.asarray({name})."
+    elif 0 in known.shape:
+        yield f"{name} has shape {known.shape}: there are no rows."
+    elif known.kind == "f" and "index" in str(error).casefold() and _is_whole(leaf):
+        yield f"If {name} is an index, pass whole numbers: {name}.astype(int)."
+    elif len(known.shape) == 1 and isinstance(error, IndexError):
+        tables = [other for other, leaf in leaves.items() if len(argument.of(leaf).shape) == 2]
+        swapped = f", and {listing(tables)} has two: they may be swapped. If not," if tables else " only:"
+        yield f"{name} has one dimension{swapped} one row is passed as {name}[None], one column as {name}[:, None]."
+
+
+def _is_whole(leaf: Any) -> bool:
+    """Whether the values are known, and whole numbers or NaN."""
+    if not argument.has_values(leaf):
+        return False
+    values = np.asarray(leaf)
+    return bool(((values == np.floor(values)) | np.isnan(values)).all())
+
+
+def of_lengths(leaves: Leaves) -> Iterator[str]:
+    """Arguments that may be of different rows."""
+    lengths = {}
+    for name, leaf in leaves.items():
+        shape = argument.of(leaf).shape
+        if shape and not argument.is_key(leaf):
+            lengths[name] = shape[0]
+    if len({*lengths.values()}) > 1:
+        has = ", ".join(f"{name} is {length} long" for name, length in lengths.items())
+        yield f"If they have a value for each row, they have to be equally long: {has}."

@@ -46,7 +46,9 @@ class OutOfRange:
     count, total : int
         How many elements of the index do not exist, and how many it has.
     effect : str
-        What JAX does.
+        What JAX does, and for how many.
+    groups : tuple of str
+        Latents that have a value for each index that exists: what ``extend=`` gives more values to.
     """
 
     arguments: tuple[str, ...]
@@ -57,14 +59,22 @@ class OutOfRange:
     count: int
     total: int
     effect: str
+    groups: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         index = " and ".join(map(repr, self.arguments)) or "an index of the model"
         values = ", ".join(map(str, self.values)) + (", ..." if len(self.values) == _VALUES else "")
-        where = {"gather": "picks from", "scatter": "adds into", "one_hot": "is one-hot of"}[self.kind]
-        what = f" {', '.join(map(repr, self.latents))}, along" if self.latents and self.kind == "gather" else ""
-        many = f"{self.count} of {self.total} values" if self.total > 1 else "its value"
-        return f"{index} {where}{what} {self.length}: {many} ({values}) {self.effect}"
+        source = f"{self._source} has {self.length} values (0 to {self.length - 1})"
+        return f"{index} holds {values}, but {source}: JAX {self.effect}"
+
+    @property
+    def _source(self) -> str:
+        """What is picked from, in words."""
+        if self.kind != "gather":
+            return "what it adds into" if self.kind == "scatter" else "its one-hot code"
+        of = ", ".join(map(repr, self.latents))
+        made_of = f"what is made of {of}" if of else "what it picks from"
+        return of if len(self.latents) == 1 else made_of
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,16 @@ def out_of_range(call: Call, run: Run) -> tuple[OutOfRange, ...]:
             description = _described(call, wrong)
             latents = [name for name in run.sites if name in wrong.pick.latents]
             latents_by_index.setdefault(description, {}).update(dict.fromkeys(latents))
-    return tuple(replace(one, latents=tuple(latents)) for one, latents in latents_by_index.items())
+    return tuple(_picking_from(one, run, latents) for one, latents in latents_by_index.items())
+
+
+def _picking_from(found: OutOfRange, run: Run, latents: Collection[str]) -> OutOfRange:
+    groups = []
+    for name in latents:
+        site = run.sites[name]
+        if site.kind == "latent" and found.length in (site.shape or ()):
+            groups.append(name)
+    return replace(found, latents=tuple(latents), groups=tuple(groups))
 
 
 def _with_negative_numbers(call: Call, run: Run) -> tuple[Call, Run]:
@@ -195,17 +214,22 @@ def _described(call: Call, wrong: _Wrong) -> OutOfRange:
 
 
 def _effect(wrong: _Wrong) -> str:
-    pick = wrong.pick
+    words = _what_jax_does(wrong.pick, wrong.values)
+    count, total = wrong.is_bad.sum(), wrong.is_bad.size
+    return f"{words} for {count} of {total} {'rows' if wrong.is_bad.ndim == 1 else 'values'}" if total > 1 else words
+
+
+def _what_jax_does(pick: Pick, values: Any) -> str:
     if pick.kind == "scatter":
-        return "do not exist, and what belongs to them is dropped"
+        return "drops what belongs to them"
     if pick.kind == "one_hot":
-        return "have no column, and are all zeros"
+        return "gives zeros"
     words = []
-    if (wrong.values < 0).any():
-        words.append("are counted from the end" if pick.wraps else "are taken for 0")
-    if (wrong.values > pick.last).any():
-        words.append("do not exist, and give NaN" if pick.fills else f"are taken for {int(pick.last)}")
-    return ", or ".join(words)
+    if (values < 0).any():
+        words.append("counts from the end" if pick.wraps else "uses the first one")
+    if (values > pick.last).any():
+        words.append("gives NaN" if pick.fills else "uses the last one")
+    return " or ".join(words)
 
 
 # ------------------------------------------------------------------------------------------- what the model guards

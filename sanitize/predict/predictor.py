@@ -16,7 +16,7 @@ from numpyro import handlers
 from .. import containers
 from ..continuation import carried_on, key_of_extend
 from ..errors import NoSharedSiteError, OptionError, SamplesTypeError, listing
-from ..infer import cannot_score, inspect_call, not_given, spare_values
+from ..infer import cannot_score, inspect_call, not_given, say_lengths, spare_values
 from ..kinds import OneOrMore
 from ..memory import Memory, Signature, key_of
 from ..model.advice import refuse_other_than_key
@@ -172,7 +172,7 @@ class Predictor:
         self._batches = Memory[Batch]()
         self._plans = Memory[_Plan]()
 
-    def __call__(self, rng_key: Any, *args: Any, **kwargs: Any) -> xr.Dataset:
+    def __call__(self, rng_key: Any = None, *args: Any, **kwargs: Any) -> xr.Dataset:
         """Predict.
 
         Parameters
@@ -305,6 +305,7 @@ class Predictor:
         except Exception as error:
             if missing:
                 raise cannot_score(inspection, missing) from error
+            say_lengths(signature.call, error)
             raise
 
 

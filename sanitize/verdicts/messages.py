@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..containers import per_draw_dims
-from ..errors import listing
+from ..errors import listing, meant
 from ..model import argument
 from ..model.argument import Shape, is_integer
 from ..model.index import OutOfRange
@@ -49,7 +49,10 @@ _REASONS = {
 
 _OBSTACLES = {
     Obstacle.RANK: "it has another number of dimensions than the model's",
-    Obstacle.FEWER: "the model has fewer values than were fitted; levels= tells which, where the samples label them",
+    Obstacle.FEWER: (
+        "the model has fewer values than were fitted. Count the fitted ones in, and the new ones after them, or say by "
+        "levels= which they are, where the samples label them"
+    ),
     Obstacle.REVERSED: "the scan runs in reverse",
     Obstacle.NO_STEPS: "inside a scan it goes on along the steps only",
 }
@@ -134,7 +137,9 @@ def no_name_for(verb: str, name: str, inspection: Inspection) -> str:
         "extend": "only latents, and plates or labelled dimensions of latents, are carried on",
     }
     latents = listing(inspection.run.named("latent")) or "none"
-    return f"{verb} names {name!r}, which is {what} of this model: {why[verb]}, and its latents are {latents}."
+    like = meant(name, inspection.run.sites)
+    instead = f" {like!r} may be meant." if site is None and like else ""
+    return f"{verb} names {name!r}, which is {what} of this model: {why[verb]}, and its latents are {latents}.{instead}"
 
 
 def rows_have_changed(facts: Facts, size: Size) -> str:
@@ -340,14 +345,16 @@ def cannot_be_drawn(facts: Facts, latents: Sequence[str]) -> str:
 
 def redrawn(entries: Entries) -> str:
     names = names_of(entries)
+    several = len(names) > 1
     settle = f"Pass new_rows=True or redraw={names!r} if this is meant"
     if all(entry.fits for entry in entries):
         settle += ", or new_rows=False to keep them"
     if extend := offer_of_extend(entry for entry in entries if entry.mismatch):
         settle += f", or {extend}"
     return (
-        f"Redrawn are the row-level latents {_with_shapes(entries)}: {_why_redrawn(entries[0])}. The model draws them "
-        f"from their prior, given the other draws; none of their fitted values is used. {settle}."
+        f"The row-level latent{_s(len(names))} {_with_shapes(entries)} {'are' if several else 'is'} redrawn: "
+        f"{_why_redrawn(entries[0])}. The model draws {'them' if several else 'it'} from the prior, given the other "
+        f"draws; none of the fitted values is used. {settle}."
     )
 
 
@@ -396,7 +403,7 @@ def _ignored(found: Ignored) -> str:
     named = f"The handler {found.handler} names {found.name!r}"
     if found.kind:
         return f"{named}, a site of kind {found.kind}: NumPyro leaves it as it is. Name what it is computed from"
-    like = f"; {found.like!r} may be meant" if found.like else ""
+    like = f"; {found.like!r} may be meant" if found.like else ". inspect_sites(model, ...) lists its sites"
     return f"{named}, which is not a site of the model: NumPyro ignores it{like}"
 
 
@@ -463,9 +470,11 @@ def reaches_nothing(arguments: Names, targets: Collection[str]) -> str:
 
 def indices_out_of_range(found: Collection[OutOfRange]) -> str:
     which = "Indices do" if len(found) > 1 else "An index does"
+    groups = tuple(dict.fromkeys(name for one in found for name in one.groups))
+    new = f" For groups that are new, give the model their number, and pass extend={groups!r}." if groups else ""
     return (
-        f"{which} not exist: {'; '.join(map(str, found))}. JAX does not raise. Pass indices that exist, or guard the "
-        "others in the model, as in jnp.where(i >= 0, a[jnp.maximum(i, 0)], 0.0)."
+        f"{which} not exist, and JAX does not raise: {'; '.join(map(str, found))}. Pass indices that exist, or guard "
+        f"both ends in the model: jnp.where((i >= 0) & (i < n), a[jnp.clip(i, 0, n - 1)], 0.0).{new}"
     )
 
 

@@ -115,7 +115,7 @@ def test_the_filter_makes_it_an_error_at_the_line_that_calls():
             strip_deterministic(groups, EFFECTS, np.array([0, 7, 9, -1]))
     (index,) = pickle.loads(pickle.dumps(caught.value)).indices
     assert (index.values, index.count, index.total, index.length) == ((-1, 7, 9), 3, 4, 5)
-    assert says(str(caught.value), "'group' picks from 'effect', along 5: 3 of 4 values (-1, 7, 9)")
+    assert says(str(caught.value), "'group' holds -1, 7, 9, but 'effect' has 5 values (0 to 4)")
 
 
 def test_at_most_five_values_are_named():
