@@ -286,7 +286,7 @@ MISTAKES = {
     "y of other rows": (lambda: score(regression, s, X_new, y), "X is 5 long, y is 9 long"),
     # ---- frames, masks, params, other samples
     "a frame without the column": (
-        lambda: strip(of_a_frame, slopes, frame(prices=[1.0])),
+        lambda: strip(of_a_frame, slopes, frame(p=[1.0])),
         "df has the columns 'p'",
     ),
     "the mask forgotten": (lambda: strip(some_missing, slopes, x), "'mask' | (model, samples, x, mask)"),
