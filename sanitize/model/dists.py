@@ -8,6 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 from numpyro.distributions import (
+    CategoricalLogits,
+    CategoricalProbs,
     Distribution,
     ExpandedDistribution,
     Independent,
@@ -37,6 +39,11 @@ def unwrapped(fn: Any) -> Any:
 def name_of(fn: Any) -> str:
     """What it is called: the name of its class."""
     return type(unwrapped(fn)).__name__
+
+
+def is_category(fn: Any) -> bool:
+    """Whether its values are numbers of categories, ordered or not: they have probabilities and no mean."""
+    return isinstance(unwrapped(fn), (CategoricalProbs, CategoricalLogits))
 
 
 def joint_dims(fn: Any) -> int:

@@ -16,10 +16,9 @@ from ..errors import OptionError
 from ..memory import Memory
 from ..model.argument import Shape, abstract
 from ..model.trace import ONE_RUN_AT_A_TIME
-from .one_draw import no_mean
+from .one_draw import Parts, no_mean
 
 Arrays = dict[str, Any]
-Means = dict[str, str]  # outputs that are means -> of which distribution
 
 _PIECE = 4 * 2**20  # bytes that one piece puts out, so that it stays in the caches of the processor
 _CHUNK = 64 * 2**20  # bytes of a chunk of a lazy answer, where no batch size was said
@@ -152,11 +151,11 @@ class Batch:
     piece: int
     size: int
     outputs: Arrays  # shape and dtype of what one draw gives
-    means: Means
+    parts: Parts  # outputs that stand for a site
 
     @classmethod
     def of(
-        cls, one: Callable[..., Arrays], draws: Draws, inputs: Any, size: int | None, by_chain: bool, means: Means
+        cls, one: Callable[..., Arrays], draws: Draws, inputs: Any, size: int | None, by_chain: bool, parts: Parts
     ) -> Batch:
         """Compile ``one(key, draw, inputs)`` for pieces of these draws; ``size`` as said, if it was."""
         inputs = jax.tree_util.tree_map(lambda x: abstract(jnp.asarray(x)), inputs)
@@ -172,7 +171,7 @@ class Batch:
         n = -(-size // pieces)
         many = jax.tree_util.tree_map(lambda x: jax.ShapeDtypeStruct((n, *x.shape), x.dtype), given)
         function = Compiled(jax.vmap(one, (0, 0, None)), (*many, inputs), draws.sharded)
-        return cls(function, n, size, outputs, means)
+        return cls(function, n, size, outputs, parts)
 
     def __call__(self, keys: Any, draws: Arrays, inputs: Any, take: int) -> Arrays:
         """The last ``take`` draws of those passed."""
@@ -194,8 +193,9 @@ class Batch:
             some = draws if piece == n else {name: x[rows] for name, x in draws.items()}
             for name, values in self.function(keys[rows], some, inputs).items():
                 values = np.asarray(values)
-                if name in self.means and not np.isfinite(values).all():
-                    raise no_mean(name, self.means[name], "is NaN or infinite")
+                part = self.parts.get(name)
+                if part and part.is_mean and not np.isfinite(values).all():
+                    raise no_mean(part, "is NaN or infinite")
                 result[name][rows] = values
 
     def _steps(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:

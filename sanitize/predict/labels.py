@@ -12,8 +12,8 @@ from ..containers import per_draw_dims
 from ..errors import OptionError, listing
 from ..fit import Fit
 from ..model import argument
-from ..model.argument import Shape
 from ..model.sizes import Size
+from .one_draw import CATEGORY, Parts
 
 Names = tuple[str, ...]
 
@@ -22,13 +22,10 @@ class Place(NamedTuple):
     """A dimension of an output."""
 
     output: str
-    site: str  # of which the output is the value, or a part of a tree of arrays
-    shape: Shape
+    site: str  # of which the output is the value, a part of a tree of arrays, or what stands for it
     dim: int
-
-    @property
-    def length(self) -> int:
-        return self.shape[self.dim]
+    length: int
+    of: int | str | None  # the dimension of the site that it is; what it is called after the site; neither
 
 
 class Labels:
@@ -44,11 +41,13 @@ class Labels:
         dims: Mapping[str, Sequence[str]],
         coords: Mapping[str, Any],
         carried_on: Mapping[Hashable, Any],
+        parts: Parts,
     ):
         self.fit, self.inspection, self.samples = fit, fit.inspection, fit.samples
         self.sites = fit.inspection.run.sites
         self.passed_dims, self.passed_coords = dims, coords
         self.carried_on = carried_on  # coordinates of fitted values with new ones
+        self.parts = parts
         self.arguments = [argument.of(leaf) for leaf in fit.call.leaves]
 
     def of(
@@ -66,10 +65,11 @@ class Labels:
         coords: dict[str, Any] = {}
         for output, site in self._in_order(outputs):
             shape = outputs[output].shape
-            self._refuse_other_rank(site, shape)
+            dims = self.parts[output].dims if output in self.parts else tuple(range(len(shape)))
+            self._refuse_other_rank(site, len(shape))
             names[output] = ()
-            for dim in range(len(shape)):
-                place = Place(output, site, shape, dim)
+            for dim, length in enumerate(shape):
+                place = Place(output, site, dim, length, dims[dim])
                 name = self._name(place, taken.union(names[output]), lengths)
                 names[output] += (name,)
                 if name not in lengths:
@@ -86,13 +86,21 @@ class Labels:
     def _in_order(self, outputs: Collection[str]) -> Iterator[tuple[str, str]]:
         for site in self.sites:
             for output in outputs:
-                if output == site or (output.startswith(f"{site}[") and output not in self.sites):
+                is_part = output in self.parts and self.parts[output].site == site
+                is_leaf = output.startswith(f"{site}[") and output not in self.sites
+                if output == site or is_part or is_leaf:
                     yield output, site
 
-    def _refuse_other_rank(self, site: str, shape: Shape) -> None:
-        dims, rank = self.passed_dims.get(site), self._rank(site, shape)
-        if dims is not None and (isinstance(dims, str) or len(dims) != rank):
+    def _refuse_other_rank(self, site: str, rank: int) -> None:
+        dims, rank = self.passed_dims.get(site), self._rank(site, rank)
+        more = any(part.site == site and CATEGORY in part.dims for part in self.parts.values())
+        if dims is not None and (isinstance(dims, str) or len(dims) not in (rank, rank + more)):
             raise OptionError(f"dims of {site!r} is {dims!r}: one name for each of its {rank} dimensions.")
+
+    def _rank(self, site: str, rank: int) -> int:
+        """Of a value of the site: a score has its leading dimensions only."""
+        known = self.sites[site].shape
+        return rank if known is None else len(known)
 
     # ------------------------------------------------------------------------------------------------ names
 
@@ -108,23 +116,28 @@ class Labels:
 
     def _likely(self, place: Place) -> Iterator[str]:
         """Names for a dimension, the best first."""
-        if place.site in self.passed_dims:
-            yield self.passed_dims[place.site][place.dim]
+        passed, shape = self.passed_dims.get(place.site, ()), self.sites[place.site].shape
+        if isinstance(place.of, str):
+            if place.of == CATEGORY:
+                yield from passed[len(shape or ()) :]
+            yield f"{place.site}_{place.of}"
+        elif place.of is not None and passed:
+            yield passed[place.of]
             return
-        recorded = self._recorded_dims(place.site)
-        if len(recorded) == self._rank(place.site, place.shape):
-            yield str(recorded[place.dim])
-        if place.site == place.output:
-            if plate := self._own_plates(place.site).get(place.dim):
-                yield plate
-            for size in self._follows(place.site, place.dim):
-                yield from self._names_of(size)
+        elif place.of is not None and shape is not None:
+            yield from self._names_at(place.site, place.of)
+            yield f"{place.site}_dim_{place.of}"
         yield f"{place.output}_dim_{place.dim}"
 
-    def _rank(self, site: str, shape: Shape) -> int:
-        """Of a value of the site: a score has its leading dimensions only."""
-        known = self.sites[site].shape
-        return len(shape) if known is None else len(known)
+    def _names_at(self, site: str, dim: int) -> Iterator[str]:
+        """What the recorded entry, plates and arguments call a dimension of a site."""
+        recorded = self._recorded_dims(site)
+        if len(recorded) == len(self.sites[site].shape or ()):
+            yield str(recorded[dim])
+        if plate := self._own_plates(site).get(dim):
+            yield plate
+        for size in self._follows(site, dim):
+            yield from self._names_of(size)
 
     def _recorded_dims(self, site: str) -> Sequence[Hashable]:
         """Those of the entry, without chains and draws; of a target those of the data."""
@@ -182,9 +195,11 @@ class Labels:
             return self.passed_coords[name]
         if len(self.carried_on.get(name, ())) == place.length:
             return self.carried_on[name]
-        if place.site != place.output:
+        if isinstance(place.of, str):
+            return np.arange(place.length)
+        if place.of is None or self.sites[place.site].shape is None:
             return None
-        sizes = self._follows(place.site, place.dim)
+        sizes = self._follows(place.site, place.of)
         for size in sizes:
             for axis in size.axes:
                 if axis.is_of_array and axis.length == place.length:

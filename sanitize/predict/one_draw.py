@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,17 +13,32 @@ from numpyro import handlers
 from ..errors import OptionError
 from ..infer import StockPredictive, condition_on_deterministic, stock_log_likelihood
 from ..model.call import Call
-from ..model.dists import name_of
+from ..model.dists import is_category, name_of, unwrapped
 from ..model.inspection import Inspection
 from ..model.sizes import numbered
 from ..model.trace import is_factor
+from .means import mean_of
 
 Names = Collection[str]
 Model = Callable[..., Any]
 Values = dict[str, Any]
 Of = Callable[[Model, Any, Values, Any, Any], Values]  # model, key, draw, args, kwargs -> what sites give
 
-_MEAN = " (mean)"  # after the name of a site: what it is called until it is handed out
+_INSTEAD = " (instead)"  # after the name of a site: what comes in its place is called so until it is handed out
+
+CATEGORY = "category"  # the dimension of probabilities, after the name of the site
+
+
+class Part(NamedTuple):
+    """What an output is that stands for a site."""
+
+    site: str
+    distribution: str
+    is_mean: bool
+    dims: tuple[int | str, ...]  # which dimensions of the site its own are, or what they are called after the site
+
+
+Parts = dict[str, Part]
 
 
 def one_draw(model: Model, call: Call, of: Of) -> Callable[[Any, Values, Any], Values]:
@@ -51,25 +66,27 @@ def scores(spare: Values) -> Of:
     return of
 
 
-def predictions(
-    inspection: Inspection, given: Names, wanted: Sequence[str] | None, targets: Names, means: dict[str, str]
-) -> Of:
-    """Predictions. Of the targets the means; ``means`` is filled with the distributions of which they are."""
+def predictions(inspection: Inspection, given: Names, wanted: Sequence[str] | None, targets: Names, parts: Parts) -> Of:
+    """Predictions. In place of the targets their means; ``parts`` is filled with what these are."""
     sites = inspection.run.sites
     fixed = [name for name in given if name in sites and sites[name].kind == "deterministic"]
     if not wanted:
         drawn = drawn_anew(inspection, given)
         computed = inspection.run.named("deterministic")
         wanted = [name for name in (*drawn, *computed) if not is_factor(sites[name])]
-    names = [f"{name}{_MEAN}" if name in targets else name for name in wanted]
+    targets = [name for name in targets if name in wanted]
+    names = [f"{name}{_INSTEAD}" if name in targets else name for name in wanted]
 
     def of(model: Model, key: Any, draw: Values, args: Any, kwargs: Any) -> Values:
         if targets:
-            model = _with_means(model, [name for name in targets if name in wanted], means)
+            model = _with_means(model, targets, parts)
         predictive = StockPredictive(model, draw, batch_ndims=0, return_sites=names)
         if fixed:
             condition_on_deterministic(predictive, fixed)
-        return {name.removesuffix(_MEAN): value for name, value in predictive(key, *args, **kwargs).items()}
+        values: Values = predictive(key, *args, **kwargs)
+        for name in targets:
+            values.update(values.pop(f"{name}{_INSTEAD}"))
+        return values
 
     return of
 
@@ -91,26 +108,33 @@ def outcomes(inspection: Inspection, given: Names, redrawn: Names) -> list[str]:
     return [name for name in drawn if name in observed and name not in redrawn]
 
 
-def _with_means(model: Model, targets: Names, means: dict[str, str]) -> Model:
+def _with_means(model: Model, targets: Names, parts: Parts) -> Model:
     """The model, which records the mean of the distribution of each target beside what it draws."""
 
     def with_means(*args: Any, **kwargs: Any) -> None:
         with handlers.trace() as trace:
             model(*args, **kwargs)
         for name in targets:
-            fn = trace[name]["fn"]
-            means[name] = name_of(fn)
-            try:
-                mean = jnp.broadcast_to(fn.mean, fn.shape())
-            except (NotImplementedError, AttributeError, TypeError) as error:
-                raise no_mean(name, means[name], "is not known") from error
-            numpyro.deterministic(f"{name}{_MEAN}", mean)
+            numpyro.deterministic(f"{name}{_INSTEAD}", {name: _mean(name, trace[name]["fn"], parts)})
 
     return with_means
 
 
-def no_mean(name: str, distribution: str, what: str) -> OptionError:
+def _mean(name: str, fn: Any, parts: Parts) -> Any:
+    """Of a category the probabilities, along a dimension of their own."""
+    part = parts[name] = Part(name, name_of(fn), True, tuple(range(len(fn.shape()))))
+    if is_category(fn):
+        parts[name] = part._replace(dims=(*part.dims, CATEGORY))
+        probs = unwrapped(fn).probs
+        return jnp.broadcast_to(probs, (*fn.shape(), probs.shape[-1]))
+    try:
+        return mean_of(fn)
+    except (NotImplementedError, AttributeError, TypeError) as error:
+        raise no_mean(part, "is not known") from error
+
+
+def no_mean(part: Part, what: str) -> OptionError:
     return OptionError(
-        f"The mean of the distribution of {name!r}, {distribution}, {what}, so that kind='mean' cannot give it. Pass "
-        f"kind='samples' to draw from it, or leave {name!r} out of return_sites."
+        f"The mean of the distribution of {part.site!r}, {part.distribution}, {what}, so that kind='mean' cannot give "
+        f"it. Pass kind='samples' to draw from it, or leave {part.site!r} out of return_sites."
     )

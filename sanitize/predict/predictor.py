@@ -30,7 +30,7 @@ from ..review import Review
 from ..verdicts import messages
 from .compiled import Batch, Draws
 from .labels import Labels
-from .one_draw import one_draw, outcomes, predictions, scores
+from .one_draw import Parts, one_draw, outcomes, predictions, scores
 from .signature import Taken, as_arrays, may_be_taken, taking
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class Predictor:
     params : dict, optional
         Values of ``numpyro.param`` sites, of neural networks for example.
     kind : str
-        ``"samples"`` draws observed sites; ``"mean"`` gives the mean of their distribution instead, without noise.
+        ``"samples"`` draws observed sites; ``"mean"`` gives the mean of their distribution instead, without noise,
+        and the probabilities of a category, along a dimension that is named after the site (``y_category``).
         Deterministic sites come in both.
     batch_size : int, optional
         So many draws exist at once: the chunk of a lazy answer, and what is read of samples that dask holds. By
@@ -275,7 +276,7 @@ class Predictor:
         draws = Draws({name: arrays[name] for name in kept}, batch_shape)
         compiled_for = (signature.key, *kept, review.redrawn)
         batch = self._batches.of(compiled_for, lambda: self._compiled(kind, signature, case.inspection, review, draws))
-        labels = Labels(case.fit, self.dims, self.coords, drawn.coords)
+        labels = Labels(case.fit, self.dims, self.coords, drawn.coords, batch.parts)
         names, coords = labels.of(batch.outputs, dict(zip(leading, draws.shape)))
         dims = {output: (*leading, *names[output]) for output in names}
         return _Plan(draws, batch, dims, coords, self._samples.of_draws(), _attributes(kind, review))
@@ -289,7 +290,7 @@ class Predictor:
             )
 
     def _compiled(self, kind: str, signature: Signature, inspection: Inspection, review: Review, draws: Draws) -> Batch:
-        means: dict[str, str] = {}  # what is a mean -> of which distribution
+        parts: Parts = {}
         missing: list[str] = []
         if kind == "log_likelihood":
             missing = not_given(review, inspection)
@@ -298,10 +299,10 @@ class Predictor:
             of = scores(spare)
         else:
             targets = outcomes(inspection, draws.arrays, review.redrawn) if self.kind == "mean" else []
-            of = predictions(inspection, draws.arrays, self.return_sites, targets, means)
+            of = predictions(inspection, draws.arrays, self.return_sites, targets, parts)
         one = one_draw(self.model, taking(signature.call, signature.which), of)
         try:
-            return Batch.of(one, draws, (signature.arrays, self.params), self.batch_size, self.lazy, means)
+            return Batch.of(one, draws, (signature.arrays, self.params), self.batch_size, self.lazy, parts)
         except Exception as error:
             if missing:
                 raise cannot_score(inspection, missing) from error

@@ -12,7 +12,7 @@ from jax.scipy.stats import norm
 from numpyro import deterministic, plate, sample
 from numpyro.contrib.control_flow import scan
 
-from sanitize import OptionError, Predictor
+from sanitize import Predictor
 
 pytestmark = [
     pytest.mark.slow,
@@ -268,7 +268,7 @@ def test_advertising_by_channels_in_a_dict():
     close(predict(KEY, {"tv": [9.0], "radio": [9.0]}, saturate=True)["sales"], [[13.0]])
 
 
-def test_a_questionnaire_whose_answers_have_no_mean():
+def test_a_questionnaire_gives_the_share_of_each_answer():
     def model(x, y=None):
         slope = sample("slope", dist.Normal())
         cuts = sample("cuts", dist.Normal(jnp.array([-1.0, 1.0]), 1.0))
@@ -277,10 +277,11 @@ def test_a_questionnaire_whose_answers_have_no_mean():
         return p
 
     samples = {"slope": np.zeros(3, F), "cuts": np.tile(np.array([-1.0, 1.0], F), (3, 1))}
-    with pytest.raises(OptionError, match="OrderedLogistic"):
-        Predictor(model, samples, kind="mean")(KEY, np.ones(2, F))
-    answer = Predictor(model, samples, kind="mean", return_sites="agree")(KEY, np.ones(2, F))
-    close(answer["agree"], np.full((3, 2), 1 / (1 + np.e)))
+    answer = Predictor(model, samples, kind="mean")(KEY, np.ones(2, F))
+    assert answer["y"].dims == ("draw", "y_dim_0", "y_category")
+    tail = 1 / (1 + np.e)
+    close(answer["y"], np.broadcast_to([tail, 1 - 2 * tail, tail], (3, 2, 3)))
+    close(answer["agree"], answer["y"][..., 2])
 
 
 def test_spikes_in_microseconds():
