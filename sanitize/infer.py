@@ -341,22 +341,21 @@ def spare_values(inspection: Inspection, given: Collection[str], missing: Collec
     return {name: np.zeros(sites[name].shape or (), sites[name].dtype) for name in missing if name not in needed}
 
 
-def cannot_score(inspection: Inspection, missing: Collection[str]) -> MissingLatentError:
-    """What to do about them."""
+def cannot_score(inspection: Inspection, missing: Collection[str], what: str = "log_likelihood") -> MissingLatentError:
+    """What to do about them; ``what`` needs them."""
     given = {name: inspection.observable[name] for name in missing if name in inspection.observable}
     others = [name for name in missing if name not in given]
     params = [name for name in inspection.run.named("param") if name not in inspection.given]
     ways = []
     if given:
         arguments = "= and ".join(dict.fromkeys(given.values()))
-        ways.append(f"pass {arguments}=, the data of {listing(given)}, which log_likelihood is to score")
+        ways.append(f"pass {arguments}=, the data of {listing(given)}, which {what} is to score")
     if others:
         ways.append("add their entries, for the rows that are scored, or marginalize them in the model")
     if params:
         ways.append(f"give the params {listing(params)} their values by numpyro.handlers.substitute(model, params)")
     return MissingLatentError(
-        f"The samples hold no values of {listing(missing)}, which log_likelihood needs and cannot draw: "
-        f"{'; '.join(ways)}.",
+        f"The samples hold no values of {listing(missing)}, which {what} needs and cannot draw: {'; '.join(ways)}.",
         missing=dict.fromkeys(missing, ()),
     )
 
@@ -364,6 +363,15 @@ def cannot_score(inspection: Inspection, missing: Collection[str]) -> MissingLat
 def not_given(review: Review, inspection: Inspection) -> list[str]:
     """Latents of which a likelihood has no values, since they are redrawn, stripped or have no entry."""
     return [*review.missing, *(name for name in inspection.run.named("latent") if name in review.gone)]
+
+
+def latents_of_the_fit(review: Review, inspection: Inspection, what: str) -> list[str]:
+    """The latents that are no targets, all of which have a value: ``what`` needs the joint density of them."""
+    latents = [name for name in inspection.run.named("latent") if name not in inspection.targets]
+    missing = [name for name in not_given(review, inspection) if name in latents and name not in inspection.given]
+    if missing:
+        raise cannot_score(inspection, missing, what)
+    return latents
 
 
 def _refuse_one_draw(shapes: Mapping[str, Shape | None], batch_ndims: int | None) -> None:

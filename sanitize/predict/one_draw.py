@@ -66,6 +66,22 @@ def scores(spare: Values) -> Of:
     return of
 
 
+def priors(names: Names) -> Of:
+    """Log densities of these latents, given those above them."""
+
+    def of(model: Model, key: Any, draw: Values, args: Any, kwargs: Any) -> Values:
+        seeded = handlers.seed(handlers.substitute(model, draw), key)
+        trace = handlers.trace(seeded).get_trace(*args, **kwargs)
+        found = {}
+        for name in names:
+            site = trace[name]
+            density = site["fn"].log_prob(site["value"])
+            found[name] = density if site["scale"] is None else site["scale"] * density
+        return found
+
+    return of
+
+
 def predictions(inspection: Inspection, given: Names, wanted: Sequence[str] | None, targets: Names, parts: Parts) -> Of:
     """Predictions. In place of the targets their means; ``parts`` is filled with what these are."""
     sites = inspection.run.sites

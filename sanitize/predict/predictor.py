@@ -16,7 +16,7 @@ from numpyro import handlers
 from .. import containers
 from ..continuation import carried_on, key_of_extend
 from ..errors import NoSharedSiteError, OptionError, SamplesTypeError, listing
-from ..infer import cannot_score, inspect_call, not_given, say_lengths, spare_values
+from ..infer import cannot_score, inspect_call, latents_of_the_fit, not_given, say_lengths, spare_values
 from ..kinds import OneOrMore
 from ..memory import Memory, Signature, key_of
 from ..model.advice import refuse_other_than_key
@@ -30,12 +30,13 @@ from ..review import Review
 from ..verdicts import messages
 from .compiled import Batch, Draws
 from .labels import Labels
-from .one_draw import Parts, one_draw, outcomes, predictions, scores
+from .one_draw import Parts, one_draw, outcomes, predictions, priors, scores
 from .signature import Taken, as_arrays, may_be_taken, taking
 
 if TYPE_CHECKING:
     import xarray as xr
 
+_SCORES = ("log_likelihood", "log_prior")  # kinds for which nothing is drawn
 _SINCE = (0, 15)  # of NumPyro; before, recorded values could not be told from drawn ones, and keys were others
 
 
@@ -216,6 +217,10 @@ class Predictor:
         rng_key = jax.random.PRNGKey(0) if self.rng_key is None else self.rng_key
         return self._answer("log_likelihood", rng_key, args, kwargs)
 
+    def log_prior(self, *args: Any, **kwargs: Any) -> xr.Dataset:
+        """The log density of each latent under its prior, see `sanitize.arviz.log_prior`."""
+        return self._answer("log_prior", jax.random.PRNGKey(0), args, kwargs)
+
     # ---------------------------------------------------------------------------------------------- of one call
 
     def _answer(self, kind: str, rng_key: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> xr.Dataset:
@@ -233,7 +238,7 @@ class Predictor:
 
     def _signature(self, kind: str, call: Call) -> Signature:
         """What this call has in common with others."""
-        masked = kind != "log_likelihood"
+        masked = kind not in _SCORES
         first = kind, key_of(call, may_be_taken(call))
         taken = self._taken.of(first, lambda: Taken.of(inspect_call(call, masked)))
         which = taken.by(call)
@@ -245,7 +250,7 @@ class Predictor:
     def _plan(self, kind: str, rng_key: jax.Array, signature: Signature) -> _Plan:
         """What this call runs. What is wrong with it is said."""
         returned = None if self.return_sites is None else tuple(self.return_sites)
-        options = replace(self.options, use=Use(True, kind != "log_likelihood", returned=returned))
+        options = replace(self.options, use=Use(True, kind not in _SCORES, returned=returned))
         review = self._reviews.by_need(signature, lambda seen: Case.of(seen, self._samples, options).judged())
         try:
             review.with_indices(signature.unseen).warn()
@@ -297,6 +302,8 @@ class Predictor:
             spare = spare_values(inspection, draws.arrays, missing)
             missing = [name for name in missing if name not in spare]
             of = scores(spare)
+        elif kind == "log_prior":
+            of = priors(latents_of_the_fit(review, inspection, kind))
         else:
             targets = outcomes(inspection, draws.arrays, review.redrawn) if self.kind == "mean" else []
             of = predictions(inspection, draws.arrays, self.return_sites, targets, parts)
