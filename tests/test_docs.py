@@ -2,6 +2,8 @@
 
 A block of Python that is followed by a block of text prints that text, warnings and the error that ends it included.
 Numbers may differ by a tenth, since versions of JAX draw differently; ``...`` stands for anything.
+
+``python tests/test_docs.py docs/messages.md`` writes below each block what it prints.
 """
 
 import contextlib
@@ -9,6 +11,8 @@ import doctest
 import io
 import pathlib
 import re
+import sys
+import textwrap
 import warnings
 
 import numpy as np
@@ -19,6 +23,7 @@ import sanitize
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(python|text|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+AFTER = re.compile(r"(?<=^```\n)\n```text\n.*?^```\n", re.MULTILINE | re.DOTALL)  # what a block before prints
 READ_WRONGLY = (
     "no latent draw",
     "conditional prior",
@@ -56,6 +61,11 @@ def test_blocks_run_and_print_what_the_page_says(path, tmp_path, monkeypatch):
         printed = output(compile("\n" * line + body, str(path), "exec"), namespace)
         right = agree(expected, printed) if after == "text" else not UNTOLD.search(printed)
         assert right, f"{path.name}, line {line}:\n{printed}"
+
+
+def test_messages_are_whole():
+    """Who searches for words of a message finds them."""
+    assert "..." not in (ROOT / "docs" / "messages.md").read_text(encoding="utf-8")
 
 
 def test_the_readme_is_short():
@@ -107,3 +117,23 @@ def agree(expected, printed):
     if not doctest.OutputChecker().check_output(*words, flags):
         return False
     return "..." in expected or np.allclose(*numbers, rtol=0.1)
+
+
+def filled(page):
+    """The page with what its blocks print, in lines of 120 characters."""
+    namespace = {"__name__": "__main__"}
+    parts = []
+    for part in re.split(r"(^```python\n.*?^```\n)", AFTER.sub("", page), flags=re.MULTILINE | re.DOTALL):
+        parts.append(part)
+        if part.startswith("```python\n"):
+            lines = output(part[len("```python\n") : -len("```\n")], namespace).splitlines()
+            wrapped = [textwrap.fill(line, 120, break_long_words=False, break_on_hyphens=False) for line in lines]
+            if wrapped:
+                parts.append("\n".join(["", "```text", *wrapped, "```", ""]))
+    return "".join(parts)
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        path = pathlib.Path(name)
+        path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -199,8 +199,8 @@ def no_draws(shapes: Shapes) -> str:
 
 def different_batches(shapes: Shapes, ndims: int) -> str:
     return (
-        f"The entries disagree on their leading chain and draw dimensions: {_shapes(shapes)}, of which the first "
-        f"{ndims} should be the same. Thin or group all entries alike before stripping."
+        f"The entries disagree on their leading {'chain and draw' if ndims > 1 else 'draw'} dimensions: "
+        f"{_shapes(shapes)}. Thin or group all entries alike before stripping."
     )
 
 
@@ -360,10 +360,11 @@ def redrawn(entries: Entries) -> str:
 
 def kept_untold(entries: Entries, cause: Cause) -> str:
     names = names_of(entries)
+    is_kept = "are kept: they fit" if len(names) > 1 else "is kept: it fits"
     if_not = ", new_rows=True if not" if all(entry.rows for entry in entries) else ""
     return (
-        f"Kept the row-level latents {_with_shapes(entries)}: they fit, but {_UNTOLD[cause]}. Pass new_rows=False if "
-        f"the rows are the same{if_not}; or name entries in keep={names!r} or redraw={names!r}."
+        f"The row-level latent{_s(len(names))} {_with_shapes(entries)} {is_kept}, but {_UNTOLD[cause]}. Pass "
+        f"new_rows=False if the rows are the same{if_not}; or name entries in keep={names!r} or redraw={names!r}."
     )
 
 
@@ -482,10 +483,10 @@ def place_counts(found: Statistic, facts: Facts) -> str:
     ways = ["pass what counts (the time, the group) as an argument of the model"]
     ways.append("pass the rows of the fit first, and the new ones after them")
     return (
-        f"In this model the place of a row counts: of rows that are all alike, {found.target!r} is drawn by the number "
-        f"of the row (arange(len(x)), the index of a plate, an array in the model), by which {found.parameter} differs "
-        f"up to {found.moves:.2g}. The first row of this call is taken for the first of the fit, and nothing tells "
-        f"that it is. {_either(ways, facts)}"
+        f"In this model the place of a row counts (arange(len(x)), the index of a plate, an array in the model): where "
+        f"all rows are alike, {found.parameter} of {found.target!r} still differs by up to {found.moves:.2g} between "
+        f"them. The model takes the first row of this call for the first row of the fit, and nothing tells that it is. "
+        f"{_either(ways, facts)}"
     )
 
 
