@@ -10,6 +10,7 @@ import functools
 import itertools
 import math
 import operator
+import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from .argument import Shape
+from .argument import Shape, equal
 from .call import Call
 from .trace import Run, Site
 
@@ -733,6 +734,82 @@ def before_repeating(index: Value) -> Value:
     while index.made in ("broadcast_in_dim", "reshape", "squeeze", "transpose", "step"):
         index = index.inputs[0]
     return index
+
+
+# --------------------------------------------------------------------------------------- two computations: the rule
+
+
+class _Computed(Walk):
+    """All values, and how each is computed. Calls are looked into, loops are not."""
+
+    def constant(self, value: Any) -> Value:
+        return Value("constant", known=True, content=value)
+
+    def outputs(self, equation: Any, operands: Sequence[Value], ends: Ends) -> Sequence[Value]:
+        sources = frozenset[Any]().union(*(value.sources for value in operands))
+        known = _name(equation) not in _RANDOM and all(value.known for value in operands)
+        made = _name(equation)
+        return [Value(made, sources, operands, equation, i, known) for i in range(len(equation.outvars))]
+
+
+def computed(closed: Any, arguments: Mapping[int, Any]) -> list[Value]:
+    """What the outputs of a jaxpr are, of which the first inputs are these arguments, and the others latents."""
+    rule, inputs = _Computed(), closed.jaxpr.invars
+    values = [Value("argument", frozenset({i}), known=True, content=x) for i, x in arguments.items()]
+    values += [Value("latent", output=i) for i in range(len(inputs) - len(values))]
+    known = dict(zip(closed.jaxpr.constvars, map(rule.constant, closed.consts)))
+    return rule.follow(closed.jaxpr, known | dict(zip(inputs, values)), {})
+
+
+def differing(one: Sequence[Value], other: Sequence[Value]) -> list[tuple[Value, Value]] | None:
+    """Known values that two computations do not compute alike; None: they differ in what is made of latents."""
+    todo, frontier = [*zip(one, other)], []
+    seen: set[tuple[Value, Value]] = set()
+    for pair in todo:  # which grows
+        if pair in seen:
+            continue
+        seen.add(pair)
+        if pair[0].known and pair[1].known:
+            frontier.append(pair)
+        elif _is_same_step(*pair):
+            todo += zip(pair[0].inputs, pair[1].inputs)
+        else:
+            return None
+    alike: set[tuple[Value, Value]] = set()
+    return [pair for pair in frontier if not _are_alike(pair, alike)]
+
+
+def _are_alike(pair: tuple[Value, Value], alike: set[tuple[Value, Value]]) -> bool:
+    """Whether both are the same computation of the same numbers; ``alike`` are those that are known to be."""
+    todo, found = [pair], {pair}
+    for one, other in todo:  # which grows
+        if not _is_same_step(one, other):
+            return False
+        inner = {*zip(one.inputs, other.inputs)}.difference(alike, found)
+        found |= inner
+        todo += inner
+    alike |= found
+    return True
+
+
+def _is_same_step(one: Value, other: Value) -> bool:
+    if other.content is not None:
+        is_arranged = _before_views(one).content is not None
+        return is_arranged and equal(one.array(), other.content) is True
+    return one.content is None and _step(one) == _step(other)
+
+
+def _before_views(value: Value) -> Value:
+    """What a value only arranges: its numbers are the same, whatever they are."""
+    while value.content is None and value.made in _VIEWS:
+        value = value.inputs[0]
+    return value
+
+
+def _step(value: Value) -> Hashable:
+    """The equation by which a value is made, without the places of functions in memory."""
+    params = value.equation and re.sub(r"0x[0-9a-f]+", "", str(value.equation.params))
+    return value.made, value.output, len(value.inputs), params
 
 
 # ------------------------------------------------------------------------------------------- equations, and their text

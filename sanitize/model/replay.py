@@ -39,6 +39,7 @@ NEAR = 2  # a lag reaches so many rows
 RAISE = False  # tests set it: a mistake of ours is then an exception, and no silence
 
 _PLAIN = (bool, int, float, complex, str, type(None))
+_NUMBERS = (jax.Array, np.ndarray, np.number, np.bool_, int, float, complex)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -131,6 +132,26 @@ def _traced(call: Call, kept: Names, inputs: tuple[Any, ...]) -> tuple[Any, Any,
     return closed, jax.tree_util.tree_structure(shapes), plain
 
 
+def traced_for(call: Call, draw: Draw, sites: Names) -> tuple[Any, Any]:
+    """The jaxpr of what some sites are, are drawn with and, where the call is scored, score; and how it is folded.
+
+    It is a function of what the call traces, and of a draw, of which shapes are passed.
+    """
+
+    def run(arrays: Sequence[Any], draw: Draw) -> Any:
+        found = {}
+        for name, site in replay(call.with_traced(arrays), draw).items():
+            if name in sites:
+                is_scored = site.kind == "observed" and not call.masked
+                score = site.fn.log_prob(site.value) if is_scored else None
+                numbers = jax.tree_util.tree_leaves((site.value, dict(site.arrays), score))
+                found[name] = [x for x in numbers if isinstance(x, _NUMBERS)]
+        return found
+
+    closed, shapes = jax.make_jaxpr(run, return_shape=True)(call.shapes, draw)
+    return closed, jax.tree_util.tree_structure(shapes)
+
+
 def _replayed(message: Mapping[str, Any]) -> Replayed:
     kind, value = message["type"], message["value"]
     if kind == "sample":
@@ -191,13 +212,13 @@ class Moved(NamedTuple):
     by: float
 
 
-def same(one: Any, other: Any) -> Any:
-    """Elementwise equality up to rounding, NaN equal to NaN."""
+def same(one: Any, other: Any, tolerance: float = TOLERANCE, axis: int | None = None) -> Any:
+    """Elementwise equality up to rounding, NaN equal to NaN. The largest number is that of all, or along an axis."""
     one, other = _numbers(one), _numbers(other)
-    largest = np.max(np.abs(other), initial=0.0, where=np.isfinite(other))
+    largest = np.max(np.abs(other), axis, initial=0.0, where=np.isfinite(other))
     both_nan = np.isnan(one) & np.isnan(other)
     with np.errstate(invalid="ignore"):
-        is_near = np.abs(one - other) <= TOLERANCE * largest
+        is_near = np.abs(one - other) <= tolerance * largest
     return (one == other) | is_near | both_nan  # an infinite number is near to none
 
 

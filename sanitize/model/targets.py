@@ -14,6 +14,8 @@ from .call import Axis, Call, lengths_of
 from .sizes import cut, find_sizes
 from .trace import Run, try_run
 
+_MOST_STEPS = 10**7  # a larger integer counts nothing that arrays are made for: it is a date
+
 Path = tuple[Any, ...]  # to a value among the arguments: its key at each step
 
 
@@ -138,7 +140,8 @@ def _is_taken(after: Run, name: str) -> bool:
 
 def _made_up_arrays(call: Call, base: Run) -> list[Any]:
     number = np.dtype(jax.dtypes.canonicalize_dtype(float))
-    rows, steps = _lengths(call, "leading"), _lengths(call, "integer")
+    rows = _lengths(call, "leading")
+    steps = [length for length in _lengths(call, "integer") if length < _MOST_STEPS]
     types: list[tuple[Shape, Any]] = []
     for name in reversed(base.named("latent")):
         site = base.sites[name]

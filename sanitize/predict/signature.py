@@ -1,29 +1,36 @@
 """What a compiled function takes of the arguments of a call, and what it is compiled for.
 
-A function is compiled for shapes and dtypes of what it takes, and for the *values* of all else: what the model needs
-in Python (``np.unique(group)``), what is no array, and 64-bit numbers that the model calculates with before JAX sees
-them, where the cast would lose them (seconds since 1970, minus the first of them).
+A function is compiled for shapes and dtypes of what it takes, and for the *values* of all else: what is no array, what
+the model needs in Python (``np.unique(group)``), and what it computes otherwise where it has no values: in NumPy, of 64
+bits, from arguments that JAX would cast (seconds since 1970, minus the first of them), or in another branch. The model
+is traced with shapes and with values. What it makes of arguments alone has to be the same computation of the same
+numbers, or has to come to the same numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from ..model.argument import abstract, is_array
+from ..memory import Memory, value_key
+from ..model.argument import is_array, is_key
 from ..model.call import Call
 from ..model.inspection import Inspection
-from ..model.trace import try_run
+from ..model.jaxpr import Value, computed, differing
+from ..model.replay import attempt, same, traced_for
+from ..model.trace import is_factor, try_run
 
-# Of the spread of a column, so much the cast may change: rounding to single precision is 6e-8 of a value itself.
-_ROUNDING = 1e-6
-_LARGE_FLOAT = 1e6  # a Python float has no spread: beyond this, a difference to another one would be lost
-_LARGE_INTEGER = 2**15  # the product of two of these is an int32
+_UNTOLD = Value("unknown"), Value("unknown")
+_TOLERANCE = 1e-5  # of the largest number in a column, so much two computations may differ by rounding
 
 Which = tuple[int, ...]  # arguments, by number
+Traced = tuple[Any, Any]  # a jaxpr, and how its outputs are folded
+Pair = tuple[Value, Value]
 
 
 def may_be_taken(call: Call) -> Which:
@@ -47,23 +54,30 @@ class Taken:
 
     first: Inspection
     which: Which
-    calculated: dict[int, bool] = field(default_factory=dict)  # whether the model itself calculates with an argument
+    asked: Which  # of those the ones that are computed with: their values decide, at each call
+    judged: Memory[Which] = field(default_factory=Memory)
 
     @classmethod
     def of(cls, inspection: Inspection) -> Taken:
-        return cls(inspection.without_values(), _takeable(inspection))
+        which = _takeable(inspection)
+        asked = attempt(_asked, inspection, which)
+        return cls(inspection.without_values(), which, which if asked is None else asked)
 
     def by(self, call: Call) -> Which:
-        """Those of which the cast loses nothing that the model calculates with."""
-        return tuple(i for i in self.which if _survives(call.leaves[i]) or not self._calculates_with(call, i))
+        """Those without whose values the model computes the same."""
+        if not self.asked:
+            return self.which
+        values = tuple(value_key(call.leaves[i]) for i in self.asked)
+        return self.judged.of(values, lambda: self._without_loss(call))
 
-    def _calculates_with(self, call: Call, one: int) -> bool:
-        """Whether the model calculates with an argument in Python or NumPy: then JAX sees fewer steps."""
-        if one not in self.calculated:
-            runs = [try_run(taking(call, which)) for which in (self.which, {*self.which} - {one})]
-            steps = {len(run.jaxpr.eqns) if run else None for run in runs}
-            self.calculated[one] = len(steps) > 1 or None in steps
-        return self.calculated[one]
+    def _without_loss(self, call: Call) -> Which:
+        if attempt(_is_same, self.first, call, self.which):
+            return self.which
+        found = set(self.which).difference(self.asked)
+        for i in self.asked:
+            if attempt(_is_same, self.first, call, tuple(sorted({*found, i}))):
+                found.add(i)
+        return tuple(sorted(found))
 
     def inspection(self, call: Call, which: Which) -> Inspection:
         """Of such calls, without the values of what is taken."""
@@ -71,6 +85,65 @@ class Taken:
         if self.first.call.mode == "abstract" and self.first.call.traced == unseen.traced:
             return self.first.with_call(unseen)
         return Inspection.of(unseen)
+
+
+def _asked(first: Inspection, which: Which) -> Which:
+    """The arguments that the model computes something of otherwise if it has no values of these."""
+    found: set[int] = set()
+    traced = _traced(first, first.call, which)
+    # also with other values: two branches may have come to the same numbers
+    for call in (first.call, first.call.with_leaves(_other_values(first.call, which))):
+        pairs = _differing(first, call, which, traced)
+        for one, _ in [_UNTOLD] if pairs is None else pairs:
+            found.update(one.arguments or which)
+    return tuple(sorted(found))
+
+
+def _is_same(first: Inspection, call: Call, which: Which) -> bool:
+    """Whether the model comes to the same numbers without the values of these arguments."""
+    pairs = _differing(first, call, which, _traced(first, call, which))
+    return pairs is not None and all(_is_near(one.array(), other.array()) for one, other in pairs)
+
+
+def _differing(first: Inspection, call: Call, which: Which, traced: Traced) -> list[Pair] | None:
+    """What is computed of arguments alone otherwise than in a traced run; None: not of those alone."""
+    jaxpr, tree = _traced(first, call, ())
+    if tree != traced[1]:
+        return None
+    arrays = {i: jnp.asarray(call.leaves[i]) for i in which}
+    return differing(computed(traced[0], arrays), computed(jaxpr, {}))
+
+
+def _traced(first: Inspection, call: Call, which: Which) -> Traced:
+    run, masked, draw = first.run, first.call.masked, {}
+    for name in run.named("latent"):
+        site = run.sites[name]
+        if name not in run.given and site.shape is not None:
+            draw[name] = jax.ShapeDtypeStruct(site.shape, site.dtype)
+    # predictions leave factors out
+    sites = [name for name, site in run.sites.items() if not (masked and is_factor(site))]
+    return traced_for(replace(taking(call, which), masked=masked), draw, sites)
+
+
+def _is_near(one: Any, other: Any) -> bool:
+    one, other = np.atleast_1d(one), np.atleast_1d(other)
+    if one.shape != other.shape or one.dtype.kind != other.dtype.kind:
+        return False
+    if one.dtype.kind not in "fc":
+        return np.array_equal(one, other)
+    return bool(same(one, other, _TOLERANCE, 0).all())
+
+
+def _other_values(call: Call, which: Which) -> Mapping[int, Any]:
+    """In the place of each argument one that is all ones, or twos: a scale has to be positive."""
+    found = {}
+    for i in which:
+        leaf = call.leaves[i]
+        if not is_key(leaf) and np.size(leaf):
+            other = 2 if np.ravel(leaf)[0] == 1 else 1
+            module: Any = jnp if isinstance(leaf, jax.Array) else np
+            found[i] = type(leaf)(other) if _is_float(leaf) else module.full_like(leaf, other)
+    return found
 
 
 def _takeable(inspection: Inspection) -> Which:
@@ -93,23 +166,3 @@ def _takeable(inspection: Inspection) -> Which:
 
 def _is_float(leaf: Any) -> bool:
     return isinstance(leaf, (float, np.floating))
-
-
-def _survives(leaf: Any) -> bool:
-    """Whether the cast to JAX's dtype changes no more than rounding, which the differences within a column tell."""
-    if not (isinstance(leaf, np.ndarray) or _is_float(leaf)):
-        return True
-    x = np.asarray(leaf)
-    dtype = abstract(x).dtype
-    if x.size == 0 or x.dtype == dtype:
-        return True
-    if x.dtype.kind in "iu":
-        return bool(np.abs(x).max() < _LARGE_INTEGER)
-    with np.errstate(all="ignore"):
-        finite = np.where(np.isfinite(x), x, 0.0)  # NaN and infinity stay what they are
-        rows = finite.reshape(len(x) if x.ndim else 1, -1)
-        error = np.abs(rows.astype(dtype) - rows)
-        spread = np.abs(rows.max(0) - rows.min(0))
-    if _is_float(leaf):
-        return abs(leaf) < _LARGE_FLOAT or not error.any()
-    return bool((error <= _ROUNDING * spread).all())
