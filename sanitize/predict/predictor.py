@@ -100,10 +100,10 @@ class Predictor:
     Notes
     -----
     Compiled once for each signature: shapes and dtypes of arrays and Python's floats, and the values of all other
-    arguments. Arrays of which the model needs the values (``np.unique(group)``) count among those, and arrays and floats
-    of which it computes other numbers where it has no values: in NumPy, of 64 bits that JAX would cast away (time
-    stamps), or in a branch on ``isinstance(x, np.ndarray)``. What the model reads besides, a global or a field, is read
-    when a signature is seen first, as by ``jax.jit``. ``factor`` sites are left out.
+    arguments. Arrays of which the model needs the values (``np.unique(group)``) count among those, and arrays and
+    floats of which it computes other numbers where it has no values: in NumPy, of 64 bits that JAX would cast away
+    (time stamps), or in a branch on ``isinstance(x, np.ndarray)``. What the model reads besides, a global or a field,
+    is read when a signature is seen first, as by ``jax.jit``. ``factor`` sites are left out.
 
     A lazy answer can be computed by the threads of this process, or by a cluster: what was compiled is pickled by
     ``jax.export``, so that no worker needs the model (the extra ``dask`` has what it takes).
