@@ -104,7 +104,7 @@ def ignored(call: Call, run: Run) -> Iterator[Ignored]:
         for name in named:
             site = seen.sites.get(name)
             like = meant(name, seen.sites.keys() - handler.values.keys())
-            is_slip = bool(like) and like not in name
+            is_slip = bool(like) and f"_{like}_" not in f"_{name}_"  # as in the param `theta_loc`
             if site is None and (is_slip or handler.kind != "substitute"):
                 yield Ignored(handler.kind, name, "", like)
             elif site and handler.sets and site.kind not in ("latent", "observed"):

@@ -118,6 +118,7 @@ SPEAKS = {
     "misspelt in condition": (condition(grouped, {"Tau": 1.0}), draws(grouped, G), G, {"Tau"}),
     "misspelt in block": (block(seed(grouped, 0), hide=["mv"]), {"theta": draws(grouped, G)["theta"]}, G, {"mv"}),
     "misspelt in substitute": (substitute(grouped, {"thtea": 1.0}), draws(grouped, G), G, {"thtea"}),
+    "one letter too many": (substitute(grouped, {"thetaa": 1.0}), draws(grouped, G), G, {"thetaa"}),
     "without its scope": (
         do(scope(chain, "s"), {"b": 1.0}),
         {f"s/{name}": value for name, value in draws(chain, DOSE).items()},
