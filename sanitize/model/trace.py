@@ -8,6 +8,7 @@ is sampled or allocated, so that the cost does not depend on the number of rows.
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -229,9 +230,10 @@ def _handlers_as_they_were(model: Model) -> Iterator[None]:
     """Undo what a run leaves in the handlers that the user's model is wrapped in: `trace` keeps its sites, and
     `seed`, in old versions, its last key. Both would be tracers that outlive the run."""
     states = []
-    while isinstance(model, Messenger):
-        states.append((vars(model), dict(vars(model))))
-        model = model.fn
+    while isinstance(model, (Messenger, functools.partial)):
+        if isinstance(model, Messenger):
+            states.append((vars(model), dict(vars(model))))
+        model = model.func if isinstance(model, functools.partial) else model.fn
     try:
         yield
     finally:
