@@ -16,7 +16,8 @@ from ..errors import OptionError
 from ..memory import Memory
 from ..model.argument import Shape, abstract
 from ..model.trace import ONE_RUN_AT_A_TIME
-from .one_draw import Parts, no_mean
+from .one_draw import no_mean
+from .parameters import Parts
 
 Arrays = dict[str, Any]
 

@@ -13,7 +13,7 @@ from ..errors import OptionError, listing
 from ..fit import Fit
 from ..model import argument
 from ..model.sizes import Size
-from .one_draw import CATEGORY, Parts
+from .parameters import CATEGORY, Parts
 
 Names = tuple[str, ...]
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpyro
 from numpyro import handlers
 
-from ..errors import OptionError
+from ..errors import OptionError, listing
 from ..infer import StockPredictive, condition_on_deterministic, stock_log_likelihood
 from ..model.call import Call
 from ..model.dists import is_category, name_of, unwrapped
@@ -18,6 +18,7 @@ from ..model.inspection import Inspection
 from ..model.sizes import numbered
 from ..model.trace import is_factor
 from .means import mean_of
+from .parameters import CATEGORY, Part, Parts, parameters_of
 
 Names = Collection[str]
 Model = Callable[..., Any]
@@ -25,20 +26,6 @@ Values = dict[str, Any]
 Of = Callable[[Model, Any, Values, Any, Any], Values]  # model, key, draw, args, kwargs -> what sites give
 
 _INSTEAD = " (instead)"  # after the name of a site: what comes in its place is called so until it is handed out
-
-CATEGORY = "category"  # the dimension of probabilities, after the name of the site
-
-
-class Part(NamedTuple):
-    """What an output is that stands for a site."""
-
-    site: str
-    distribution: str
-    is_mean: bool
-    dims: tuple[int | str, ...]  # which dimensions of the site its own are, or what they are called after the site
-
-
-Parts = dict[str, Part]
 
 
 def one_draw(model: Model, call: Call, of: Of) -> Callable[[Any, Values, Any], Values]:
@@ -82,29 +69,46 @@ def priors(names: Names) -> Of:
     return of
 
 
-def predictions(inspection: Inspection, given: Names, wanted: Sequence[str] | None, targets: Names, parts: Parts) -> Of:
-    """Predictions. In place of the targets their means; ``parts`` is filled with what these are."""
+def predictions(
+    inspection: Inspection, given: Names, wanted: Sequence[str] | None, targets: Names, kind: str, parts: Parts
+) -> Of:
+    """Predictions. In place of the targets what ``kind`` says; ``parts`` is filled with what that is."""
     sites = inspection.run.sites
     fixed = [name for name in given if name in sites and sites[name].kind == "deterministic"]
     if not wanted:
         drawn = drawn_anew(inspection, given)
         computed = inspection.run.named("deterministic")
         wanted = [name for name in (*drawn, *computed) if not is_factor(sites[name])]
-    targets = [name for name in targets if name in wanted]
-    names = [f"{name}{_INSTEAD}" if name in targets else name for name in wanted]
+    sought = {target: [name for name in wanted if site_of(name, sites) == target] for target in targets}
+    if strangers := [name for name in wanted if site_of(name, sites) not in (name, *targets)]:
+        raise OptionError(
+            f"return_sites names {listing(strangers)}, and kind='params' gives parameters of what is observed: "
+            f"of {listing(targets)}."
+        )
+    replaced = [name for name in targets if sought[name]]
+    names = [f"{name}{_INSTEAD}" for name in replaced]
+    names += [name for name in wanted if site_of(name, sites) not in targets]
+
+    def instead(name: str, fn: Any) -> Values:
+        return _mean(name, fn, parts) if kind == "mean" else _parameters(name, fn, sought[name], parts)
 
     def of(model: Model, key: Any, draw: Values, args: Any, kwargs: Any) -> Values:
-        if targets:
-            model = _with_means(model, targets, parts)
+        if replaced:
+            model = _recording(model, replaced, instead)
         predictive = StockPredictive(model, draw, batch_ndims=0, return_sites=names)
         if fixed:
             condition_on_deterministic(predictive, fixed)
         values: Values = predictive(key, *args, **kwargs)
-        for name in targets:
+        for name in replaced:
             values.update(values.pop(f"{name}{_INSTEAD}"))
         return values
 
     return of
+
+
+def site_of(name: str, sites: Names) -> str:
+    """The site that a name means: itself, or that of which it is a parameter, ``y.loc``."""
+    return next((site for site in sites if name not in sites and name.startswith(f"{site}.")), name)
 
 
 def drawn_anew(inspection: Inspection, given: Names) -> list[str]:
@@ -124,27 +128,42 @@ def outcomes(inspection: Inspection, given: Names, redrawn: Names) -> list[str]:
     return [name for name in drawn if name in observed and name not in redrawn]
 
 
-def _with_means(model: Model, targets: Names, parts: Parts) -> Model:
-    """The model, which records the mean of the distribution of each target beside what it draws."""
+def _recording(model: Model, targets: Names, instead: Callable[[str, Any], Values]) -> Model:
+    """The model, which records what comes in place of each target beside what it draws."""
 
-    def with_means(*args: Any, **kwargs: Any) -> None:
+    def recording(*args: Any, **kwargs: Any) -> None:
         with handlers.trace() as trace:
             model(*args, **kwargs)
         for name in targets:
-            numpyro.deterministic(f"{name}{_INSTEAD}", {name: _mean(name, trace[name]["fn"], parts)})
+            numpyro.deterministic(f"{name}{_INSTEAD}", instead(name, trace[name]["fn"]))
 
-    return with_means
+    return recording
 
 
-def _mean(name: str, fn: Any, parts: Parts) -> Any:
+def _parameters(name: str, fn: Any, sought: Names, parts: Parts) -> Values:
+    """Those of the distribution that are sought: all, if the site itself is."""
+    found = {f"{name}.{parameter.name}": parameter for parameter in parameters_of(fn)}
+    unknown = [one for one in sought if one != name and one not in found]
+    if unknown or not found:
+        has = f"its parameters are {listing(found)}" if found else "it has no parameters"
+        raise OptionError(
+            f"kind='params' cannot give {listing(unknown or [name])}: {name!r} is drawn from a {name_of(fn)}, "
+            f"and {has}."
+        )
+    found = {one: parameter for one, parameter in found.items() if name in sought or one in sought}
+    parts.update({one: Part(name, name_of(fn), False, parameter.dims) for one, parameter in found.items()})
+    return {one: parameter.value for one, parameter in found.items()}
+
+
+def _mean(name: str, fn: Any, parts: Parts) -> Values:
     """Of a category the probabilities, along a dimension of their own."""
     part = parts[name] = Part(name, name_of(fn), True, tuple(range(len(fn.shape()))))
     if is_category(fn):
         parts[name] = part._replace(dims=(*part.dims, CATEGORY))
         probs = unwrapped(fn).probs
-        return jnp.broadcast_to(probs, (*fn.shape(), probs.shape[-1]))
+        return {name: jnp.broadcast_to(probs, (*fn.shape(), probs.shape[-1]))}
     try:
-        return mean_of(fn)
+        return {name: mean_of(fn)}
     except (NotImplementedError, AttributeError, TypeError) as error:
         raise no_mean(part, "is not known") from error
 

@@ -30,7 +30,8 @@ from ..review import Review
 from ..verdicts import messages
 from .compiled import Batch, Draws
 from .labels import Labels
-from .one_draw import Parts, one_draw, outcomes, predictions, priors, scores
+from .one_draw import one_draw, outcomes, predictions, priors, scores, site_of
+from .parameters import Parts
 from .signature import Taken, as_arrays, may_be_taken, taking
 
 if TYPE_CHECKING:
@@ -54,13 +55,15 @@ class Predictor:
         Posterior samples, of which any entries may be stripped, see `strip_deterministic`. Chains and draws come back
         as they were; those of an ``MCMC`` by chain. What dask holds is read batch by batch.
     return_sites : str or sequence of str, optional
-        Sites to give back; by default what ``Predictive`` gives: what is drawn, and deterministic sites.
+        Sites to give back; by default what ``Predictive`` gives: what is drawn, and deterministic sites. With
+        ``kind="params"`` single parameters too: ``"y.loc"``.
     params : dict, optional
         Values of ``numpyro.param`` sites, of neural networks for example.
     kind : str
         ``"samples"`` draws observed sites; ``"mean"`` gives the mean of their distribution instead, without noise,
-        and the probabilities of a category, along a dimension that is named after the site (``y_category``).
-        Deterministic sites come in both.
+        and the probabilities of a category, along a dimension that is named after the site (``y_category``);
+        ``"params"`` gives what it is drawn with, by the names of the distribution's parameters: ``y.loc``,
+        ``y.scale``. Deterministic sites come in all of them.
     batch_size : int, optional
         So many draws exist at once: the chunk of a lazy answer, and what is read of samples that dask holds. By
         default all of them; of a lazy answer what 64 MB hold.
@@ -88,7 +91,7 @@ class Predictor:
     ------
     OptionError
         At once: an option that cannot be understood. At the call, before anything is compiled: a key that is none,
-        no such site; and a distribution without a mean, by its name.
+        no such site; and a distribution without a mean or parameters, by its name.
     ShapeMismatchError, MissingLatentError, BatchShapeError, ModelArgumentsError
         At the call, see `strip_deterministic`.
 
@@ -150,8 +153,8 @@ class Predictor:
         progress_bar: bool = True,
     ):
         _refuse_old_numpyro()
-        if kind not in ("samples", "mean"):
-            raise OptionError(f"kind is {kind!r}: it has to be 'samples' or 'mean'.")
+        if kind not in ("samples", "mean", "params"):
+            raise OptionError(f"kind is {kind!r}: it has to be 'samples', 'mean' or 'params'.")
         if batch_size is not None and not (is_integer(batch_size) and batch_size > 0):
             raise OptionError(f"batch_size is {batch_size!r}: it has to be a positive whole number, or None.")
         self.model = model
@@ -250,7 +253,8 @@ class Predictor:
 
     def _plan(self, kind: str, rng_key: jax.Array, signature: Signature) -> _Plan:
         """What this call runs. What is wrong with it is said."""
-        returned = None if self.return_sites is None else tuple(self.return_sites)
+        sites = signature.unseen.run.sites
+        returned = None if self.return_sites is None else tuple(site_of(name, sites) for name in self.return_sites)
         options = replace(self.options, use=Use(True, kind not in _SCORES, returned=returned))
         review = self._reviews.by_need(signature, lambda seen: Case.of(seen, self._samples, options).judged())
         try:
@@ -288,7 +292,12 @@ class Predictor:
         return _Plan(draws, batch, dims, coords, self._samples.of_draws(), _attributes(kind, review))
 
     def _refuse_no_site(self, inspection: Inspection) -> None:
-        unknown = [name for name in self.return_sites or () if inspection.site(name) is None]
+        sites, unknown = inspection.run.sites, []
+        for name in self.return_sites or ():
+            # whether a distribution has the parameter is seen when the model runs
+            site = site_of(name, sites) if self.kind == "params" else name
+            if inspection.site(site) is None:
+                unknown.append(name)
         if unknown:
             raise OptionError(
                 f"return_sites names {listing(unknown)}, which is not a site of {inspection.call.description}: its "
@@ -306,8 +315,8 @@ class Predictor:
         elif kind == "log_prior":
             of = priors(latents_of_the_fit(review, inspection, kind))
         else:
-            targets = outcomes(inspection, draws.arrays, review.redrawn) if self.kind == "mean" else []
-            of = predictions(inspection, draws.arrays, self.return_sites, targets, parts)
+            targets = [] if kind == "samples" else outcomes(inspection, draws.arrays, review.redrawn)
+            of = predictions(inspection, draws.arrays, self.return_sites, targets, kind, parts)
         one = one_draw(self.model, taking(signature.call, signature.which), of)
         try:
             return Batch.of(one, draws, (signature.arrays, self.params), self.batch_size, self.lazy, parts)
