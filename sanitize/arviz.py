@@ -1,8 +1,14 @@
-"""What ArviZ asks of a model beside draws: densities of the prior, moved draws, refits. Loaded when it is imported."""
+"""What ArviZ asks of a model beside draws: densities of the prior, moved draws, refits. Loaded when it is imported.
+
+Cross-validation takes one thing for granted: without some rows, the model is the same for the others. `NumPyroWrapper`
+runs it with and without them, with one draw, and refuses by name what then is drawn with something else.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import copy
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -10,18 +16,30 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from numpyro import handlers
+from numpyro.infer import HMC, MCMC
 from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
 
 from . import containers
 from .errors import OptionError, SanitizeWarning, listing, warn
 from .infer import inspect_call, latents_of_the_fit, stock_log_likelihood
 from .kinds import Samples
-from .model.call import Call
+from .memory import Memory, key_of
+from .model import argument
+from .model.call import Call, with_defaults
+from .model.dists import unwrapped
 from .model.inspection import Inspection
-from .model.trace import is_factor
+from .model.replay import Outcome, Replayed, attempt, differ, latents_of, replay
+from .model.sizes import Size
+from .model.trace import is_factor, try_run
 from .options import Options, Use
 from .predict import Predictor
+from .predict.signature import Taken, taking
 from .prepare import prepare
+
+try:
+    from arviz_stats import SamplingWrapper  # which ArviZ asks whether a wrapper is one
+except ImportError:
+    SamplingWrapper = object
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -183,6 +201,214 @@ def mm_from_numpyro(
     upars = xr.DataArray(np.asarray(flat, float), coords, ("chain", "draw", "unconstrained_parameter"))
     upars = upars.assign_coords(unconstrained_parameter=_elements(one))
     return labelled(log_prob), labelled(log_likelihood, None), upars
+
+
+class NumPyroWrapper(SamplingWrapper):  # type: ignore[misc]
+    """A fit that ArviZ can make again without some rows: for ``reloo``, ``loo_kfold`` and ``lfo_cv``.
+
+    Rows are taken from every argument that has them, whatever it is. Where held-out rows have latents of their own,
+    these are carried on: drawn given what was fitted to the other rows, see `sanitize.extend`.
+
+    Parameters
+    ----------
+    mcmc : MCMC
+        The fit, with its model, kernel and arguments.
+    idata : xarray.DataTree
+        The same, with the group ``log_likelihood``, whose dimension of rows the scores have.
+    rng_key : jax.Array, optional
+        With which each refit, and what is carried on, is drawn.
+    var_name : str, optional
+        The observed site that is scored, where there are several.
+
+    Raises
+    ------
+    OptionError
+        At once: ArviZ is older than 1.3; the likelihood has no value for each row; no argument has the rows. In
+        `sel_observations`: without these rows, the others are drawn with something else, since rows act on each other
+        or their place counts; or the model counts its groups in the data, and counts others.
+
+    Notes
+    -----
+    A series can be left out at its end, as ``lfo_cv`` does. Refits of equal shape are compiled once, where the kernel
+    is ``NUTS`` or ``HMC``::
+
+        arviz.loo_kfold(idata, NumPyroWrapper(mcmc, idata), k=10)
+    """
+
+    def __init__(self, mcmc: MCMC, idata: Any, rng_key: Any = None, var_name: str | None = None):
+        _refuse_old_arviz("NumPyroWrapper")
+        super().__init__(mcmc.sampler.model, idata)
+        self.mcmc, self.samples = mcmc, containers.open(mcmc)
+        self.rng_key = jax.random.PRNGKey(0) if rng_key is None else rng_key
+        call = with_defaults(_call_of_fit(self.model, mcmc, (), {}))
+        self.inspection = inspect_call(call, masked=False)
+        self.call = self.inspection.call
+        self.var_name = _scored(self.inspection, var_name)
+        self.rows = self._rows()
+        self._taken = Taken.of(self.inspection)
+        self._fits = Memory[MCMC]()
+
+    def _rows(self) -> Size:
+        """The size whose axes are the rows of what is scored."""
+        site, follows = self.inspection.run.sites[self.var_name], self.inspection.sizes.of[self.var_name]
+        batch = follows[: site.rank - site.event_dim]
+        sizes = [size for size in batch[0] if not size.is_lone] if len(batch) == 1 else []
+        if len(sizes) != 1:
+            words = " and ".join(dim.follows[0] for dim in self.inspection.dims(self.var_name) if dim.follows)
+            raise OptionError(
+                f"The rows of {self.var_name!r} cannot be left out one by one: it follows "
+                f"{words or 'no argument of the model'}, and has to follow one size of arrays among the arguments."
+            )
+        return sizes[0]
+
+    def sel_observations(self, idx: Any) -> tuple[Call, tuple[Call, int]]:
+        """The call without these rows; and that with all rows, these last, with their number."""
+        held = np.atleast_1d(np.asarray(idx)).ravel()
+        rest = np.setdiff1d(np.arange(self.rows.length), held)
+        part = self._only(rest)
+        self._refuse_other_model(part, rest)
+        return part, (self._only(np.concatenate([rest, held])), len(held))
+
+    def _only(self, index: np.ndarray) -> Call:
+        """The call with these rows, in this order."""
+        leaves: dict[int, Any] = {}
+        for axis in self.rows.axes:
+            leaf = leaves.get(axis.leaf, self.call.leaves[axis.leaf])
+            if axis.is_of_array:
+                leaves[axis.leaf] = argument.of(leaf).taken(axis.dim, index)
+            elif axis.kind == "integer":
+                leaves[axis.leaf] = type(leaf)(len(index))
+        return self.call.with_leaves(leaves)
+
+    @functools.cached_property
+    def _fitted(self) -> Outcome | None:
+        """A run with the last draw of the fit."""
+        draw = {name: np.asarray(x)[-1] for name, x in self.samples.arrays(1).items()}
+        return attempt(replay, self.call, draw)
+
+    def _refuse_other_model(self, part: Call, rest: np.ndarray) -> None:
+        """The law of cross-validation: without some rows, the others are drawn as before."""
+        run, before, is_end = try_run(part), self._fitted, len(rest) == rest[-1] + 1
+        after = None
+        if run is not None and before is not None:
+            for name in run.sites:
+                self._refuse_other_number(name, run.sites[name].shape, len(rest))
+            draw = {name: self._at(name, value, rest) for name, value in latents_of(before).items()}
+            after = attempt(replay, part, draw)
+        if before is None or after is None:
+            raise OptionError(
+                f"The model does not run without some rows of {self.var_name!r} ({' = '.join(self.rows.words)}), so "
+                f"that it cannot be fitted to the others."
+            )
+        for name, site in after.items():
+            if site.kind in ("latent", "observed") and (what := self._differs(name, before[name], site, rest, is_end)):
+                way = "" if is_end else " Rows at the end can be left out, as lfo_cv does."
+                raise OptionError(
+                    f"Without some rows of {self.var_name!r}, {name!r} at the others is drawn with another {what}: "
+                    f"rows act on each other (a lag, a walk, a mean of all rows), or their place counts. The fit to "
+                    f"the others would be that of another model.{way}"
+                )
+
+    def _refuse_other_number(self, name: str, shape: Sequence[int] | None, n: int) -> None:
+        was = self.inspection.site(name)
+        dims = self._row_dims(name)
+        expected = None if was is None else [n if i in dims else k for i, k in enumerate(was.shape or ())]
+        if was is None or (shape is not None and [*shape] != expected):
+            raise OptionError(
+                f"Without some rows of {self.var_name!r}, the model has {name!r} of shape {shape}, where "
+                f"{None if expected is None else tuple(expected)} was expected: it counts in the data how many there "
+                f"are (group.max() + 1, np.unique). Pass their number as an argument, and fit again."
+            )
+
+    def _row_dims(self, name: str) -> list[int]:
+        return [i for i, follows in enumerate(self.inspection.sizes.of.get(name, ())) if self.rows in follows]
+
+    def _at(self, name: str, value: Any, rest: np.ndarray) -> Any:
+        """The values of a latent at these rows."""
+        value = np.asarray(value)
+        for dim in self._row_dims(name):
+            value = value.take(rest, dim)
+        return value
+
+    def _differs(self, name: str, before: Replayed, after: Replayed, rest: np.ndarray, is_end: bool) -> str:
+        """What else a site is drawn with at these rows; empty: nothing."""
+        one, other = _drawn_with(before), _drawn_with(after)
+        rank = len(before.shape)
+        is_joint = any(dim >= rank - self.inspection.run.joint.get(name, 0) for dim in self._row_dims(name))
+        if is_joint and not is_end and one is before.arrays:
+            return "number of values, all drawn at once"
+        for parameter, was in one.items():
+            now = other.get(parameter)
+            was = np.asarray(was)
+            for dim, (length, left) in enumerate(zip(was.shape, np.shape(now))):
+                if (length, left) == (self.rows.length, len(rest)):
+                    was = was.take(rest, dim)
+            if now is None or differ(np.asarray(now), was):
+                return parameter.rpartition(".")[2]
+        return ""
+
+    def sample(self, modified_observed_data: Call) -> MCMC:
+        """Fit again, with the settings of the first fit."""
+        call = modified_observed_data
+        if not isinstance(self.mcmc.sampler, HMC):
+            args, kwargs = call.arguments()
+            mcmc = self._mcmc(self.mcmc.sampler)
+            mcmc.run(self.rng_key, *args, **kwargs)
+            return mcmc
+        which = self._taken.by(call)
+        mcmc = self._fits.of(key_of(call, which), lambda: self._mcmc(self._compiled_once(taking(call, which))))
+        mcmc.run(self.rng_key, [jnp.asarray(call.leaves[i]) for i in which])
+        return mcmc
+
+    def _mcmc(self, kernel: Any) -> MCMC:
+        old = self.mcmc
+        return MCMC(
+            kernel,
+            num_warmup=old.num_warmup,
+            num_samples=old.num_samples,
+            num_chains=old.num_chains,
+            thinning=old.thinning,
+            chain_method=old.chain_method,
+            progress_bar=False,
+            jit_model_args=kernel is not old.sampler,
+        )
+
+    def _compiled_once(self, call: Call) -> HMC:
+        """The kernel with the model as a function of arrays alone."""
+
+        def of_arrays(arrays: list[Any]) -> None:
+            args, kwargs = call.filled(arrays)
+            self.model(*args, **kwargs)
+
+        kernel = copy.copy(self.mcmc.sampler)  # as one that was never run: so NumPyro pickles it
+        kernel._model = of_arrays
+        return kernel
+
+    def get_inference_data(self, fitted_model: MCMC) -> Any:
+        """The draws of a refit."""
+        from arviz_base import from_numpyro
+
+        return from_numpyro(fitted_model)
+
+    def log_likelihood__i(self, excluded_obs: tuple[Call, int], idata__i: Any) -> xr.DataArray:
+        """Scores of the rows that were left out, in the order in which they were asked for."""
+        everything, n = excluded_obs
+        args, kwargs = everything.arguments()
+        dims = {}
+        if "log_likelihood" in self.idata_orig:
+            of_fit = self.idata_orig["log_likelihood"][self.var_name].dims
+            dims[self.var_name] = [dim for dim in of_fit if dim not in ("chain", "draw")]
+        predictor = Predictor(self.model, idata__i, extend=True, rng_key=self.rng_key, dims=dims)
+        scores = predictor.log_likelihood(*args, **kwargs)[self.var_name]
+        return scores.isel({scores.dims[-1]: slice(-n, None)})
+
+
+def _drawn_with(site: Replayed) -> Mapping[str, Any]:
+    """What a value is drawn with; for a normal vector its moments, since its Cholesky factor goes by the order."""
+    fn = unwrapped(site.fn)
+    if hasattr(fn, "covariance_matrix"):
+        return {"mean": fn.mean, "covariance": fn.covariance_matrix}
+    return site.arrays
 
 
 def _call_of_fit(model: Model, samples: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:

@@ -7,6 +7,7 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 from numpyro import handlers
+from numpyro.contrib.control_flow import scan
 from numpyro.infer import MCMC, NUTS
 from scipy import stats
 
@@ -18,7 +19,7 @@ pytest.importorskip("numpyro", "0.15")
 
 from containers_of import with_groups  # noqa: E402
 
-from sanitize.arviz import log_prior, mm_from_numpyro  # noqa: E402
+from sanitize.arviz import NumPyroWrapper, log_prior, mm_from_numpyro  # noqa: E402
 
 try:
     from arviz_stats import lfo_cv
@@ -298,7 +299,481 @@ def test_one_of_several_outcomes_is_named():
     np.testing.assert_allclose(of_z(upars, 0), stats.norm.logpdf(1.0), rtol=1e-5)
 
 
+# ------------------------------------------------------------------------------------------------------ refits
+
+
+def fitted(model, samples, *args, **kwargs):
+    """An MCMC with these draws, as if it had been run."""
+    mcmc = MCMC(NUTS(model), num_warmup=1, num_samples=len(next(iter(samples.values()))), **QUIETLY)
+    mcmc._args, mcmc._kwargs, mcmc._last_state = args, kwargs, ()
+    mcmc._states_flat = mcmc._states = {"z": {name: jnp.asarray(x) for name, x in samples.items()}}
+    return mcmc
+
+
+def without(model, shapes, idx, *args, **kwargs):
+    """The arguments of a refit without these rows, and those with which they are scored."""
+    draws = np.random.default_rng(0)
+    samples = {name: draws.uniform(0.3, 0.9, (4, *shape)).astype(np.float32) for name, shape in shapes.items()}
+    mcmc = fitted(model, samples, *args, **kwargs)
+    wrapper = NumPyroWrapper(mcmc, with_groups(posterior=xr.Dataset()))
+    part, (everything, n) = wrapper.sel_observations(idx)
+    assert n == np.size(idx)
+    return part.arguments(), everything.arguments()
+
+
+N = 7
+ROWS = np.array([0, 1, 3, 4, 6])  # without 2 and 5
+X = np.linspace(-1, 1, N).astype(np.float32)
+Y = (X + 0.1).astype(np.float32)
+GROUP = np.array([0, 1, 2, 0, 1, 2, 2])
+
+
+def by_group(x, group, n_groups, y=None):
+    with numpyro.plate("groups", n_groups):
+        effect = numpyro.sample("effect", dist.Normal())
+    with numpyro.plate("row", len(x)):
+        numpyro.sample("y", dist.Normal(effect[group] + x, 1.0), obs=y)
+
+
+@needs_arviz_1
+def test_rows_of_positional_arguments_and_keywords():
+    (args, kwargs), (scored_args, scored_kwargs) = without(by_group, {"effect": (3,)}, [5, 2], X, GROUP, 3, y=Y)
+    np.testing.assert_array_equal(args[0], X[ROWS])
+    np.testing.assert_array_equal(args[1], GROUP[ROWS])
+    assert args[2] == 3
+    np.testing.assert_array_equal(kwargs["y"], Y[ROWS])
+    order = [*ROWS, 5, 2]  # held-out rows last, as they were asked for
+    np.testing.assert_array_equal(scored_args[1], GROUP[order])
+    np.testing.assert_array_equal(scored_kwargs["y"], Y[order])
+
+
+@needs_arviz_1
+def test_a_number_of_rows_goes_with_them():
+    def model(n, x, y):
+        slope = numpyro.sample("slope", dist.Normal())
+        with numpyro.plate("row", n):
+            numpyro.sample("y", dist.Normal(slope * x, 1.0), obs=y)
+
+    ((n, x, y), _), ((m, *_), _) = without(model, {"slope": ()}, 3, N, X, Y)
+    assert (n, len(x), len(y), m) == (6, 6, 6, 7)
+
+
+@needs_arviz_1
+def test_columns_stay_also_where_there_are_as_many_as_rows():
+    def model(features, y):
+        beta = numpyro.sample("beta", dist.Normal(0, 1).expand([features.shape[1]]).to_event(1))
+        numpyro.sample("y", dist.Normal(features @ beta, 1.0), obs=y)
+
+    square = np.arange(N * N, dtype=np.float32).reshape(N, N)
+    ((features, _), _), _ = without(model, {"beta": (N,)}, [2, 5], square, Y)
+    np.testing.assert_array_equal(features, square[ROWS])
+
+
+@needs_arviz_1
+def test_rows_along_another_axis():
+    def model(features, y):
+        beta = numpyro.sample("beta", dist.Normal(0, 1).expand([features.shape[0]]).to_event(1))
+        numpyro.sample("y", dist.Normal(beta @ features, 1.0), obs=y)
+
+    features = np.arange(3 * N, dtype=np.float32).reshape(3, N)
+    ((found, _), _), _ = without(model, {"beta": (3,)}, [2, 5], features, Y)
+    np.testing.assert_array_equal(found, features[:, ROWS])
+
+
+@needs_arviz_1
+def test_a_dict():
+    def model(data):
+        slope = numpyro.sample("slope", dist.Normal())
+        with numpyro.plate("row", len(data["x"])):
+            numpyro.sample("y", dist.Normal(slope * data["x"], data["scale"]), obs=data["y"])
+
+    data = {"x": X, "y": Y, "scale": 2.0, "unused": np.zeros(3)}
+    ((found,), _), _ = without(model, {"slope": ()}, [2, 5], data)
+    np.testing.assert_array_equal(found["x"], X[ROWS])
+    np.testing.assert_array_equal(found["y"], Y[ROWS])
+    assert found["scale"] == 2.0
+    assert len(found["unused"]) == 3
+
+
+@needs_arviz_1
+def test_a_frame_with_categories_keeps_them():
+    pd = pytest.importorskip("pandas")
+
+    def model(frame):
+        group = frame["group"].astype("category")
+        with numpyro.plate("groups", len(frame["group"].cat.categories)):
+            effect = numpyro.sample("effect", dist.Normal())
+        with numpyro.plate("row", len(frame)):
+            mu = effect[group.cat.codes.to_numpy()]
+            numpyro.sample("y", dist.Normal(mu, 1.0), obs=frame["y"].to_numpy())
+
+    frame = pd.DataFrame({"y": Y, "group": pd.Categorical(list("abcabbb"))})
+    ((found,), _), ((everything,), _) = without(model, {"effect": (3,)}, [2], frame)  # the only c
+    assert found["y"].tolist() == np.delete(Y, 2).tolist()
+    assert list(found["group"].cat.categories) == ["a", "b", "c"]
+    assert everything["group"].tolist() == list("ababbbc")
+
+
+@needs_arviz_1
+def test_a_series_and_an_index_array():
+    pd = pytest.importorskip("pandas")
+
+    def model(x, group, n_groups, y):
+        with numpyro.plate("groups", n_groups):
+            effect = numpyro.sample("effect", dist.Normal())
+        numpyro.sample("y", dist.Normal(effect[group] + x.to_numpy(), 1.0), obs=y)
+
+    ((x, group, *_), _), _ = without(model, {"effect": (3,)}, [2, 5], pd.Series(X), GROUP, 3, Y)
+    np.testing.assert_array_equal(x, X[ROWS])
+    np.testing.assert_array_equal(group, GROUP[ROWS])
+
+
+@needs_arviz_1
+def test_a_dataset_and_a_labelled_array():
+    def model(data, y):
+        slope = numpyro.sample("slope", dist.Normal())
+        numpyro.sample("y", dist.Normal(slope * data["x"].values, 1.0), obs=y.values)
+
+    labels = {"day": np.arange(10, 10 + N)}
+    data = xr.Dataset({"x": ("day", X)}, labels)
+    ((found, y), _), _ = without(model, {"slope": ()}, [2, 5], data, xr.DataArray(Y, labels, ("day",)))
+    assert found["day"].values.tolist() == (10 + ROWS).tolist()
+    np.testing.assert_array_equal(y, Y[ROWS])
+
+
+@needs_arviz_1
+def test_a_list_of_numbers():
+    def model(x, y):
+        slope = numpyro.sample("slope", dist.Normal())
+        numpyro.sample("y", dist.Normal(slope * jnp.array(x), 1.0), obs=jnp.array(y))
+
+    ((x, y), _), _ = without(model, {"slope": ()}, [2, 5], X.tolist(), Y.tolist())
+    assert (x, y) == (X[ROWS].tolist(), Y[ROWS].tolist())
+
+
+@needs_arviz_1
+def test_of_two_tables_the_one_that_is_scored():
+    def model(towns, town, y, levels=None):
+        slope = numpyro.sample("slope", dist.Normal())
+        with numpyro.plate("towns", len(towns)):
+            effect = numpyro.sample("effect", dist.Normal(slope * towns, 1.0))
+        numpyro.sample("y", dist.Normal(effect[town], 1.0), obs=y)
+
+    towns = np.linspace(0, 1, 3).astype(np.float32)
+    ((found, town, y), _), _ = without(model, {"slope": (), "effect": (3,)}, [2, 5], towns, GROUP, Y)
+    np.testing.assert_array_equal(found, towns)
+    np.testing.assert_array_equal(town, GROUP[ROWS])
+    np.testing.assert_array_equal(y, Y[ROWS])
+
+
+@needs_arviz_1
+def test_a_table_that_is_as_long_by_accident_is_refused():
+    table = np.linspace(0, 1, N).astype(np.float32)
+    index = np.array([6, 5, 4, 3, 2, 1, 0])
+
+    def model(table, index, y):
+        slope = numpyro.sample("slope", dist.Normal())
+        numpyro.sample("y", dist.Normal(slope * table[index], 1.0), obs=y)
+
+    with pytest.raises(OptionError, match=r"table\[0\] = index\[0\]"):
+        without(model, {"slope": ()}, [2, 5], table, index, Y)
+    with pytest.raises(OptionError, match="'y' at the others is drawn with another loc"):
+        without(model, {"slope": ()}, [2, 5], jnp.asarray(table), index, Y)
+
+
+@needs_arviz_1
+def test_several_outcomes_of_one_row_go_together():
+    def model(x, y=None):
+        slope = numpyro.sample("slope", dist.Normal())
+        with numpyro.plate("row", len(x)):
+            numpyro.sample("y", dist.Normal(slope * x[:, None], jnp.ones(2)).to_event(1), obs=y)
+
+    ((x, y), _), _ = without(model, {"slope": ()}, [2, 5], X, np.stack([Y, Y], 1))
+    assert (x.shape, y.shape) == ((5,), (5, 2))
+
+
+def gaussian_process(x, y=None):
+    length = numpyro.sample("length", dist.LogNormal(0.0, 0.3))
+    gap = (x[:, None] - x) / length
+    kernel = jnp.exp(-0.5 * gap**2) + 1e-3 * jnp.eye(len(x))
+    f = numpyro.sample("f", dist.MultivariateNormal(jnp.zeros(len(x)), kernel))
+    numpyro.sample("y", dist.Normal(f, 0.5), obs=y)
+
+
+@needs_arviz_1
+def test_inputs_of_a_gaussian_process_can_be_left_out():
+    ((x, _), _), _ = without(gaussian_process, {"length": (), "f": (N,)}, [2, 5], X, Y)
+    np.testing.assert_array_equal(x, X[ROWS])
+
+
+def walk(y):
+    scale = numpyro.sample("scale", dist.HalfNormal())
+    level = numpyro.sample("level", dist.GaussianRandomWalk(scale, len(y)))
+    numpyro.sample("y", dist.Normal(level, 1.0), obs=y)
+
+
+def innovations(y):
+    with numpyro.plate("time", len(y)):
+        step = numpyro.sample("step", dist.Normal())
+        numpyro.sample("y", dist.Normal(jnp.cumsum(step), 1.0), obs=y)
+
+
+def lagged(x, y):
+    slope = numpyro.sample("slope", dist.Normal())
+    before = jnp.concatenate([jnp.zeros(1), x[:-1]])
+    numpyro.sample("y", dist.Normal(slope * before, 1.0), obs=y)
+
+
+def trend(x, y):
+    slope = numpyro.sample("slope", dist.Normal())
+    numpyro.sample("y", dist.Normal(slope * jnp.arange(len(x)) + x, 1.0), obs=y)
+
+
+def in_scan(y):
+    scale = numpyro.sample("scale", dist.HalfNormal())
+
+    def step(before, _):
+        now = numpyro.sample("level", dist.Normal(before, scale))
+        return now, now
+
+    _, levels = scan(step, jnp.zeros(()), None, len(y))
+    numpyro.sample("y", dist.Normal(levels, 1.0), obs=y)
+
+
+SERIES = [
+    (walk, {"scale": (), "level": (N,)}, (Y,)),
+    (innovations, {"step": (N,)}, (Y,)),
+    (lagged, {"slope": ()}, (X, Y)),
+    (trend, {"slope": ()}, (X, Y)),
+    (in_scan, {"scale": (), "level": (N,)}, (Y,)),
+]
+
+
+@needs_arviz_1
+@pytest.mark.parametrize(("model", "shapes", "args"), SERIES)
+def test_a_series_is_left_out_at_its_end_only(model, shapes, args):
+    (found, _), (everything, _) = without(model, shapes, [5, 6], *args)
+    for was, part, ordered in zip(args, found, everything):
+        np.testing.assert_array_equal(part, was[:5])
+        np.testing.assert_array_equal(ordered, was)
+    with pytest.raises(OptionError, match="Rows at the end can be left out, as lfo_cv does"):
+        without(model, shapes, [2, 5], *args)
+
+
+def centred(x, y):
+    slope = numpyro.sample("slope", dist.Normal())
+    numpyro.sample("y", dist.Normal(slope * (x - x.mean()), 1.0), obs=y)
+
+
+def scaled(x, y):
+    slope = numpyro.sample("slope", dist.Normal(0.0, 1.0 / len(x)))
+    numpyro.sample("y", dist.Normal(slope * x, 1.0), obs=y)
+
+
+@needs_arviz_1
+@pytest.mark.parametrize(("model", "name"), [(centred, "'y'"), (scaled, "'slope'")])
+@pytest.mark.parametrize("idx", [[2, 5], [5, 6], 0])
+def test_what_all_rows_have_a_part_in_is_refused_by_name(model, name, idx):
+    with pytest.raises(OptionError, match=f"{name} at the others is drawn with another"):
+        without(model, {"slope": ()}, idx, X, Y)
+
+
+def counted(group, y):
+    with numpyro.plate("groups", int(group.max()) + 1):
+        effect = numpyro.sample("effect", dist.Normal())
+    numpyro.sample("y", dist.Normal(effect[group], 1.0), obs=y)
+
+
+def numbered(group, y):
+    names, codes = np.unique(group, return_inverse=True)
+    with numpyro.plate("groups", len(names)):
+        effect = numpyro.sample("effect", dist.Normal())
+    numpyro.sample("y", dist.Normal(effect[codes], 1.0), obs=y)
+
+
+@needs_arviz_1
+@pytest.mark.parametrize(("model", "group"), [(counted, [0, 0, 1, 1, 0, 1, 2]), (numbered, [0, 0, 2, 2, 0, 2, 1])])
+def test_groups_that_are_counted_in_the_data_are_refused_where_another_number_is_counted(model, group):
+    group = np.array(group)
+    with pytest.raises(OptionError, match=r"'groups' of shape \(2,\), where \(3,\) was expected"):
+        without(model, {"effect": (3,)}, 6, group, Y)
+    ((found, _), _), _ = without(model, {"effect": (3,)}, 0, group, Y)
+    np.testing.assert_array_equal(found, group[1:])
+
+
+def of_closure():
+    slope = numpyro.sample("slope", dist.Normal())
+    numpyro.sample("y", dist.Normal(slope * X, 1.0), obs=Y)
+
+
+def covariates_of_closure(y):
+    slope = numpyro.sample("slope", dist.Normal())
+    numpyro.sample("y", dist.Normal(slope * X, 1.0), obs=y)
+
+
+def table_of_scores(x, y):
+    slope = numpyro.sample("slope", dist.Normal())
+    numpyro.sample("y", dist.Normal(slope * x[:, None], jnp.ones(3)), obs=y)
+
+
+@needs_arviz_1
+@pytest.mark.parametrize(
+    ("model", "args", "match"),
+    [
+        (of_closure, (), "no argument"),
+        (covariates_of_closure, (Y,), "no argument"),
+        (table_of_scores, (X, np.zeros((N, 3), np.float32)), r"x\[0\]"),
+        (as_one_event, (X, Y), "one event"),
+        (by_factor, (X, Y), "'likelihood' is a factor"),
+    ],
+)
+def test_models_without_rows_to_leave_out_are_refused_by_name(model, args, match):
+    shape = {"scale": ()} if model is as_one_event else {"slope": ()}
+    with pytest.raises(OptionError, match=match):
+        without(model, shape, 2, *args)
+
+
+# ------------------------------------------------------------------------- refits against closed forms and by hand
+
+
+def with_scores(mcmc, model, *args, dims=None):
+    """What a user has after a fit."""
+    idata = az.from_numpyro(mcmc)
+    idata["log_likelihood"] = Predictor(model, mcmc, dims=dims).log_likelihood(*args)
+    return idata
+
+
+def error_of(scores):
+    """The Monte-Carlo error of a log mean of densities, of draws in a dimension."""
+    densities = np.exp(scores - scores.max())
+    return densities.std() / densities.mean() / np.sqrt(densities.size / 4)  # draws of a chain are not independent
+
+
+class Recording(NumPyroWrapper):
+    """It keeps the scores, from which the error of their mean follows."""
+
+    def log_likelihood__i(self, excluded_obs, idata__i):
+        scores = super().log_likelihood__i(excluded_obs, idata__i)
+        self.errors = [*getattr(self, "errors", []), error_of(scores.values)]
+        return scores
+
+
+@needs_arviz_1
+@pytest.mark.slow
+def test_kfold_is_what_refits_by_hand_give_and_refits_of_equal_shape_are_compiled_once():
+    x = np.linspace(-1, 2, 9).astype(np.float32)
+    y = (x + np.sin(7 * x)).astype(np.float32)
+    runs = []
+
+    def model(x, y=None):
+        runs.append(len(x))
+        line(x, y)
+
+    mcmc = fit(model, x, y)
+    idata = with_scores(mcmc, model, x, y)
+    wrapper = NumPyroWrapper(mcmc, idata, jax.random.PRNGKey(5))
+    found = az.loo_kfold(idata, wrapper, folds=np.arange(9) % 3, pointwise=True)
+    for fold in range(3):
+        rest, held = np.arange(9) % 3 != fold, np.arange(9) % 3 == fold
+        again = MCMC(NUTS(line), num_warmup=200, num_samples=200, num_chains=2, jit_model_args=True, **QUIETLY)
+        again.run(jax.random.PRNGKey(5), x[rest], y[rest])
+        slope = np.asarray(again.get_samples()["slope"])
+        expected = np.log(np.exp(stats.norm.logpdf(y[held], slope[:, None] * x[held])).mean(0))
+        np.testing.assert_allclose(found.elpd_i[held], expected, atol=1e-4)
+    part, _ = wrapper.sel_observations([1, 4, 7])
+    before = len(runs)
+    wrapper.sample(part)
+    assert len(runs) - before <= 8  # a compilation runs the model some forty times
+
+
+@needs_arviz_1
+@pytest.mark.slow
+def test_kfold_of_eight_schools_is_that_of_integrals():
+    mcmc = fit(schools, SCHOOLS_SIGMA, SCHOOLS_Y, draws=2000)
+    idata = with_scores(mcmc, schools, SCHOOLS_SIGMA, SCHOOLS_Y)
+    wrapper = Recording(mcmc, idata)
+    found = az.loo_kfold(idata, wrapper, folds=np.arange(8), pointwise=True)
+    mu, tau = np.meshgrid(np.linspace(-25, 30, 400), np.linspace(0.01, 30, 400), indexing="ij")
+    prior = stats.norm.logpdf(mu, 0, 5) + stats.halfnorm.logpdf(tau, 0, 5)
+    sd = np.sqrt(tau[..., None] ** 2 + SCHOOLS_SIGMA**2)
+    rows = stats.norm.logpdf(SCHOOLS_Y, mu[..., None], sd)
+    for i in range(8):
+        others = np.exp(prior + rows.sum(-1) - rows[..., i])
+        exact = np.log((others * np.exp(rows[..., i])).sum() / others.sum())
+        assert abs(found.elpd_i[i] - exact) < 4 * wrapper.errors[i]
+
+
+def normal_left_out(covariance, noise, y, held):
+    """The log density of held-out values of a Gaussian vector that is seen with noise, each alone, given the others."""
+    total = covariance + noise**2 * np.eye(len(y))
+    rest = np.setdiff1d(np.arange(len(y)), held)
+    weights = np.linalg.solve(total[np.ix_(rest, rest)], total[np.ix_(rest, held)])
+    variance = np.diag(total)[held] - (total[np.ix_(rest, held)] * weights).sum(0)
+    return stats.norm.logpdf(y[held], y[rest] @ weights, np.sqrt(variance))
+
+
+@needs_arviz_1
+@pytest.mark.slow
+def test_lfo_of_a_walk_is_that_of_the_kalman_filter():
+    y = np.array([0.3, 0.8, 0.5, 1.4, 1.9, 1.2, 2.2, 2.0], np.float32)
+
+    def model(y):
+        level = numpyro.sample("level", dist.GaussianRandomWalk(0.7, len(y)))
+        with numpyro.plate("time", len(y)):
+            numpyro.sample("y", dist.Normal(level, 0.5), obs=y)
+
+    mcmc = fit(model, y, draws=1500)
+    idata = with_scores(mcmc, model, y)
+    wrapper = Recording(mcmc, idata)
+    found = az.lfo_cv(idata, wrapper, 5, 1, method="exact", pointwise=True)
+    time = np.arange(1, 9)
+    covariance = 0.49 * np.minimum(time, time[:, None])
+    for i, cutoff in enumerate((5, 6, 7)):
+        part = np.ix_(time[: cutoff + 1] - 1, time[: cutoff + 1] - 1)
+        exact = normal_left_out(covariance[part], 0.5, y[: cutoff + 1], np.array([cutoff]))
+        assert abs(found.elpd_i[i] - exact[0]) < 4 * max(wrapper.errors[i], 0.005)
+
+
+@needs_arviz_1
+@pytest.mark.slow
+def test_kfold_of_a_gaussian_process_is_that_of_conditional_normals():
+    x = np.linspace(-2, 2, 9).astype(np.float32)
+    y = np.sin(2 * x).astype(np.float32)
+    kernel = np.exp(-0.5 * (x[:, None] - x) ** 2 / 0.64) + 1e-3 * np.eye(9)
+
+    def model(x, y=None):
+        kernel = jnp.exp(-0.5 * (x[:, None] - x) ** 2 / 0.64) + 1e-3 * jnp.eye(len(x))
+        f = numpyro.sample("f", dist.MultivariateNormal(jnp.zeros(len(x)), kernel))
+        numpyro.sample("y", dist.Normal(f, 0.5), obs=y)
+
+    mcmc = fit(model, x, y, draws=1500)
+    idata = with_scores(mcmc, model, x, y)
+    wrapper = Recording(mcmc, idata)
+    found = az.loo_kfold(idata, wrapper, folds=np.arange(9) % 3, pointwise=True)
+    for fold in range(3):
+        held = np.flatnonzero(np.arange(9) % 3 == fold)
+        exact = normal_left_out(kernel, 0.5, y, held)
+        assert np.abs(found.elpd_i[held] - exact).max() < 4 * max(wrapper.errors[fold], 0.01)
+
+
+@needs_arviz_1
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter")
+def test_reloo_scores_single_rows_anew():
+    x = np.array([0.3, -0.5, 0.4, 0.2, -0.1, 1.5, 0.6, -0.7, 0.5], np.float32)
+    y = np.array([0.2, -0.4, 0.9, 0.0, 0.3, -2.5, 0.7, -0.5, 0.1], np.float32)
+    mcmc = fit(line, x, y, draws=1000)
+    idata = with_scores(mcmc, line, x, y)
+    wrapper = Recording(mcmc, idata)
+    found = az.reloo(wrapper, k_threshold=0.5, pointwise=True)
+    assert found.pareto_k[5] == 0.0
+    assert abs(found.elpd_i[5] - left_out(x, y, 5)) < 4 * max(wrapper.errors)
+
+
 @pytest.mark.skipif(lfo_cv is not None, reason="ArviZ before 1.3")
 def test_what_needs_another_arviz_says_so_at_the_call():
     with pytest.raises(OptionError, match=r"mm_from_numpyro needs ArviZ 1\.3"):
         mm_from_numpyro(line, {"slope": np.zeros(4)}, np.zeros(3), np.zeros(3))
+    mcmc = MCMC(NUTS(line), num_warmup=1, num_samples=1)
+    with pytest.raises(OptionError, match=r"NumPyroWrapper needs ArviZ 1\.3"):
+        NumPyroWrapper(mcmc, None)
