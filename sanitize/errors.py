@@ -12,6 +12,7 @@ from typing import Any
 
 OPTIONS = ("new_rows", "keep", "redraw")  # of this package, beside the model's arguments
 
+_GUIDES = "numpyro.infer.autoguide"
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -99,11 +100,16 @@ class DataStatisticWarning(SanitizeWarning):
 
 
 def warn(message: str, category: type[SanitizeWarning], **seen: Any) -> None:
-    """Warn at the first line outside of this package: that is the user's line."""
+    """Warn at the first line outside of this package: that is the user's line.
+
+    Where NumPyro's names were replaced by ours it may be a guide's, which computes deterministic values for the samples
+    that it returns. Nobody can settle anything there, and a prediction strips such values: nothing is said.
+    """
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame, level = frame.f_back, level + 1
-    warnings.warn(category(message, **seen), stacklevel=level)
+    if frame.f_globals.get("__name__") != _GUIDES:
+        warnings.warn(category(message, **seen), stacklevel=level)
 
 
 def add_note(error: BaseException, note: str) -> None:

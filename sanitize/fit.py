@@ -30,6 +30,7 @@ from .model.replay import (
     Replayed,
     attempt,
     between_elements,
+    differ,
     differences,
     latents_of,
     replay,
@@ -165,6 +166,38 @@ class Fit:
         """The sites that the model had in the fit, where the samples hold its arguments."""
         seen = None if self.fitted is None else try_run(self.fitted)
         return None if seen is None else seen.sites
+
+    def is_new(self, name: str) -> bool:
+        """Whether a latent without an entry is none of the fit's: it was no site then, or belongs to a horizon."""
+        if self.fitted is not None:
+            return self.sites is not None and name not in self.sites
+        axes = {axis.leaf for axis in _axes(self.inspection.sizes.followed_by(name))}
+        bound = _bound(self.inspection.call)
+        for option in {self.call.names[leaf] for leaf in axes}.intersection(bound.arguments):
+            if attempt(self._had_no_horizon, name, option):
+                return True
+        return False
+
+    def _had_no_horizon(self, name: str, option: str) -> bool:
+        """Whether without this option the entries are those of a fit, and all that it has stays as it is.
+
+        Not so where the latent has a part in what the fit had: then its entry was lost. See `attempt`.
+        """
+        bound = _bound(self.inspection.call)
+        del bound.arguments[option]
+        fewer = Inspection.of(self.inspection.call.with_arguments(bound.args, bound.kwargs))
+        sites = fewer.run.sites
+        shapes = {entry: sites[entry].shape if entry in sites else None for entry in self.recorded}
+        if name in sites or shapes != self.recorded or fewer.unrecorded(self.recorded):
+            return False
+        before = replay(fewer.call, {})
+        after = replay(self.inspection.call, {entry: before[entry].value for entry in self.recorded})
+        for one in before.keys() & after.keys():
+            for parameter, was in before[one].arrays.items():
+                now = np.asarray(after[one].arrays[parameter])
+                if differ(now[tuple(map(slice, np.shape(was)))], was):
+                    return False
+        return True
 
     @functools.cached_property
     def leaves(self) -> Mapping[str, Any]:

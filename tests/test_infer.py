@@ -628,3 +628,24 @@ def test_a_guide_without_its_params_is_told():
     fitted(line, guide, SIX, 2 * SIX)
     with pytest.warns(MissingLatentWarning, match="slope_auto_loc"):
         sanitize.Predictive(line, guide=guide, num_samples=3)(KEY, SIX)
+
+
+def test_what_a_guide_computes_of_its_own_is_said_to_nobody(monkeypatch):
+    """`AutoDelta` takes the initial values of params for deterministic sites, where NumPyro's names are ours."""
+    monkeypatch.setattr(stock.autoguide, "Predictive", sanitize.Predictive)
+
+    def scaled(y=None):
+        scale = numpyro.param("scale", 1.0)
+        mean = numpyro.sample("mean", dist.Normal())
+        numpyro.deterministic("scaled", mean / scale)
+        numpyro.sample("y", dist.Normal(mean, scale), obs=y)
+
+    guide = AutoDelta(scaled)
+    params = fitted(scaled, guide, SIX)
+    with warned() as caught:
+        samples = guide.sample_posterior(KEY, params, sample_shape=(4,))
+    assert not caught
+    assert samples["scaled"].shape == (4,)
+    del samples["scaled"]
+    with pytest.warns(MissingLatentWarning, match="'scale'"):
+        sanitize.Predictive(scaled, samples)(KEY)

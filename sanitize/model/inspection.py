@@ -21,6 +21,7 @@ from .jaxpr import (
     drawn_from,
     flow,
     may_count_rows,
+    of_parameters,
     parents,
     placed_at,
     places_by_index,
@@ -160,6 +161,16 @@ class Inspection:
                 return ()
         follow_something = unreached and any(map(self.sizes.followed_by, self.ends))
         return () if follow_something else tuple(unreached)
+
+    @functools.cached_property
+    def read(self) -> frozenset[str]:
+        """Arguments that something is drawn with, or that no array is: others are data, or passed for their shape."""
+        names, run = dict(enumerate(self.call.names)), self.run
+        if run.jaxpr is None:
+            return frozenset(names.values())
+        given = {variable: frozenset({names.pop(i)}) for i, variable in zip(self.call.traced, run.jaxpr.invars)}
+        outputs = flow(run.jaxpr, given, {})
+        return frozenset(names.values()).union(*(above for _, above in of_parameters(run, outputs)))
 
     @by_values
     def indices_out_of_range(self) -> tuple[OutOfRange, ...]:

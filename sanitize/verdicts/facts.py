@@ -257,9 +257,18 @@ class Facts:
 
     @cached_property
     def _leading_rows(self) -> list[Size]:
-        """Rows by the leading axis of an argument, if there are such: of a table the columns are seldom others."""
-        rows = self.inspection.rows
-        return [size for size in rows if any(axis.kind == "leading" for axis in size.axes)] or list(rows)
+        """Rows by the leading axis of an argument, if there are such: of a table the columns are seldom others.
+
+        Covariates before data: of the species that lead an observed array alone others are seldom predicted.
+        """
+        led, read = [], []
+        for size in self.inspection.rows:
+            arguments = {self.fit.call.names[axis.leaf] for axis in size.axes if axis.kind == "leading"}
+            if arguments:
+                led.append(size)
+            if not arguments.isdisjoint(self.inspection.read):
+                read.append(size)
+        return read or led or list(self.inspection.rows)
 
     def may_be_others(self, size: Size) -> bool:
         """Whether rows of this size may be others than the fit's, where nothing tells.
@@ -372,9 +381,8 @@ class Facts:
             return True
         if self.inspection.run.sites[name].kind != "latent":
             return False
-        if self.fit.sites is not None and name not in self.fit.sites:
-            return True
-        return self.is_beyond(name) or self.inspection.is_new_with_this_call(name)
+        is_new = self.is_beyond(name) or self.inspection.is_new_with_this_call(name)
+        return is_new or self.fit.is_new(name)
 
     def is_marginalized(self, name: str) -> bool:
         """Whether a latent is discrete: a fit enumerates it, and has no draws of it."""

@@ -708,3 +708,70 @@ def test_a_latent_that_cannot_be_drawn_is_silent_where_it_is_given(door):
     del samples["mean"]
     given = handlers.substitute(flat_groups, {"mean": 1.0})
     assert door(given, samples)(KEY, G)["y"].shape == (3, len(G))
+
+
+# ------------------------------------------------------------------------------- the horizon that the fit did not have
+
+
+def random_walk(T, y=None, future=0):
+    """The innovations of the horizon are a site of their own."""
+    steps = numpyro.sample("steps", dist.Normal().expand([T]))
+    if future:
+        steps = jnp.concatenate([steps, numpyro.sample("later", dist.Normal().expand([future]))])
+    level = numpyro.deterministic("level", jnp.cumsum(steps))
+    numpyro.sample("y", dist.Normal(level[:T], 1.0), obs=y)
+    if future:
+        numpyro.sample("y_later", dist.Normal(level[T:], 1.0))
+
+
+def without_a_record(T, y=None, future=0):
+    steps = numpyro.sample("steps", dist.Normal().expand([T]))
+    if future:
+        steps = jnp.concatenate([steps, numpyro.sample("later", dist.Normal().expand([future]))])
+    numpyro.sample("y_later" if future else "y", dist.Normal(jnp.cumsum(steps), 1.0), obs=None if future else y)
+
+
+def later_covariates(x, y=None, x_later=None):
+    b = numpyro.sample("b", dist.Normal())
+    numpyro.sample("y", dist.Normal(b * x, 1.0), obs=y)
+    if x_later is not None:
+        shock = numpyro.sample("later", dist.Normal().expand([len(x_later)]))
+        numpyro.sample("y_later", dist.Normal(b * x_later + shock, 1.0))
+
+
+def with_knots(x, y=None, knots=0):
+    """No horizon: what was fitted is drawn with the coefficients."""
+    mean = numpyro.sample("b", dist.Normal()) * x
+    if knots:
+        mean += numpyro.sample("later", dist.Normal().expand([knots])).sum() * x**2
+    numpyro.sample("y", dist.Normal(mean, 1.0), obs=y)
+
+
+def with_another_outcome(x, y=None, others=0):
+    """Nor is this: the entry of a scalar may be lost."""
+    numpyro.sample("y", dist.Normal(numpyro.sample("b", dist.Normal()) * x, 1.0), obs=y)
+    if others:
+        numpyro.sample("z", dist.Normal(numpyro.sample("later", dist.Normal()), 1.0).expand([others]))
+
+
+@pytest.mark.parametrize(
+    ("model", "fit", "asked", "said"),
+    [
+        (random_walk, (12, Y), {"future": 3}, False),
+        (without_a_record, (12, Y), {"future": 3}, False),
+        (later_covariates, (X, Y), {"x_later": X[:3]}, False),
+        (with_knots, (X, Y), {"knots": 4}, True),
+        (with_another_outcome, (X, Y), {"others": 4}, True),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_noise_of_a_horizon_that_the_fit_did_not_have_is_not_missed(model, fit, asked, said):
+    samples = draws(model, *fit, without=["y"])
+    run = functools.partial(strip_deterministic, model, samples, fit[0], **asked)
+    assert (heard(run, MissingLatentWarning) is not None) == said
+
+
+def test_noise_of_a_horizon_that_was_fitted_and_is_lost_is_missed():
+    samples = draws(random_walk, 12, Y, future=3, without=["later", "y", "y_later"])
+    with pytest.raises(MissingLatentError, match="'later'"):
+        strip_deterministic(random_walk, samples, 12, future=3)

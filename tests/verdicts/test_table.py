@@ -557,3 +557,32 @@ def test_new_rows_that_redraws_nothing_is_refused_where_rows_cannot_be_told():
     with pytest.raises(OptionError, match="redraw=\\('z',\\)"):
         strip_deterministic(total, samples, DATA, new_rows=True)
     assert set(strip_deterministic(total, samples, DATA, redraw="z")) == {"b"}
+
+
+# ------------------------------------------------------------------------ species that lead the observed array alone
+
+
+def occupancy(seen, cover, predict=False):
+    with numpyro.plate("species", seen.shape[0], dim=-2):
+        a = numpyro.sample("a", dist.Normal())
+        with numpyro.plate("site", len(cover), dim=-1):
+            numpyro.sample("y", dist.Bernoulli(logits=a + cover), obs=None if predict else seen)
+
+
+def by_size(seen, size, cover, predict=False):
+    """Other species come with other sizes."""
+    with numpyro.plate("species", len(size), dim=-2):
+        a = numpyro.sample("a", dist.Normal(size[:, None]))
+        with numpyro.plate("site", len(cover), dim=-1):
+            numpyro.sample("y", dist.Bernoulli(logits=a + cover), obs=None if predict else seen)
+
+
+def test_species_that_lead_the_data_alone_are_the_fits():
+    seen, cover, size = np.zeros((5, 9), int), np.linspace(-1, 1, 9), np.ones(5)
+    samples = {"a": np.zeros((8, 5, 1))}
+    with warned() as caught:
+        for sites in (9, 6):
+            assert "a" in strip_deterministic(occupancy, samples, seen[:, :sites], cover[:sites], predict=True)
+    assert not caught
+    with pytest.warns(RowLevelSiteWarning, match="'a'"):
+        strip_deterministic(by_size, samples, seen, size, cover, predict=True)
