@@ -14,17 +14,18 @@ from .model.call import Call
 from .model.inspection import Inspection
 from .model.replay import attempt
 from .model.trace import Site
+from .tables import COLOURS
 
 _DRAWN = ("latent", "observed", "deterministic")
 
 # What a reader sees without colour, and with it: the second line of the label, and the outline, say the same.
 _STYLES = {
-    "kept": {"fillcolor": "white", "color": "#2a9d5c", "penwidth": "2"},
+    "kept": {"fillcolor": "white", "color": COLOURS["kept"], "penwidth": "2"},
     "stripped": {"fillcolor": "grey85", "color": "grey50", "fontcolor": "grey35", "style": "filled,dashed"},
-    "redrawn": {"fillcolor": "#fdebd0", "color": "#d1495b", "penwidth": "2", "peripheries": "2"},
-    "refused": {"fillcolor": "#fdebd0", "color": "#d1495b", "penwidth": "2", "style": "filled,dashed"},
+    "redrawn": {"fillcolor": "#fdebd0", "color": COLOURS["redrawn"], "penwidth": "2", "peripheries": "2"},
+    "refused": {"fillcolor": "#fbe3e6", "color": COLOURS["refused"], "penwidth": "2", "style": "filled,dashed"},
     "no entry": {"fillcolor": "white", "color": "grey50", "style": "filled,dotted"},
-    "predicted": {"fillcolor": "#e8dff5", "color": "#8a63d2", "penwidth": "2"},
+    "predicted": {"fillcolor": "#e8dff5", "color": COLOURS["observed"], "penwidth": "2"},
 }
 
 

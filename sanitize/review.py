@@ -58,6 +58,8 @@ class Review(Mapping[str, Verdict]):
         The leading dimensions that all entries share: ``()``, ``(draws,)`` or ``(chains, draws)``.
     missing : tuple of str
         Latents of the model without an entry: ``Predictive`` draws them, the predicted sites among them.
+    predicted : tuple of str
+        Those of them that are targets.
     assumed : tuple of str
         The arguments that were worked out from the samples, where none were passed: ``"X: float32[1000, 3]"``.
     """
@@ -66,6 +68,7 @@ class Review(Mapping[str, Verdict]):
     shapes: Mapping[str, Shape | None]  # as recorded, batch dimensions included
     batch_shape: Shape
     missing: Names
+    predicted: Names
     assumed: Names
     extended: Names  # latents that are to be carried on, those of a loop without an entry among them
     refusals: tuple[Said, ...]
@@ -80,11 +83,13 @@ class Review(Mapping[str, Verdict]):
         inspection, facts = fit.inspection, facts_of(fit, verbs, options)
         verdicts = verdicts_on(facts)
         refused = tuple(refusals(facts, verdicts))
+        missing = tuple(name for name in inspection.run.named("latent") if name not in verdicts)
         return cls(
             verdicts,
             shapes=dict(fit.samples.shapes),
             batch_shape=fit.batch_shape,
-            missing=tuple(name for name in inspection.run.named("latent") if name not in verdicts),
+            missing=missing,
+            predicted=tuple(name for name in missing if name in inspection.targets),
             assumed=inspection.assumed,
             extended=facts.extended(),
             refusals=refused,
@@ -224,8 +229,11 @@ class Review(Mapping[str, Verdict]):
     def _lines(self) -> list[str]:
         """What is said below the table, a line each."""
         lines = []
-        if self.missing:
-            lines.append(f"latents without an entry, drawn by Predictive: {', '.join(self.missing)}")
+        latents = [name for name in self.missing if name not in self.predicted]
+        if latents:
+            lines.append(f"latents without an entry, drawn by Predictive: {', '.join(latents)}")
+        if self.predicted:
+            lines.append(f"predicted: {', '.join(self.predicted)}")
         if self.assumed:
             lines.append(f"arguments worked out from the samples: {', '.join(self.assumed)}")
         return [*lines, *map(messages.on_index, self.indices), *self.remarks]
@@ -300,7 +308,7 @@ class Review(Mapping[str, Verdict]):
         return {**self.__dict__, "call": None}  # models are often closures, which do not pickle
 
     def _repr_html_(self) -> str:
-        return html_table(_COLUMNS, self._rows(), ". ".join([self._summary(), *self._lines()]))
+        return html_table(_COLUMNS, self._rows(), self._summary(), self._lines())
 
 
 _COLUMNS = ("entry", "verdict", "recorded", "model", "reason")

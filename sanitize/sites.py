@@ -133,19 +133,25 @@ class SiteTable(Mapping[str, Site]):
         return html_table(_COLUMNS, [*map(_row, self.values())])
 
 
-_COLUMNS = ("site", "kind", "shape", "dtype", "row dims", "plates", "note")
+_COLUMNS = ("site", "kind", "shape", "dtype", "rows", "plates", "note")
 
 
 def _row(site: Site) -> tuple[str, ...]:
     kind = f"observed if {site.observable} is given" if site.observable else site.kind
     shape = "tree" if site.shape is None else str(site.shape)
     dtype = "" if site.dtype is None else str(site.dtype)
-    dims = ", ".join(map(str, site.row_dims))
+    rows = ", ".join(_followed(site, dim) for dim in site.row_dims)
     plates = ", ".join(f"{plate.name}[{plate.size}]" for plate in site.plates)
     note = ""
     if site.kind == "deterministic" and site.parents:
         note = "from " + ", ".join(site.parents)
-    return site.name, kind, shape, dtype, dims, plates, note
+    return site.name, kind, shape, dtype, rows, plates, note
+
+
+def _followed(site: Site, dim: int) -> str:
+    """``X[0]``: what a dimension of rows follows."""
+    follows = site.dims[dim].follows if site.dims else ()
+    return follows[0] if follows else f"dim {dim}"
 
 
 def inspect_sites(model: Callable[..., Any], /, *args: Any, **kwargs: Any) -> SiteTable:
@@ -181,9 +187,9 @@ def inspect_sites(model: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Si
     ...     mu = numpyro.deterministic("mu", slope * x)
     ...     numpyro.sample("y", dist.Normal(mu, 1.0), obs=y)
     >>> inspect_sites(model, np.zeros(3))
-    site   kind                    shape  dtype    row dims  note
+    site   kind                    shape  dtype    rows  note
     slope  latent                  ()     float32
-    mu     deterministic           (3,)   float32  0         from slope
-    y      observed if y is given  (3,)   float32  0
+    mu     deterministic           (3,)   float32  x[0]  from slope
+    y      observed if y is given  (3,)   float32  x[0]
     """
     return SiteTable(Inspection.of(Call.of(model, args, kwargs)))

@@ -28,12 +28,12 @@ def _used(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str
 
 
 # Colour says it at a glance; the word beside it says it without colour. Mid tones read on light and dark.
-_COLOURS = {
+COLOURS = {
     "latent": "#2a7de1",
     "kept": "#2a9d5c",
     "deterministic": "#b8860b",
     "stripped": "#8a8a8a",
-    "redrawn": "#d1495b",
+    "redrawn": "#e07b39",
     "refused": "#d1495b",
     "observed": "#8a63d2",
 }
@@ -42,22 +42,27 @@ _COLOURS = {
 _CELL = 'style="text-align:left;padding:0.15em 0.8em"'
 
 
-def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> str:
-    """An HTML table in the notebook's own colours, kinds and verdicts marked."""
+def html_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "", foot: Sequence[str] = ()
+) -> str:
+    """An HTML table in the notebook's own colours, kinds and verdicts marked; below it the lines of its foot."""
     names, *lines = _used(header, rows)
     head = body = ""
     for name in names:
         head += f"<th {_CELL}>{html.escape(name)}</th>"
     for line in lines:
         body += f"<tr>{''.join(map(_cell, line))}</tr>"
-    title = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    title = f"<caption {_CELL}>{html.escape(caption)}</caption>" if caption else ""
     table = f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div style="overflow-x:auto">{table}</div>'  # in a narrow window it scrolls
+    below = ""
+    for line in foot:
+        below += f'<div {_CELL}>{html.escape(line)}</div>'
+    return f'<div style="overflow-x:auto">{table}</div>{below}'  # in a narrow window the table scrolls
 
 
 def _cell(text: str) -> str:
     kind = "observed" if text.startswith("observed if") else text
-    colour = _COLOURS.get(kind)
+    colour = COLOURS.get(kind)
     mark = f'<span style="color:{colour};margin-left:0.4em">&#9632;</span>' if colour else ""
     return f"<td {_CELL}>{html.escape(text)}{mark}</td>"
 

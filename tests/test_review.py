@@ -315,7 +315,7 @@ def test_redraw_and_new_rows_may_be_combined():
 def test_review_lists_latents_without_an_entry():
     review = inspect_sites(models.row_effects, x(6)).review({"sigma": np.ones(5)})
     assert review.missing == ("z", "obs")
-    assert "latents without an entry, drawn by Predictive: z, obs" in repr(review)
+    assert "latents without an entry, drawn by Predictive: z\npredicted: obs" in repr(review)
 
 
 # ------------------------------------------------------------------------- obs_mask, NumPyro issue 1847

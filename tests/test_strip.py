@@ -204,7 +204,7 @@ def test_review_prints_one_line_an_entry(fitted):
     lines = repr(review).splitlines()
     assert lines[0] == "1 of 4 entries stripped, 3 kept (batch shape (40,), shapes per draw)"
     assert " ".join(lines[2].split()) == "eta stripped (30,) (5,) deterministic: recomputed from alpha, beta"
-    assert lines[-1] == "latents without an entry, drawn by Predictive: obs"
+    assert lines[-1] == "predicted: obs"
     assert len(lines) == 1 + 1 + 4 + 1
     assert review.missing == ("obs",)
     assert review["eta"].recorded_shape == (30,)
