@@ -1,8 +1,8 @@
 """The pictures of the documentation: how the site table, a review and its graph look, on light and dark, and narrow.
 
-Writes ``notebook-light.html``, ``-dark.html`` and ``-narrow.html`` to the working directory (``nox -s pictures``:
-``docs/pictures``); with a browser (``chromium``) their screenshots, and with Graphviz (the Python package and
-the program ``dot``) ``graph.png``.
+``nox -s pictures`` writes all of them to ``docs/pictures``, each with its source beside it: pages (``.html``), which a
+browser (``chromium``) shows, and graphs (``.gv``), which Graphviz (the Python package and the program ``dot``) draws.
+A test compares the sources with what the code makes today.
 """
 
 import importlib.util
@@ -56,13 +56,41 @@ def page(background, text, width):
     style = (
         f"body {{ background: {background}; color: {text}; font: 13px/1.5 sans-serif; margin: 16px; width: {width}px }}"
     )
-    style += (
-        " table { border-collapse: collapse; margin-bottom: 20px } caption { text-align: left; padding: 0.3em 0.8em }"
-    )
-    style += " tbody tr:nth-child(odd) { background: #80808020 } pre { margin: 0 0 6px 0.8em }"
+    style += " table { border-collapse: collapse }"
+    style += " tbody tr:nth-child(odd) { background: #80808020 } pre { margin: 20px 0 6px 0.8em }"
     calls = ["inspect_sites(model, X_new, school, 4)", "_.review(samples, new_rows=True)"]
     parts = [f"<pre>{call}</pre>{table._repr_html_()}" for call, table in zip(calls, (sites, review))]
     return f"<!doctype html><meta charset='utf-8'><style>{style}</style>{''.join(parts)}"
+
+
+def sizes():
+    """Which axes of the arguments the dimensions of the sites follow."""
+    import graphviz
+
+    graph = graphviz.Digraph(graph_attr={"rankdir": "LR", "dpi": "110"}, node_attr={"shape": "box", "style": "rounded"})
+    with graph.subgraph(name="cluster_arguments", graph_attr={"label": "arguments", "color": "grey"}) as arguments:
+        with graph.subgraph(
+            name="cluster_sites", graph_attr={"label": "dimensions of sites", "color": "grey"}
+        ) as drawn:
+            for name in ("score", "talent", "beta", "effect"):
+                site = sites[name]
+                (dim,) = site.dims
+                axis = " = ".join(dim.follows)
+                arguments.node(axis, label=f"{axis}: {dim.size}")
+                what = "target" if site.observable else "row-level" if site.row_dims else "stays"
+                drawn.node(name, label=f"{name} {site.shape}\n{what}")
+                graph.edge(axis, name, label="rows" if site.row_dims else "")
+    return graph
+
+
+def sources():
+    """The text that each picture is drawn from, by its name."""
+    texts = {f"notebook-{theme}.html": page(*colours) for theme, colours in THEMES.items()}
+    if importlib.util.find_spec("graphviz"):
+        graph = review.render()
+        graph.attr(rankdir="LR", dpi="110")
+        texts.update({"graph.gv": graph.source, "sizes.gv": sizes().source})
+    return texts
 
 
 def screenshot(source, target, width):
@@ -80,21 +108,21 @@ def screenshot(source, target, width):
     matplotlib.image.imsave(target, picture[: used[0].max() + 32, : used[1].max() + 32].copy())
 
 
-for theme, colours in THEMES.items():
-    html = pathlib.Path(f"notebook-{theme}.html")
-    html.write_text(page(*colours), encoding="utf-8")
-    if shutil.which("chromium") and importlib.util.find_spec("matplotlib"):
-        screenshot(html, html.with_suffix(".png"), colours[-1] + (32 if theme == "narrow" else 40))
+def draw(name, text):
+    """Write a source and its picture; neither, where the program that draws it is not installed."""
+    source = pathlib.Path(name)
+    picture = source.with_suffix(".png")
+    program = "dot" if source.suffix == ".gv" else "chromium"
+    if not shutil.which(program) or not importlib.util.find_spec("matplotlib"):
+        print(f"no picture of {name}: {program} or Matplotlib is not installed")
+        return
+    source.write_text(text, encoding="utf-8")
+    if program == "dot":
+        subprocess.run([program, "-Tpng", f"-o{picture}", source], check=True, timeout=60)
     else:
-        print(f"no picture of {html}: chromium or Matplotlib is not installed")
+        screenshot(source, picture, 500 if "narrow" in name else 940)
 
-try:
-    graph = review.render()
-except ImportError as error:
-    print(f"no graph: {error}")
-else:
-    graph.attr(rankdir="LR", dpi="110")
-    if shutil.which("dot"):
-        graph.render("graph", format="png", cleanup=True)
-    else:
-        print("no picture of the graph: Graphviz's program dot is not installed")
+
+if __name__ == "__main__":
+    for name, text in sources().items():
+        draw(name, text)

@@ -56,7 +56,7 @@ def html_table(
     table = f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     below = ""
     for line in foot:
-        below += f'<div {_CELL}>{html.escape(line)}</div>'
+        below += f"<div {_CELL}>{html.escape(line)}</div>"
     return f'<div style="overflow-x:auto">{table}</div>{below}'  # in a narrow window the table scrolls
 
 

@@ -11,6 +11,7 @@ import doctest
 import io
 import pathlib
 import re
+import runpy
 import sys
 import textwrap
 import warnings
@@ -66,6 +67,14 @@ def test_blocks_run_and_print_what_the_page_says(path, tmp_path, monkeypatch):
 def test_messages_are_whole():
     """Who searches for words of a message finds them."""
     assert "..." not in (ROOT / "docs" / "messages.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_pictures_are_drawn_from_what_the_code_makes_today():
+    pytest.importorskip("graphviz")
+    for name, source in runpy.run_path(str(ROOT / "examples" / "pictures.py"))["sources"]().items():
+        drawn_from = (ROOT / "docs" / "pictures" / name).read_text(encoding="utf-8")
+        assert drawn_from == source, f"{name} is stale: nox -s pictures draws it anew"
 
 
 def test_the_readme_is_short():
