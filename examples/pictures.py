@@ -68,18 +68,19 @@ def sizes():
     import graphviz
 
     graph = graphviz.Digraph(graph_attr={"rankdir": "LR", "dpi": "110"}, node_attr={"shape": "box", "style": "rounded"})
-    with graph.subgraph(name="cluster_arguments", graph_attr={"label": "arguments", "color": "grey"}) as arguments:
-        with graph.subgraph(
-            name="cluster_sites", graph_attr={"label": "dimensions of sites", "color": "grey"}
-        ) as drawn:
-            for name in ("score", "talent", "beta", "effect"):
-                site = sites[name]
-                (dim,) = site.dims
-                axis = " = ".join(dim.follows)
-                arguments.node(axis, label=f"{axis}: {dim.size}")
-                what = "target" if site.observable else "row-level" if site.row_dims else "stays"
-                drawn.node(name, label=f"{name} {site.shape}\n{what}")
-                graph.edge(axis, name, label="rows" if site.row_dims else "")
+    arguments, drawn = graphviz.Digraph("cluster_arguments"), graphviz.Digraph("cluster_sites")
+    for cluster, label in ((arguments, "arguments"), (drawn, "dimensions of sites")):
+        cluster.attr(label=label, color="grey")
+    for name in ("score", "talent", "beta", "effect"):
+        site = sites[name]
+        (dim,) = site.dims
+        axis = " = ".join(dim.follows)
+        arguments.node(axis, label=f"{axis}: {dim.size}")
+        what = "target" if site.observable else "row-level" if site.row_dims else "stays"
+        drawn.node(name, label=f"{name} {site.shape}\n{what}")
+        graph.edge(axis, name, label="rows" if site.row_dims else "")
+    graph.subgraph(arguments)
+    graph.subgraph(drawn)
     return graph
 
 
