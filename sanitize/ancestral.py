@@ -5,8 +5,9 @@ NumPyro's own ``substitute`` puts the values in, in the order of the model.
 
 from __future__ import annotations
 
+import functools
 import zlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -15,16 +16,29 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 from jax import random
-from numpyro import handlers
 
 from .carry import complete
 from .containers import Arrays
 from .errors import OptionError
+from .model.call import Call
 from .model.dists import has_sampler, name_of, unwrapped
 from .model.inspection import Inspection
-from .model.trace import trace_model
+from .model.jaxpr import LookUp, evaluated
+from .model.replay import Replayed, replay_with
 
 Positions = Sequence[np.ndarray]  # along each dimension
+
+_OF_SHARES = (dist.CategoricalLogits, dist.CategoricalProbs, dist.MultinomialLogits, dist.MultinomialProbs)
+_SHARES = "shares"  # a parameter of these
+TABLE = "table "  # before the number of one that targets look something up in
+
+
+class Compared(NamedTuple):
+    """The fitted part of an array, and what tells whether it holds shares: its sums, and its lowest value."""
+
+    part: Any
+    sums: Any
+    lowest: Any
 
 
 class Passed(NamedTuple):
@@ -34,6 +48,21 @@ class Passed(NamedTuple):
     computed: Arrays  # recorded deterministic values, computed anew
     density: Arrays  # of fitted values, given what was drawn
     excess: Arrays  # by how much the density of a whole Gaussian value lies below a usual one, for each fitted value
+    targets: Mapping[str, Compared]  # what targets are drawn with along the fitted part, and what they look up there
+
+
+class Longer(NamedTuple):
+    """A dimension that has become longer: how long it is, and where its fitted values stand."""
+
+    length: int
+    at: np.ndarray
+
+    def part(self, length: int) -> np.ndarray | None:
+        """Where what was fitted stands along a dimension; None: it is not as long, or longer by a reference group."""
+        more = length - self.length
+        if more and (abs(more) > 2 or not np.array_equal(self.at, np.arange(len(self.at)))):
+            return None
+        return np.isin(np.arange(length), self.at) if not more else np.arange(length) < len(self.at) + more
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,28 +73,85 @@ class Pass:
     where: Mapping[str, Positions]  # latents that are carried on -> the positions of their recorded values
     wanted: Collection[str]  # sites whose values are asked for
     computed: Mapping[str, Positions]  # recorded deterministic sites that are compared -> their fitted part
-    scored: Collection[str]  # fitted latents whose distribution depends on what is drawn
+    scored: Collection[str]  # fitted latents whose densities are compared
     ties: Collection[str]  # factors, and observations of latents, that depend on what is drawn
+    targets: Mapping[str, Collection[int]]  # what is predicted -> lengths of the dimensions that have become longer
+    fitted: Call | None  # the call with the arguments of the fit, where they are known
 
-    def run(self, key: jax.Array, draw: Arrays) -> Passed:
-        """The pass of one draw."""
-        given = _Given(self, key, draw)
-        trace = self._trace(True, random.fold_in(key, 0), substitute_fn=given)
-        values = {name: trace[name]["value"] for name in self.wanted}
+    def run(self, keys: tuple[jax.Array, jax.Array], draw: Arrays) -> Passed:
+        """The pass of one draw. The second key is for what is wanted, the first for all else."""
+        inputs = keys, dict(draw)
+        if self.inspection.call.mode == "eager":
+            drawn_with, passed = self._run(*inputs)
+            return passed._replace(targets=self._compared(drawn_with, []))
+        closed, shapes = jax.make_jaxpr(self._run, return_shape=True)(*inputs)
+        first = len(jax.tree_util.tree_leaves(shapes[0]))
+        latents = slice(first, first + len(shapes[1].values))
+        outputs, found = evaluated(closed, jax.tree_util.tree_leaves(inputs), slice(first), latents)
+        drawn_with, passed = jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(shapes), outputs)
+        return passed._replace(targets=self._compared(drawn_with, found))
+
+    def _run(self, keys: tuple[jax.Array, jax.Array], draw: Arrays) -> tuple[Arrays, Passed]:
+        """What targets are drawn with, and what a pass gives but for that."""
+        given = _Given(self, keys, draw)
+        outcome = replay_with(self.inspection.call, given, random.fold_in(keys[0], 0))
+        values = {name: outcome[name].value for name in self.wanted}
         computed = {}
         for name, at in self.computed.items():
-            computed[name] = jnp.asarray(trace[name]["value"])[np.ix_(*at)]
-        return Passed(values, computed, given.density, given.excess)
+            computed[name] = jnp.asarray(outcome[name].value)[np.ix_(*at)]
+        drawn_with = {name: _drawn_with(outcome[name]) for name in self.targets if name in outcome}
+        return drawn_with, Passed(values, computed, given.density, given.excess, {})
+
+    @functools.cached_property
+    def longer(self) -> list[Longer]:
+        """The dimensions that have become longer."""
+        found = []
+        for name, where in self.where.items():
+            for at, length in zip(where, self.inspection.run.sites[name].shape or ()):
+                if len(at) < length:
+                    found.append(Longer(length, at))
+        return found
+
+    def part(self, length: int) -> Any:
+        """Where what was fitted stands along a dimension of this length; None: none of this length is longer."""
+        exact = [longer for longer in self.longer if longer.length == length]
+        for longer in exact or self.longer:
+            known = longer.part(length)
+            if known is not None:
+                return known
+        return None
+
+    def _compared(self, drawn_with: Arrays, found: Sequence[LookUp]) -> dict[str, Compared]:
+        """The fitted part of what targets are drawn with, and of the tables that they look it up in.
+
+        A row is of the fitted part by its place, where rows have become longer with a latent; else by what it picks.
+        """
+        compared, of_rows, by_index = {}, [], []
+        for number, look_up in enumerate(found):
+            known = self.part(look_up.table.shape[look_up.dim])
+            if known is not None:
+                compared[f"{TABLE}{number}"] = _part(look_up.table, look_up.dim, known)
+                of_rows.append(look_up.picks(known))
+                by_index += of_rows[-1:] if look_up.contracted is None else []
+        for target, name, array in _each(drawn_with):
+            for dim, length in enumerate(array.shape):
+                known, told = self.part(length), [one for one in of_rows if length in one.shape]
+                if known is not None and (length in self.targets[target] or name == _SHARES):
+                    told = [one for one in by_index if length in one.shape]
+                elif told:
+                    told = of_rows
+                else:
+                    continue
+                rows = [_along(one, length) for one in told]
+                known = functools.reduce(jnp.logical_and, rows, True if known is None else known)
+                compared[f"{target}.{name}.{dim}"] = _part(array, dim, known)
+        return compared
 
     def tied(self, values: Arrays) -> Arrays:
         """The log densities of what ties latents to each other, given all of them in one draw."""
-        trace = self._trace(False, None, data=dict(values))
-        return {name: jnp.sum(trace[name]["fn"].log_prob(trace[name]["value"])) for name in self.ties}
-
-    def _trace(self, masked: bool, key: Any, **given: Any) -> Arrays:
-        call = self.inspection.call
-        model = handlers.substitute(call.model, **given)
-        return trace_model(model, masked and call.masked, *call.arguments(), key)
+        call = replace(self.inspection.call, masked=False)
+        outcome = replay_with(call, lambda message: values.get(message["name"]))
+        return {name: jnp.sum(outcome[name].fn.log_prob(outcome[name].value)) for name in self.ties}
 
     def nearly(self, keys: Any, draws: Arrays) -> Arrays:
         """Recorded values computed anew with draws and arguments that differ in their last digits."""
@@ -92,11 +178,38 @@ class Pass:
         return one_by_one
 
 
+def _drawn_with(site: Replayed) -> dict[str, Any]:
+    """The parameters of a site; of one that draws categories their shares."""
+    fn = unwrapped(site.fn)
+    if isinstance(fn, _OF_SHARES):
+        return {_SHARES: jnp.asarray(fn.probs)}
+    return {name: jnp.asarray(array) for name, array in site.arrays.items()}
+
+
+def _each(drawn_with: Arrays) -> Iterator[tuple[str, str, Any]]:
+    for target, arrays in drawn_with.items():
+        for name, array in arrays.items():
+            yield target, name, array
+
+
+def _along(rows: Any, length: int) -> Any:
+    """Whether all is known: of each row, or of all together where there are not so many."""
+    if length not in rows.shape:
+        return rows.all()
+    here = rows.shape.index(length)
+    return rows.all(tuple(dim for dim in range(rows.ndim) if dim != here))
+
+
+def _part(array: Any, dim: int, known: Any) -> Compared:
+    along = jnp.reshape(known, (-1,) + (1,) * (array.ndim - dim - 1))
+    return Compared(jnp.where(along, array, 0), array.sum(dim), array.min())
+
+
 class _Given:
     """The ``substitute_fn`` of one pass: the value of each site, and the densities that are seen on the way."""
 
-    def __init__(self, plan: Pass, key: jax.Array, draw: Arrays):
-        self.plan, self.key, self.draw = plan, key, draw
+    def __init__(self, plan: Pass, keys: tuple[jax.Array, jax.Array], draw: Arrays):
+        self.plan, self.keys, self.draw = plan, keys, draw
         self.density: dict[str, Any] = {}
         self.excess: dict[str, Any] = {}
 
@@ -120,7 +233,8 @@ class _Given:
 
     def _key(self, name: str) -> jax.Array:
         """It depends on the name alone: what else is drawn changes nothing."""
-        return random.fold_in(self.key, zlib.crc32(name.encode()) & 0x7FFFFFFF)
+        key = self.keys[name in self.plan.wanted]
+        return random.fold_in(key, zlib.crc32(name.encode()) & 0x7FFFFFFF)
 
     def _carried_on(self, name: str, fn: Any, shape: tuple[int, ...]) -> Any:
         where, recorded = self.plan.where[name], self.draw[name]

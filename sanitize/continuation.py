@@ -14,7 +14,8 @@ from jax import random
 from .ancestral import Arrays, Pass, Passed, Positions, every_draw
 from .containers import Drawn, per_draw_dims
 from .levels import as_index, continued
-from .model.call import arguments_error
+from .model.argument import is_array
+from .model.call import Call, arguments_error
 from .model.trace import is_factor
 from .prepare import Case
 from .review import Review
@@ -54,7 +55,7 @@ class _WhatGoesOn:
     """What was fitted, and what of it goes on."""
 
     def __init__(self, case: Case, review: Review):
-        self.inspection, self.samples, self.levels = case.inspection, case.samples, case.levels
+        self.inspection, self.samples, self.levels, self.fit = case.inspection, case.samples, case.levels, case.fit
         self.sites, self.extended = self.inspection.run.sites, review.extended
         ndims = len(review.batch_shape)
         self.recorded = {name: (shape or ())[ndims:] for name, shape in self.samples.shapes.items()}
@@ -101,7 +102,30 @@ class _WhatGoesOn:
             binds = is_factor(self.sites[name]) or above.get(name)
             if binds and not self.where.keys().isdisjoint(inspection.used(fixed, [name])):
                 ties.append(name)
-        return Pass(inspection, self.where, wanted, self._fitted_parts(), scored, ties)
+        fitted = None if self.levels else self._call_of_fit()
+        for name in self.where if fitted else ():
+            if name not in scored and self.recorded.keys() >= {*inspection.parents(name)}:
+                scored.append(name)
+        return Pass(inspection, self.where, wanted, self._fitted_parts(), scored, ties, self._targets(), fitted)
+
+    def _call_of_fit(self) -> Call | None:
+        """The call with what the fit had in place of each argument; None where the samples do not hold all of them."""
+        call, leaves = self.fit.call, {}
+        for i, leaf in enumerate(call.leaves):
+            was = self.fit.leaf(i)
+            if was is None and leaf is not None:
+                return None
+            leaves[i] = np.asarray(was) if is_array(leaf) else was
+        return call.with_leaves(leaves)
+
+    def _targets(self) -> dict[str, set[int]]:
+        """What is predicted -> how long its dimensions are that have become longer together with a latent."""
+        sizes = {size for size, _ in self._grown}
+        found = {}
+        for name in self.inspection.ends.difference(self.kept, self.extended):
+            dims = zip(self.inspection.sizes.of[name], self.sites[name].shape or ())
+            found[name] = {length for follows, length in dims if not sizes.isdisjoint(follows)}
+        return found
 
     def _fitted_parts(self) -> dict[str, Positions]:
         """Recorded deterministic values that have become longer together with a latent -> their fitted part.
@@ -157,9 +181,10 @@ def _draw(plan: Pass, values: Arrays, recorded: Arrays, rng_key: Any) -> dict[st
     for start in (*range(0, total - piece, piece), total - piece):
         part = slice(start, start + piece)
         draws = jax.tree_util.tree_map(lambda x, part=part: x[part], dict(values))
-        ran = run(keys[part], draws)
+        pair = keys[part], keys[part]
+        ran = run(pair, draws)
         if not found:
-            check(plan, run, keys[part], draws, ran, recorded)
+            check(plan, run, pair, draws, ran, recorded)
         for name, value in ran.values.items():
             whole = found.setdefault(name, np.empty((total, *value.shape[1:]), value.dtype))
             whole[part] = value

@@ -7,15 +7,18 @@ what ties latents to each other (a factor) is looked at for a mixed difference.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax import random
 
-from .ancestral import Arrays, Pass, Passed, every_draw
-from .errors import ExtensionError, listing
+from .ancestral import TABLE, Arrays, Compared, Pass, Passed, every_draw
+from .errors import ExtensionError, SanitizeWarning, listing, warn
+from .model.call import Call
+from .model.dists import unmasked
+from .model.replay import Draw, attempt, differ, replay
 
 # What the fitted part may differ by, relative to its largest value. Measured on 100 random and 40 other models:
 # - recomputed, up to 2e-7 for sums, scans and products. `L @ z` of a Gaussian process differs more, by 4e-2 with a
@@ -50,11 +53,14 @@ def check(plan: Pass, run: Callable[..., Passed], keys: Any, draws: Arrays, ran:
     """What was fitted is not to change, seen on the first draws. Only ties and doubts take a further compilation."""
     _refuse_implausible(ran.excess)
     _refuse_changed(plan, keys, draws, ran.computed, recorded)
-    if not (ran.computed or ran.density or plan.ties):
+    if plan.fitted:
+        _refuse_other_prior(plan, plan.fitted, {name: value[0] for name, value in draws.items()}, ran.density)
+    if not (ran.computed or ran.density or ran.targets or plan.ties):
         return
-    other_keys = jax.vmap(functools.partial(random.fold_in, data=1))(keys)
-    other = run(other_keys, draws)
+    other_keys = jax.vmap(functools.partial(random.fold_in, data=1))(keys[1])
+    other = run((keys[0], other_keys), draws)
     _refuse_dependent(plan, {**ran.computed, **ran.density}, {**other.computed, **other.density})
+    _compare_targets(plan, ran.targets, other.targets)
     if plan.ties:
         _refuse_tied(plan, {**draws, **ran.values}, other.values)
 
@@ -91,6 +97,22 @@ def _refuse_changed(plan: Pass, keys: Any, draws: Arrays, computed: Arrays, reco
         )
 
 
+def _refuse_other_prior(plan: Pass, call: Call, draw: Draw, density: Arrays) -> None:
+    """Fitted values have to be as likely as they were in the fit, seen on one draw."""
+    in_fit = attempt(replay, call, draw) or {}
+    for name in density.keys() & in_fit.keys() & plan.where.keys():
+        was = float(np.sum(unmasked(in_fit[name].fn).log_prob(draw[name])))
+        now = float(density[name][0])
+        if differ(now, was):
+            raise ExtensionError(
+                f"The fitted values of {name!r} have another distribution with these arguments than they had in the "
+                f"fit (log density {now:.5g}, it was {was:.5g}), as where a prior depends on how many there are. New "
+                f"ones would be drawn from that: fit the model with them in it, or name {name!r} in redraw= of the "
+                f"drop-ins.",
+                sites=(name,),
+            )
+
+
 def _carried_on(plan: Pass) -> str:
     return listing(plan.where or plan.wanted)
 
@@ -109,6 +131,36 @@ def _refuse_dependent(plan: Pass, one: Arrays, other: Arrays) -> None:
             f"model: fit it with the new ones in it, or name {redrawn!r} in redraw= of the drop-ins.",
             sites=(name,),
         )
+
+
+def _compare_targets(plan: Pass, one: Mapping[str, Compared], other: Mapping[str, Compared]) -> None:
+    """What targets are drawn with along the fitted part, under the same two passes: shares are meant to change."""
+    moved = [name for name in one if not _Gap.of(one[name].part, other[name].part).is_within(_DENSITY)]
+    if not moved:
+        return
+    names = listing(sorted(plan.targets))
+    moved = [name for name in moved if name.startswith(TABLE)] or moved
+    if all(_are_shares(one[name], other[name]) for name in moved):
+        warn(
+            f"The shares of what was fitted become smaller: the new values of {_carried_on(plan)} have a part in what "
+            f"{names} is drawn with. If this is not meant, fit the model with the new ones in it.",
+            SanitizeWarning,
+            sites=(*plan.targets,),
+        )
+        return
+    raise ExtensionError(
+        f"What was fitted would change: what {names} is drawn with along the fitted part depends on what is drawn anew "
+        f"of {_carried_on(plan)} (a mean over all that is subtracted, effects that sum to zero, innovations that are "
+        f"summed up from the last). So it cannot be carried on: fit the model with the new ones in it, or name "
+        f"{_carried_on(plan)} in redraw= of the drop-ins.",
+        sites=(*plan.targets,),
+    )
+
+
+def _are_shares(one: Compared, other: Compared) -> bool:
+    """Whether these are parts of a whole, which is the same in both passes."""
+    is_whole = _Gap.of(one.sums, other.sums).is_within(_DENSITY)
+    return bool(is_whole and np.min(one.lowest) >= 0 and np.max(one.sums) > 0)
 
 
 def _refuse_tied(plan: Pass, values: Arrays, others: Arrays) -> None:

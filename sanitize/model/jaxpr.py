@@ -11,11 +11,12 @@ import itertools
 import math
 import operator
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from .argument import Shape, equal
@@ -812,6 +813,84 @@ def _step(value: Value) -> Hashable:
     return value.made, value.output, len(value.inputs), params
 
 
+# --------------------------------------------------------------------------------------- what is looked up in a table
+
+
+class LookUp(NamedTuple):
+    """A table that is picked from along one dimension: by an index, or by the other factor of a product."""
+
+    table: Any
+    dim: int
+    by: Any
+    contracted: int | None = None  # the dimension of the other factor; None: ``by`` is an index
+
+    def picks(self, known: Any) -> Any:
+        """Of each index, or row of the other factor, whether it picks nothing but what is ``known`` of the table."""
+        if self.contracted is None:
+            return jnp.asarray(known)[self.by]
+        others = jnp.moveaxis(self.by, self.contracted, -1) != 0
+        return ~(others & ~known).any(-1)
+
+
+def evaluated(closed: Any, inputs: Sequence[Any], targets: slice, latents: slice) -> tuple[list[Any], list[LookUp]]:
+    """The outputs of a jaxpr, and what is looked up on the way from some of them, values of latents, to others."""
+    jaxpr, found = closed.jaxpr, list[LookUp]()
+    ends = {v for v in jaxpr.outvars[latents] if not _is_literal(v)}
+    needed = {id(equation) for equation in _needed(jaxpr, jaxpr.outvars[targets], ends)}
+    return _evaluated(jaxpr, closed.consts, inputs, ends, needed, found), found
+
+
+def _needed(jaxpr: Any, wanted: Iterable[Any], ends: Collection[Any] = ()) -> list[Any]:
+    """The equations that some variables take, from the last to the first; what the ``ends`` take is left out."""
+    needed = {v for v in wanted if not _is_literal(v)}.difference(ends)
+    equations = []
+    for equation in reversed(jaxpr.eqns):
+        if not needed.isdisjoint(equation.outvars):
+            equations.append(equation)
+            needed.update(v for v in equation.invars if not _is_literal(v) and v not in ends)
+    return equations
+
+
+def _evaluated(
+    jaxpr: Any, consts: Sequence[Any], inputs: Sequence[Any], start: set[Any], needed: Any, found: list[LookUp]
+) -> list[Any]:
+    """The outputs; seen are the equations in ``needed`` (None: all) that take what comes from ``start``."""
+    values = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *inputs]))
+    comes = set(start)
+    for equation in jaxpr.eqns:
+        operands = [v.val if _is_literal(v) else values[v] for v in equation.invars]
+        take = [not _is_literal(v) and v in comes for v in equation.invars]
+        comes.update(equation.outvars if any(take) else ())
+        seen = found if needed is None or id(equation) in needed else []
+        if _name(equation) in _CALLS:
+            inner, inner_consts = _inside(equation)
+            inner_start = {v for v, one in zip(inner.invars, take) if one}
+            outputs: Sequence[Any] = _evaluated(inner, inner_consts, operands, inner_start, None, seen)
+        else:
+            seen += _look_ups(equation, operands, take)
+            outputs = _bind(equation, operands)
+        values.update(zip(equation.outvars, outputs))
+    return [v.val if _is_literal(v) else values[v] for v in jaxpr.outvars]
+
+
+def _look_ups(equation: Any, operands: Sequence[Any], take: Sequence[bool]) -> Iterator[LookUp]:
+    name, params = _name(equation), equation.params
+    if name == "dot_general":
+        contracted, _ = params["dimension_numbers"]
+        for table, by in ((0, 1), (1, 0)):
+            for dim, other in zip(contracted[table], contracted[by]) if take[table] else ():
+                yield LookUp(operands[table], dim, operands[by], other)
+    elif name in ("gather", "dynamic_slice") and take[0]:
+        table = operands[0]
+        dims: Sequence[int] = range(table.ndim)
+        indices: Any = operands[1:]
+        if name == "gather":
+            dims, indices = params["dimension_numbers"].start_index_map, jnp.moveaxis(operands[1], -1, 0)
+        for dim, index in zip(dims, indices):
+            if params["slice_sizes"][dim] < table.shape[dim]:
+                yield LookUp(table, dim, index)
+
+
 # ------------------------------------------------------------------------------------------- equations, and their text
 
 
@@ -838,14 +917,8 @@ def computation(jaxpr: Any, wanted: Sequence[Any]) -> Hashable:
     def number(v: Any) -> Hashable:
         return f"{v.val!r}" if _is_literal(v) else numbers.setdefault(v, len(numbers))
 
-    needed = {v for v in wanted if not _is_literal(v)}
-    equations = []
-    for equation in reversed(jaxpr.eqns):
-        if not needed.isdisjoint(equation.outvars):
-            equations.append(equation)
-            needed.update(v for v in equation.invars if not _is_literal(v))
     steps: list[Hashable] = []
-    for equation in reversed(equations):
+    for equation in reversed(_needed(jaxpr, wanted)):
         variables = map(number, [*equation.invars, *equation.outvars])
         steps.append((_name(equation), str(equation.params), *variables))
     return (*steps, *map(number, wanted))

@@ -87,6 +87,11 @@ def replay(call: Call, draw: Draw, kept: Names = (), key: Any = None) -> Outcome
             return None
         return jnp.asarray(draw[name])
 
+    return replay_with(call, put_in, key)
+
+
+def replay_with(call: Call, put_in: Callable[[dict[str, Any]], Any], key: Any = None) -> Outcome:
+    """The same, with what a ``substitute_fn`` of NumPyro's puts in."""
     if not call.has_values:
         raise ValueError("there are shapes in place of arrays")
     model = handlers.substitute(call.model, substitute_fn=put_in)
