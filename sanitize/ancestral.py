@@ -40,6 +40,14 @@ class Compared(NamedTuple):
     sums: Any
     lowest: Any
 
+    @classmethod
+    def of(cls, array: Any, parts: Mapping[int, Any]) -> Compared:
+        """Of an array, where ``parts`` tells along which dimension what was fitted stands where."""
+        known: Any = True
+        for dim, part in parts.items():
+            known &= jnp.reshape(part, (-1,) + (1,) * (array.ndim - dim - 1))
+        return cls(jnp.where(known, array, 0), array.sum(tuple(parts)), array.min())
+
 
 class Passed(NamedTuple):
     """What a pass gives, of each by the name of its site."""
@@ -122,30 +130,37 @@ class Pass:
         return None
 
     def _compared(self, drawn_with: Arrays, found: Sequence[LookUp]) -> dict[str, Compared]:
-        """The fitted part of what targets are drawn with, and of the tables that they look it up in.
-
-        A row is of the fitted part by its place, where rows have become longer with a latent; else by what it picks.
-        """
-        compared, of_rows, by_index = {}, [], []
+        """The fitted part of what targets are drawn with, and of the tables that they look it up in."""
+        compared, picked = {}, list[tuple[bool, Any]]()
         for number, look_up in enumerate(found):
-            known = self.part(look_up.table.shape[look_up.dim])
-            if known is not None:
-                compared[f"{TABLE}{number}"] = _part(look_up.table, look_up.dim, known)
-                of_rows.append(look_up.picks(known))
-                by_index += of_rows[-1:] if look_up.contracted is None else []
+            parts = self._parts(look_up.table)
+            if look_up.dim in parts:
+                compared[f"{TABLE}{number}"] = Compared.of(look_up.table, parts)
+                picked.append((look_up.contracted is None, look_up.picks(parts[look_up.dim])))
         for target, name, array in _each(drawn_with):
+            parts, is_fitted = self._parts(array), False
             for dim, length in enumerate(array.shape):
-                known, told = self.part(length), [one for one in of_rows if length in one.shape]
-                if known is not None and (length in self.targets[target] or name == _SHARES):
-                    told = [one for one in by_index if length in one.shape]
-                elif told:
-                    told = of_rows
-                else:
-                    continue
-                rows = [_along(one, length) for one in told]
-                known = functools.reduce(jnp.logical_and, rows, True if known is None else known)
-                compared[f"{target}.{name}.{dim}"] = _part(array, dim, known)
+                of_rows = self._picked(picked, length, name == _SHARES or length in self.targets[target])
+                is_fitted |= bool(of_rows)
+                parts[dim] = functools.reduce(jnp.logical_and, of_rows, parts.get(dim, np.full(length, True)))
+            if is_fitted:
+                compared[f"{target}.{name}"] = Compared.of(array, parts)
         return compared
+
+    def _parts(self, array: Any) -> dict[int, Any]:
+        """Where what was fitted stands, along each dimension of an array that may have become longer."""
+        parts = {dim: self.part(length) for dim, length in enumerate(array.shape)}
+        return {dim: known for dim, known in parts.items() if known is not None}
+
+    def _picked(self, picked: Sequence[tuple[bool, Any]], length: int, is_longer: bool) -> list[Any]:
+        """Whether what rows look up was fitted, where there are so many rows; empty: it is not told what was fitted.
+
+        Rows that have become longer with a latent were fitted by their place, and what they look up by an index.
+        """
+        of_rows = [known for is_index, known in picked if length in known.shape and (is_index or not is_longer)]
+        if is_longer:
+            return [_along(known, length) for known in of_rows] + [True] * (self.part(length) is not None)
+        return [_along(known, length) for _, known in picked] if of_rows else []
 
     def tied(self, values: Arrays) -> Arrays:
         """The log densities of what ties latents to each other, given all of them in one draw."""
@@ -198,11 +213,6 @@ def _along(rows: Any, length: int) -> Any:
         return rows.all()
     here = rows.shape.index(length)
     return rows.all(tuple(dim for dim in range(rows.ndim) if dim != here))
-
-
-def _part(array: Any, dim: int, known: Any) -> Compared:
-    along = jnp.reshape(known, (-1,) + (1,) * (array.ndim - dim - 1))
-    return Compared(jnp.where(along, array, 0), array.sum(dim), array.min())
 
 
 class _Given:

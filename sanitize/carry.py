@@ -66,6 +66,12 @@ def carry_on(fn: Any, rng_key: jax.Array, recorded: jax.Array, at: np.ndarray) -
     )
 
 
+def has_rule(family: type) -> bool:
+    """Whether it is known how a distribution of this class goes on. A transform of single values is looked through."""
+    none = carry_on.dispatch(object), carry_on.dispatch(dist.TransformedDistribution)
+    return carry_on.dispatch(family) not in none
+
+
 def complete(
     fn: Any, rng_key: jax.Array, recorded: jax.Array, where: Sequence[np.ndarray], sample_shape: tuple[int, ...] = ()
 ) -> jax.Array:

@@ -61,8 +61,14 @@ def extend(
     OptionError
         Names or labels that are not there; a distribution drawn jointly for which no rule is known, see `carry_on`.
     ExtensionError
-        What was fitted would change: a recorded deterministic value is another along the fitted part, the
-        distribution of a fitted value depends on what is drawn, or the recorded values are none that it produces.
+        What was fitted would change: a recorded deterministic value, or what targets are drawn with, is another along
+        the fitted part; the distribution of a fitted value depends on what is drawn, or is not that of the fit; or the
+        recorded values are none that it produces.
+
+    Warns
+    -----
+    SanitizeWarning
+        Shares (``softmax``, categories) of what was fitted become smaller.
 
     Notes
     -----
@@ -70,9 +76,11 @@ def extend(
     that the model sums up (``cumsum(z)``, ``L @ z``), latents named in a loop. A series in ``scan`` goes on as
     NumPyro continues it. Values that are drawn jointly go on by a rule for their distribution, see `carry_on`.
 
-    What the samples do not tell cannot be seen: a prior that depends on the *number* of groups; innovations used
-    backwards (the last one first) where no path was recorded at a deterministic site; other inputs before those of the
-    fit where neither the samples hold those nor the density shows it.
+    What targets are drawn with along the fitted part (rows that have become longer with a latent, and what is looked
+    up among fitted values) is seen in two passes that draw other new values: effects that are centred or sum to zero,
+    innovations that count from the last one. What the samples do not tell cannot be seen: a prior that depends on the
+    *number* of groups, and other inputs before those of the fit, where the samples do not hold the fit's arguments (an
+    ``MCMC`` does).
 
     Examples
     --------

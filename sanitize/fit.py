@@ -142,9 +142,11 @@ class Fit:
             shape = argument.of(was).shape
             if not axis.is_of_array or len(shape) <= axis.dim or not has_values(now):
                 continue
-            steps = shape[axis.dim]
-            if steps < axis.length:
-                yield _equal_rows(argument.of(now).taken(axis.dim, np.arange(steps)), was)
+            if shape[axis.dim] < axis.length:
+                for dim, steps in enumerate(shape):  # a matrix of groups by groups grows along both
+                    if steps < argument.of(now).shape[dim]:
+                        now = argument.of(now).taken(dim, np.arange(steps))
+                yield _equal_rows(now, was)
 
     @functools.cached_property
     def had_no_arguments(self) -> bool:

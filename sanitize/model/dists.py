@@ -46,12 +46,17 @@ def is_category(fn: Any) -> bool:
     return isinstance(unwrapped(fn), (CategoricalProbs, CategoricalLogits))
 
 
-def joint_dims(fn: Any) -> int:
-    """How many rightmost dimensions are drawn jointly: not those that ``to_event`` only counts as an event."""
+def drawn_jointly(fn: Any) -> Any:
+    """What of it draws values jointly, if anything does: inside wrappers, and transforms of each value alone."""
     fn = unwrapped(fn)
     while isinstance(fn, TransformedDistribution) and not any(t.domain.event_dim for t in fn.transforms):
         fn = unwrapped(fn.base_dist)
-    return int(fn.event_dim)
+    return fn
+
+
+def joint_dims(fn: Any) -> int:
+    """How many rightmost dimensions are drawn jointly: not those that ``to_event`` only counts as an event."""
+    return int(drawn_jointly(fn).event_dim)
 
 
 def mask_of(fn: Any) -> Any:

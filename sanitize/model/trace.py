@@ -120,6 +120,7 @@ class Run:
     sites: Mapping[str, Site]
     dist_shapes: Mapping[str, Shape]  # of sample sites: the shape that their distribution draws
     joint: Mapping[str, int]  # of sample sites: how many rightmost dimensions are drawn jointly (a walk, a Dirichlet)
+    families: Mapping[str, type]  # of sample sites: the class of the distribution that draws these
     scanned: frozenset[str]  # sites inside `control_flow.scan`
     jaxpr: Any  # of the run; None where it was eager
     owners: tuple[str, ...]  # of the jaxpr's first outputs: which site each is a value of
@@ -271,6 +272,7 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
     sites: dict[str, Site] = {}
     dist_shapes: dict[str, Shape] = {}
     joint: dict[str, int] = {}
+    families: dict[str, type] = {}
     scanned: list[str] = []
     given: list[str] = []
     supports: dict[str, Any] = {}
@@ -285,6 +287,7 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
             event_dim = int(fn.event_dim)
             dist_shapes[name] = tuple(int(n) for n in fn.shape())
             joint[name] = dists.joint_dims(fn)
+            families[name] = type(dists.drawn_jointly(fn))
             if kind == "latent" and (support := dists.written_support(fn)) is not None:
                 supports[name] = support
             if "_scan_current_index" in message["infer"]:  # which `scan` leaves at each of its sites
@@ -302,6 +305,7 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
         "sites": sites,
         "dist_shapes": dist_shapes,
         "joint": joint,
+        "families": families,
         "scanned": frozenset(scanned),
         "given": frozenset(given),
         "supports": supports,

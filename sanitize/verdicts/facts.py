@@ -11,6 +11,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
+from ..carry import has_rule
 from ..fit import Fit
 from ..model import argument
 from ..model.argument import Shape, is_integer
@@ -184,6 +185,21 @@ class Entry:
         if self.is_scanned and self.mismatch not in ((), (0,)):
             return Obstacle.NO_STEPS
         return Obstacle.BEGINNING if self.other_beginning else None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether ``extend`` may be offered: it has become longer, and it is known how its distribution goes on."""
+        run, grown = self.facts.inspection.run, self.mismatch
+        if not grown or self.obstacle or self.name in run.made_up:
+            return False
+        batch = len(self.shape or ()) - run.joint[self.name]
+        return max(grown) < batch or (grown[-1] == batch and has_rule(run.families[self.name]))
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the model fixes how many values it has: no argument makes them more."""
+        inspection, name = self.facts.inspection, self.name
+        return not (inspection.untold(name) or inspection.sizes.followed_by(name))
 
     @cached_property
     def other_beginning(self) -> Size | None:

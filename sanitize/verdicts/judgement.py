@@ -247,6 +247,10 @@ def notices(facts: Facts, verdicts: Verdicts) -> Iterator[Said]:
     """Nothing is drawn from a prior, or kept on a guess, without a warning that says how to settle it."""
     use = facts.use
     yield from _row_notices(facts, verdicts)
+    extended = [entry for entry in facts.entries.values() if entry.verb == "extend"]
+    written = [entry for entry in extended if verdicts[entry.name].cause is Cause.EXTEND and entry.is_written]
+    if written and len(written) == len(extended):
+        yield Said(SanitizeWarning, messages.nothing_goes_on(written), {"sites": names_of(written)})
     if use.at_once and use.draws and (data := facts.data_for_predictions()):
         yield Said(SanitizeWarning, messages.data_come_back(data))
     if use.at_once and use.draws and (sites := facts.conditioned_data()):

@@ -89,6 +89,10 @@ def reason(cause: Cause, entry: Entry) -> str:
 
 
 def _obstacle(entry: Entry) -> str:
+    if entry.obstacle is Obstacle.FEWER:
+        lengths = zip((entry.recorded or ())[-len(entry.shape or ()) :], entry.shape or ())
+        was, now = next((was, now) for was, now in lengths if was > now)
+        return f"{_OBSTACLES[entry.obstacle]}. To go on, pass {was + now}: the {was} of the fit, then {now} new"
     if entry.obstacle in _OBSTACLES:
         return _OBSTACLES[entry.obstacle]
     argument = " or ".join(entry.other_beginning.words) if entry.other_beginning else "the data"
@@ -126,6 +130,13 @@ def named_twice(name: str, verbs: Names) -> str:
 
 def nothing_to_carry_on(name: str) -> str:
     return f"extend names {name!r}, of which the samples have no entry: there is nothing to carry on."
+
+
+def nothing_goes_on(entries: Entries) -> str:
+    return (
+        f"extend names {listing(names_of(entries))}, of which nothing goes on: how many values there are is written in "
+        f"the model, and no argument makes them more. Make their number an argument of the model, or leave out extend."
+    )
 
 
 def no_name_for(verb: str, name: str, inspection: Inspection) -> str:
@@ -295,7 +306,7 @@ def _way_out(facts: Facts, entries: Entries, joint: Entries) -> str:
 
 def offer_of_extend(entries: Iterable[Entry]) -> str:
     """For entries of which the model has more; empty where there are none."""
-    grown = [entry for entry in entries if not entry.obstacle]
+    grown = [entry for entry in entries if entry.goes_on]
     if not grown:
         return ""
     samples = grown[0].facts.samples

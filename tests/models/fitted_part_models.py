@@ -18,8 +18,6 @@ X8 = np.r_[X6, np.float32([2.4, 3.0])]
 CHANGES, SHARES, STAYS = {}, {}, {}
 MEMBERS = np.eye(5, dtype=np.float32)[[0, 3, 2, 0, 1]]
 MEMBERS[[0, 1, 3], [1, 4, 4]] = 0.5
-    [[1, 1, 0, 0, 0], [0, 0, 0, 0.5, 0.5], [0, 0, 1, 0, 0], [1, 0, 0, 0, 1], [0, 1, 0, 0, 0]], np.float32
-)
 
 
 def case(cases, fitted, more, sites):
