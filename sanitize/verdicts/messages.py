@@ -50,8 +50,7 @@ _REASONS = {
 _OBSTACLES = {
     Obstacle.RANK: "it has another number of dimensions than the model's",
     Obstacle.FEWER: (
-        "the model has fewer values than were fitted. Count the fitted ones in, and the new ones after them, or say by "
-        "levels= which they are, where the samples label them"
+        "the model has fewer values than were fitted; levels= says which they are, where the samples label them"
     ),
     Obstacle.REVERSED: "the scan runs in reverse",
     Obstacle.NO_STEPS: "inside a scan it goes on along the steps only",

@@ -1,0 +1,103 @@
+"""What is offered works: `extend=` where it is known how values go on; where it does nothing, that is said."""
+
+import fitted_part_models as cases
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import pytest
+from fits import Fitted
+from warned import warned
+
+from sanitize import SanitizeWarning, ShapeMismatchError, extend, strip_deterministic
+
+KEY = jax.random.PRNGKey(0)
+
+
+def shares(k, y=None):
+    cases.outcome(numpyro.sample("z", dist.Dirichlet(jnp.ones(k))), y)
+
+
+def around_zero(k, y=None):
+    cases.outcome(numpyro.sample("z", dist.ZeroSumNormal(1.0, event_shape=(k,))), y)
+
+
+def ordered(k, y=None):
+    fn = dist.TransformedDistribution(dist.Normal(0.0, 1.0).expand([k]), dist.transforms.OrderedTransform())
+    cases.outcome(numpyro.sample("z", fn), y)
+
+
+def flat(k, y=None):
+    with numpyro.plate("group", k):
+        cases.outcome(numpyro.sample("z", dist.ImproperUniform(dist.constraints.real, (), ())), y)
+
+
+def groups(k, y=None):
+    cases.outcome(jnp.outer(jnp.ones(9), cases.effects("z", k)).sum(1), y)
+
+
+def walk(k, y=None):
+    cases.outcome(numpyro.sample("z", dist.GaussianRandomWalk(1.0, k)), y)
+
+
+def positive_walk(k, y=None):
+    fn = dist.TransformedDistribution(dist.GaussianRandomWalk(1.0, k), dist.transforms.ExpTransform())
+    cases.outcome(numpyro.sample("z", fn), y)
+
+
+@pytest.mark.parametrize("model", [shares, around_zero, ordered])
+def test_what_does_not_go_on_is_not_offered(model):
+    with pytest.raises(ShapeMismatchError, match="redraw=") as error:
+        strip_deterministic(model, {"z": np.ones((4, 3))}, 5)
+    assert "extend=" not in str(error.value)
+
+
+def test_what_cannot_be_drawn_is_not_offered():
+    with warned() as said:
+        strip_deterministic(flat, {"z": np.ones((4, 3)), "a": np.ones(4)}, 5)
+    assert said
+    assert not any("extend=" in str(w.message) for w in said)
+
+
+@pytest.mark.parametrize("model", [groups, walk, positive_walk])
+def test_what_goes_on_is_offered(model):
+    samples = {"z": np.ones((4, 3), np.float32)}
+    with pytest.raises(ShapeMismatchError, match=r"extend=\('z',\)"):
+        strip_deterministic(model, samples, 5)
+    assert extend(model, samples, KEY, 5, sites="z")["z"].shape == (4, 5)
+
+
+def test_the_new_steps_alone():
+    samples = {"z": np.ones((4, 40), np.float32)}
+    with pytest.raises(ShapeMismatchError, match="pass 52: the 40 of the fit, then 12 new"):
+        extend(walk, samples, KEY, 12, sites="z")
+
+
+def written(x, g, y=None):
+    a, b = cases.effects("a", 3), numpyro.sample("b", dist.Normal(0.0, 1.0))
+    cases.outcome(a[g] + b * x, y)
+
+
+def test_what_is_written_in_the_model_does_not_go_on():
+    samples, g = {"a": np.ones((4, 3)), "b": np.ones(4)}, np.array([0, 2, 1, 2])
+    with pytest.warns(SanitizeWarning, match="'a', of which nothing goes on") as said:
+        extend(written, samples, KEY, np.ones(4), g, sites="a")
+    assert said[0].message.sites == ("a",)
+    with warned() as said:
+        extend(written, samples, KEY, np.ones(4), g, sites=True)
+        extend(groups, {"z": np.ones((4, 3))}, KEY, 3, sites="z")
+    assert not said
+
+
+@pytest.mark.slow
+def test_a_matrix_of_groups_by_groups_begins_with_that_of_the_fit():
+    def related(K, g, y=None):
+        u = numpyro.sample("u", dist.MultivariateNormal(jnp.zeros(K.shape[0]), K))
+        cases.outcome(u[g], y)
+
+    K = np.exp(-np.abs(np.subtract.outer(np.arange(6.0), np.arange(6.0)))).astype(np.float32)
+    fit = Fitted(related, K[:4, :4], np.arange(4), y=np.zeros(4, np.float32))
+    assert extend(related, fit, KEY, K, np.arange(6), sites="u")["u"].shape[1] == 6
+    with pytest.raises(ShapeMismatchError, match="does not begin with the values of the fit"):
+        extend(related, fit, KEY, K[::-1, ::-1] + np.eye(6, dtype=np.float32), np.arange(6), sites="u")
