@@ -595,3 +595,49 @@ def test_the_drop_in_says_it_at_every_call():
     for _ in range(2):
         with pytest.warns(OtherArgumentsWarning, match="link"):
             predictive(KEY, X[:5])
+
+
+# ------------------------------------------------------------------------------------------------------ a code book
+
+
+def clubs(book, home, y=None):
+    with numpyro.plate("club", len(book)):
+        s = numpyro.sample("s", dist.Normal())
+    numpyro.sample("y", dist.Normal(s[np.array([book[name] for name in home])], 1.0), obs=y)
+
+
+BOOK, HOME = {"a": 0, "b": 1, "c": 2}, ["a", "b", "c", "a"]
+
+
+@pytest.mark.parametrize(
+    ("book", "home", "told"),
+    [
+        (BOOK, HOME[:2], False),
+        ({"c": 2, "b": 1, "a": 0}, HOME, False),  # keys in another order, with the same codes
+        ({"c": 0, "a": 1, "b": 2}, ["a", "b"], True),
+        ({"a": 0, "b": 1, "d": 2}, ["a", "d"], True),
+        ({"x": 0, "y": 1, "z": 2}, ["z"], True),
+    ],
+)
+@pytest.mark.parametrize("wrap", [lambda book: (clubs, book), lambda book: (in_a_dict, {"book": book})])
+def test_a_code_book_names_the_groups(wrap, book, home, told):
+    model, now = wrap(book)
+    fit = Fitted(model, wrap(BOOK)[1], HOME, np.zeros(4))
+    found = heard(lambda: strip_deterministic(model, fit, now, home), OtherArgumentsWarning)
+    assert (found is not None) == told
+    if told:
+        assert any("book" in name for name in found.differences)
+
+
+def in_a_dict(data, home, y=None):
+    clubs(data["book"], home, y)
+
+
+def test_numbers_of_a_dict_that_nothing_is_picked_by_are_no_code_book():
+    def lagged(x, of, y=None):
+        b = numpyro.sample("b", dist.Normal().expand([2]))
+        numpyro.sample("y", dist.Normal(b[0] * x * len(of) + b[1], 1.0), obs=y)
+
+    fit = Fitted(lagged, X, {"lag": 1, "degree": 2}, Y)
+    run = lambda: strip_deterministic(lagged, fit, X[:3], {"lag": 2, "degree": 1})  # noqa: E731
+    assert heard(run, OtherArgumentsWarning) is None

@@ -239,6 +239,17 @@ class Keys(Argument):
         items = self.value
         reordered = lambda keys: {key: items[key] for key in keys}  # noqa: E731
         yield Order("", "keys", list(items), reordered, lambda keys: dict(zip(keys, items.values())))
+        codes = sorted(items.values()) if all(map(is_integer, items.values())) else []
+        if len(codes) > 1 and codes == list(range(codes[0], codes[0] + len(codes))):
+            by_code = sorted(items, key=items.__getitem__)
+            yield Order("", "names by their codes", by_code, functools.partial(_coded, by_code, codes), None)
+
+
+def _coded(now: Names, codes: list[int], names: Names) -> dict[Any, int]:
+    """A code book of names in this order. Where they are others, each has the next one's code: do codes count?"""
+    if {*names} != {*now}:
+        names = now[1:] + now[:1] if len(names) == len(now) else now
+    return dict(zip(names, codes))
 
 
 class Series(Array):

@@ -8,6 +8,7 @@ question that takes such runs: it is the one place where an exception becomes "c
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -249,8 +250,9 @@ def differences(before: Outcome, after: Outcome, sites: Iterable[str], view: Vie
             for one, other in zip(view(np.asarray(now)), view(np.asarray(was))):
                 if differ(one, other):
                     gap = np.abs(_numbers(one) - _numbers(other))
-                    by = np.max(gap, initial=0.0, where=np.isfinite(gap))
-                    yield Moved(site, parameter, float(by))
+                    finite = gap[np.isfinite(gap)]
+                    # where all that differs is NaN or infinite in one of them, it is by more than any number
+                    yield Moved(site, parameter, float(np.max(finite, initial=0.0)) or math.inf)
 
 
 def whole(array: Any) -> Iterator[Any]:

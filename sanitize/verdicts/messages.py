@@ -519,13 +519,14 @@ def rows_act_on_each_other(found: Statistic, facts: Facts) -> str:
         return place_counts(found, facts)
     if found.reach:
         return rows_lag(found, facts)
+    moves = f"moves by up to {found.moves:.2g}" if found.moves < math.inf else "becomes NaN, or a number from NaN"
     ways = ["compute it from the rows of the fit, and pass it to the model"]
     if found.keep:
         ways.insert(0, f"pass keep={found.keep!r}, which puts back what the fit recorded")
     return (
         f"In this model rows act on each other: what is drawn at one row of {found.target!r} depends on "
         f"{listing(found.arguments)} at other rows (a mean, a maximum, quantiles, ranks, the first row). With other "
-        f"values in half of eight rows, {found.parameter} moves by up to {found.moves:.2g}, and nothing tells that "
+        f"values in half of eight rows, {found.parameter} {moves}, and nothing tells that "
         f"these are the rows of the fit. {_either(ways, facts)}"
     )
 

@@ -245,3 +245,15 @@ def test_an_index_into_params_is_looked_at(model, group, wrong, params):
         warnings.simplefilter("always")
         sanitize.Predictive(model, {"s": np.ones(5)}, params=params)(KEY, np.array(group))
     assert [w.category for w in caught if w.category is IndexRangeWarning] == [IndexRangeWarning] * wrong
+
+
+def test_a_number_that_becomes_nan_does_not_move_by_nothing():
+    def centred(x, y=None):
+        b = numpyro.sample("b", dist.Normal())
+        numpyro.sample("y", dist.Normal(b * (x - x.mean()), 1.0), obs=y)
+
+    x = np.append(np.linspace(0.0, 1.0, 7), np.nan)
+    with pytest.warns(DataStatisticWarning) as caught:
+        strip_deterministic(centred, {"b": np.ones(4)}, x)
+    assert caught[0].message.statistic.moves > 0
+    assert says(str(caught[0].message), "NaN")
