@@ -20,7 +20,7 @@ from numpyro.infer import HMC, MCMC
 from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
 
 from . import containers
-from .errors import OptionError, SanitizeWarning, listing, warn
+from .errors import OptionError, SamplesTypeError, SanitizeWarning, a, listing, warn
 from .infer import inspect_call, latents_of_the_fit, stock_log_likelihood
 from .kinds import Samples
 from .memory import Memory, key_of
@@ -200,6 +200,64 @@ def mm_from_numpyro(
     upars = xr.DataArray(np.asarray(flat, float), coords, ("chain", "draw", "unconstrained_parameter"))
     upars = upars.assign_coords(unconstrained_parameter=_elements(one))
     return labelled(log_prob), labelled(log_likelihood, None), upars
+
+
+def with_predictions(idata: Any, dataset: xr.Dataset, group: str = "predictions") -> Any:
+    """The samples with predictions beside them, under names of dimensions that ArviZ's plots pair.
+
+    Parameters
+    ----------
+    idata : arviz.InferenceData or xarray.DataTree
+        Samples by groups. They are not changed.
+    dataset : xarray.Dataset
+        What a `Predictor` gives.
+    group : str
+        ``"posterior_predictive"`` for the rows of the fit, which ArviZ compares with the group ``observed_data``.
+
+    Returns
+    -------
+    The type of ``idata``
+        With this group, in the place of one of its name. Along rows it has the dimensions of the group
+        ``observed_data``, and deterministic values have those of what is predicted. Draws without chains are one chain.
+
+    Raises
+    ------
+    SamplesTypeError
+        The samples have no groups.
+
+    Examples
+    --------
+    >>> import jax, numpy as np, numpyro, numpyro.distributions as dist, xarray as xr
+    >>> from sanitize import Predictor
+    >>> from sanitize.arviz import with_predictions
+    >>> def model(x, y=None):
+    ...     slope = numpyro.sample("slope", dist.Normal())
+    ...     mu = numpyro.deterministic("mu", slope * x)
+    ...     numpyro.sample("y", dist.Normal(mu, 1.0), obs=y)
+    >>> idata = xr.DataTree.from_dict({"posterior": xr.Dataset({"slope": (("chain", "draw"), np.zeros((4, 50)))})})
+    >>> predicted = Predictor(model, idata)(jax.random.PRNGKey(0), np.zeros(3))
+    >>> with_predictions(idata, predicted)["predictions"]["mu"].dims
+    ('chain', 'draw', 'y_dim_0')
+    """
+    container = containers.open(idata)
+    if not isinstance(container, containers.Groups) or getattr(container, "is_group", False):
+        raise SamplesTypeError(
+            f"The samples are {a(idata)} without groups: pass what arviz.from_numpyro(mcmc) returns, an InferenceData "
+            f"or a DataTree."
+        )
+    pairs = dict(pair.split("=") for pair in dataset.attrs.get("sanitize_rows", "").split(", ") if pair)
+    variables = {}
+    for name, variable in dataset.data_vars.items():
+        variables[name] = [pairs.get(dim, dim) for dim in variable.dims], variable.data, variable.attrs
+    gone = [name for name, coord in dataset.coords.items() if not pairs.keys().isdisjoint(coord.dims)]
+    named = dataset.drop_vars([*variables, *gone]).assign(variables)
+    if "chain" not in named.dims:
+        named = named.expand_dims("chain")
+    for name, observed in container.observed_data.items():
+        own = [dim for dim in named[name].dims if dim not in ("chain", "draw")] if name in named else []
+        if len(own) == len(observed.dims):
+            named = named.rename({was: now for was, now in zip(own, observed.dims) if now not in named.dims})
+    return container.with_group(group, named)
 
 
 class NumPyroWrapper(SamplingWrapper):  # type: ignore[misc]

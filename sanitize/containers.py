@@ -321,6 +321,15 @@ class Groups(Labelled):
                 self._put(result, group, _without(self._group(result, group, inherit=False), gone))
         return result
 
+    def with_group(self, group: str, dataset: Any) -> Any:
+        """The same with one more group, or another one of this name."""
+        result = self._copied()
+        if group in self.names():
+            self._put(result, group, dataset)
+        else:
+            result[group] = dataset
+        return result
+
     def _copied(self) -> Any:
         idata = copy.copy(self.samples)
         # one level deeper, so that neither the groups nor the list of them are shared

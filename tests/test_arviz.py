@@ -11,7 +11,7 @@ from numpyro.contrib.control_flow import scan
 from numpyro.infer import MCMC, NUTS
 from scipy import stats
 
-from sanitize import MissingLatentError, OptionError, Predictor, SanitizeWarning
+from sanitize import MissingLatentError, OptionError, Predictor, SamplesTypeError, SanitizeWarning
 
 az = pytest.importorskip("arviz")
 xr = pytest.importorskip("xarray")
@@ -19,7 +19,7 @@ pytest.importorskip("numpyro", "0.15")
 
 from containers_of import with_groups  # noqa: E402
 
-from sanitize.arviz import NumPyroWrapper, log_prior, mm_from_numpyro  # noqa: E402
+from sanitize.arviz import NumPyroWrapper, log_prior, mm_from_numpyro, with_predictions  # noqa: E402
 
 try:
     from arviz_stats import lfo_cv
@@ -768,6 +768,86 @@ def test_reloo_scores_single_rows_anew():
     found = az.reloo(wrapper, k_threshold=0.5, pointwise=True)
     assert found.pareto_k[5] == 0.0
     assert abs(found.elpd_i[5] - left_out(x, y, 5)) < 4 * max(wrapper.errors)
+
+
+# ------------------------------------------------------------------------------------------- predictions beside draws
+
+
+def recorded(dims=None, chains=2, **more):
+    """Draws of `line` by groups, as ArviZ has them after a fit to 5 rows."""
+    rng = np.random.default_rng(0)
+    slope = rng.normal(size=(chains, 20)).astype(np.float32)
+    draws = {"chain": np.arange(chains), "draw": np.arange(20)}
+    mu = slope[..., None] * np.linspace(-1, 1, 5, dtype=np.float32)
+    posterior = {"slope": (("chain", "draw"), slope), "mu": (("chain", "draw", "mu_dim_0"), mu)}
+    observed = xr.Dataset({"y": (dims or "y_dim_0", mu[0, 0])})
+    return with_groups(posterior=xr.Dataset(posterior, draws), observed_data=observed, **more)
+
+
+def groups_of(idata):
+    return sorted(
+        idata.groups() if callable(idata.groups) else [name.strip("/") for name in idata.groups if name != "/"]
+    )
+
+
+FIVE = np.linspace(-1, 1, 5, dtype=np.float32)
+
+
+@pytest.mark.parametrize("rows", [FIVE, np.zeros(3, np.float32)])
+def test_predictions_stand_beside_the_draws_and_the_input_is_as_it_was(rows):
+    idata = recorded()
+    predicted = Predictor(line, idata)(jax.random.PRNGKey(0), rows)
+    before = predicted.copy(deep=True)
+    found = with_predictions(idata, predicted)
+    assert type(found) is type(idata)
+    assert groups_of(found) == ["observed_data", "posterior", "predictions"]
+    assert groups_of(idata) == ["observed_data", "posterior"]
+    xr.testing.assert_identical(predicted, before)
+    assert found["predictions"]["mu"].dims == found["predictions"]["y"].dims == ("chain", "draw", "y_dim_0")
+    np.testing.assert_array_equal(found["predictions"]["mu"], predicted["mu"])
+    again = with_predictions(found, predicted[["y"]])  # a cell that is run twice
+    assert list(again["predictions"].data_vars) == ["y"]
+    assert list(found["predictions"].data_vars) == ["mu", "y"]
+
+
+@needs_arviz_1
+def test_arviz_plots_them_beside_the_observed_data():
+    idata = recorded()
+    found = with_predictions(idata, Predictor(line, idata)(jax.random.PRNGKey(0), FIVE), "posterior_predictive")
+    az.plot_ppc_dist(found, backend="none")
+
+
+def test_dimensions_are_those_of_the_observed_data_also_where_draws_come_without_labels():
+    def model(x, y=None):
+        slope = numpyro.sample("slope", dist.Normal())
+        with numpyro.plate("row", len(x)):
+            mu = numpyro.deterministic("mu", slope * x)
+            numpyro.sample("y", dist.Normal(mu, 1.0), obs=y)
+
+    idata = recorded(dims="day")
+    predicted = Predictor(model, {"slope": np.zeros(20)})(jax.random.PRNGKey(0), FIVE)
+    assert predicted["y"].dims == ("draw", "row")
+    found = with_predictions(idata, predicted, group="posterior_predictive")["posterior_predictive"]
+    assert found["y"].dims == found["mu"].dims == ("chain", "draw", "day")
+
+
+def test_what_is_as_long_as_the_rows_by_accident_is_not_paired_with_them():
+    def model(x, y=None):
+        beta = numpyro.sample("beta", dist.Normal(0, 1).expand([5]).to_event(1))
+        numpyro.deterministic("size", beta**2)
+        numpyro.sample("y", dist.Normal(x @ beta, 1.0), obs=y)
+
+    predicted = Predictor(model, {"beta": np.zeros((2, 20, 5))})(jax.random.PRNGKey(0), np.zeros((5, 5), np.float32))
+    found = with_predictions(recorded(), predicted)["predictions"]
+    assert found["size"].dims == ("chain", "draw", "size_dim_0")
+    assert found["y"].dims == ("chain", "draw", "y_dim_0")
+
+
+@pytest.mark.parametrize("samples", [{"slope": np.zeros(3)}, xr.Dataset({"slope": ("draw", np.zeros(3))})])
+def test_samples_without_groups_are_refused(samples):
+    predicted = Predictor(line, {"slope": np.zeros(3)})(jax.random.PRNGKey(0), FIVE)
+    with pytest.raises(SamplesTypeError, match="without groups"):
+        with_predictions(samples, predicted)
 
 
 @pytest.mark.skipif(lfo_cv is not None, reason="ArviZ before 1.3")

@@ -83,6 +83,27 @@ class Labels:
                 raise OptionError(f"coords has {len(labels)} labels for {name!r}, along which there are {n}.")
         return names, coords
 
+    def paired(self, names: Mapping[str, Names], outputs: Mapping[str, Any]) -> dict[str, str]:
+        """Dimensions that follow the same rows as one of a target, and have another name."""
+        found: dict[str, str] = {}
+        targets = [name for name in names if name in self.inspection.ends]
+        for target in targets:
+            for output in names.keys() - targets:
+                lengths = {*outputs[output].shape}
+                for i, length in enumerate(outputs[target].shape):
+                    if length in lengths and names[target][i] not in names[output]:
+                        found.update(self._on_rows(output, names, target, i))
+        return found
+
+    def _on_rows(self, output: str, names: Mapping[str, Names], target: str, dim: int) -> dict[str, str]:
+        of = self.inspection.sizes.of
+        rows = of[target][dim].intersection(self.inspection.rows)
+        found = {}
+        for own, follows in zip(names[output], of.get(output, ())):
+            if not rows.isdisjoint(follows):
+                found[own] = names[target][dim]
+        return found
+
     def _in_order(self, outputs: Collection[str]) -> Iterator[tuple[str, str]]:
         for site in self.sites:
             for output in outputs:

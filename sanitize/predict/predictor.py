@@ -289,7 +289,9 @@ class Predictor:
         labels = Labels(case.fit, self.dims, self.coords, drawn.coords, batch.parts)
         names, coords = labels.of(batch.outputs, dict(zip(leading, draws.shape)))
         dims = {output: (*leading, *names[output]) for output in names}
-        return _Plan(draws, batch, dims, coords, self._samples.of_draws(), _attributes(kind, review))
+        attributes = _attributes(kind, review)
+        attributes["sanitize_rows"] = ", ".join(map("=".join, labels.paired(names, batch.outputs).items()))
+        return _Plan(draws, batch, dims, coords, self._samples.of_draws(), attributes)
 
     def _refuse_no_site(self, inspection: Inspection) -> None:
         sites, unknown = inspection.run.sites, []
