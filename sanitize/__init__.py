@@ -47,7 +47,8 @@ else:  # type checkers would take any name for one that this function knows
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+        """The public names, for who completes ``sanitize.`` by a tab: not the rooms of the package."""
+        return sorted([*__all__, "Predictive", "__version__", "arviz", "log_likelihood"])
 
 
 __version__ = "0.2.0.dev0"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, overload
+
+import jax
 
 from . import containers
 from .continuation import carried_on
 from .errors import OptionError
+from .kinds import Converted, Same
 from .model.advice import refuse_other_than_key
 from .model.call import Call
 from .model.inspection import Inspection
@@ -15,6 +18,28 @@ from .options import Options, refuse_taken
 from .prepare import prepare
 
 
+@overload
+def extend(
+    model: Callable[..., Any],
+    samples: Same,
+    rng_key: Any,
+    /,
+    *args: Any,
+    sites: str | Sequence[str] | bool,
+    levels: Mapping[str, Sequence[Any]] | None = None,
+    **kwargs: Any,
+) -> Same: ...
+@overload
+def extend(
+    model: Callable[..., Any],
+    samples: Converted,
+    rng_key: Any,
+    /,
+    *args: Any,
+    sites: str | Sequence[str] | bool,
+    levels: Mapping[str, Sequence[Any]] | None = None,
+    **kwargs: Any,
+) -> dict[str, jax.Array]: ...
 def extend(
     model: Callable[..., Any],
     samples: Any,

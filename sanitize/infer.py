@@ -28,7 +28,7 @@ from .errors import (
 )
 from .kinds import OneOrMore, Samples
 from .memory import Memory, key_of
-from .model.advice import of_lengths, refuse_other_than_key
+from .model.advice import described, of_lengths, refuse_other_than_key
 from .model.argument import Shape, ValuesAsked
 from .model.call import Call, arguments_error
 from .model.inspection import Inspection
@@ -65,9 +65,11 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         Drawn with a key that is folded from that of the call.
     levels : mapping, optional
         The labels of a dimension in the model's order, see `sanitize.extend`.
+    guide, params, num_samples, return_sites, infer_discrete, parallel, batch_ndims
+        NumPyro's own.
     **options
-        NumPyro's own: ``guide``, ``params``, ``num_samples``, ``return_sites``, ``infer_discrete``, ``parallel``,
-        ``batch_ndims``. An explicit ``exclude_deterministic=False`` or ``condition_deterministic=True`` is honoured.
+        What only some versions of NumPyro have: an explicit ``exclude_deterministic=False`` or
+        ``condition_deterministic=True`` is honoured.
 
     Raises
     ------
@@ -104,18 +106,40 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         redraw: OneOrMore = (),
         extend: OneOrMore | bool = (),
         levels: Mapping[str, Sequence[Any]] | None = None,
+        guide: Callable[..., Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        num_samples: int | None = None,
+        return_sites: Sequence[str] | None = None,
+        infer_discrete: bool = False,
+        parallel: bool = False,
+        batch_ndims: int | None = None,
         **options: Any,
     ):
         _refuse_unknown(options)
-        batch_ndims = options.get("batch_ndims")
         self._samples = arrays = None
         if posterior_samples is not None:
             self._samples = containers.open(posterior_samples)  # what is no dict may tell of the fit
             _refuse_one_draw(self._samples.shapes, batch_ndims)
             arrays = self._samples.arrays(1 if batch_ndims is None else batch_ndims)
-        super().__init__(model, arrays, **options)
+        super().__init__(
+            model,
+            arrays,
+            guide=guide,
+            params=params,
+            num_samples=num_samples,
+            return_sites=return_sites,
+            infer_discrete=infer_discrete,
+            parallel=parallel,
+            batch_ndims=batch_ndims,
+            **options,
+        )
         self.new_rows, self.keep, self.redraw, self.extend, self.levels = new_rows, keep, redraw, extend, levels
         self._reviews = Memory[tuple[Any, Review]]()
+
+    def __repr__(self) -> str:
+        settled = [f", {name}={value!r}" for name in _OPTIONS if (value := getattr(self, name)) not in (None, ())]
+        samples = "no samples" if self._samples is None else f"samples of {listing(self._samples.shapes)}"
+        return f"Predictive({described(self.model)}, {samples}{''.join(settled)})"
 
     def __call__(self, rng_key: Any = None, *args: Any, **kwargs: Any) -> dict[str, jax.Array]:
         """Predict. See NumPyro's ``Predictive.__call__``."""

@@ -55,8 +55,8 @@ def html_table(
     title = f"<caption {_CELL}>{html.escape(caption)}</caption>" if caption else ""
     table = f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     below = ""
-    for line in foot:
-        below += f"<div {_CELL}>{html.escape(line)}</div>"
+    for text in foot:
+        below += f"<div {_CELL}>{html.escape(text)}</div>"
     return f'<div style="overflow-x:auto">{table}</div>{below}'  # in a narrow window the table scrolls
 
 

@@ -649,3 +649,12 @@ def test_what_a_guide_computes_of_its_own_is_said_to_nobody(monkeypatch):
     del samples["scaled"]
     with pytest.warns(MissingLatentWarning, match="'scale'"):
         sanitize.Predictive(scaled, samples)(KEY)
+
+
+@pytest.mark.parametrize("kind", ["Predictive", "Predictor"])
+def test_it_says_what_it_is_of(kind):
+    made = getattr(sanitize, kind)(models.line, {"slope": np.zeros(5), "mu": np.zeros((5, 4))})
+    assert repr(made).startswith(f"{kind}(line(")
+    assert "samples of 'slope' and 'mu'" in repr(made)
+    said = repr(sanitize.Predictive(models.line, num_samples=3, redraw="slope"))
+    assert said.endswith("no samples, redraw='slope')")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ from ..errors import NoSharedSiteError, OptionError, SamplesTypeError, listing
 from ..infer import cannot_score, inspect_call, latents_of_the_fit, not_given, say_lengths, spare_values
 from ..kinds import OneOrMore
 from ..memory import Memory, Signature, key_of
-from ..model.advice import refuse_other_than_key
+from ..model.advice import described, refuse_other_than_key
 from ..model.argument import ValuesAsked, is_integer
 from ..model.call import Call
 from ..model.inspection import Inspection
@@ -59,7 +59,7 @@ class Predictor:
         ``kind="params"`` single parameters too: ``"y.loc"``.
     params : dict, optional
         Values of ``numpyro.param`` sites, of neural networks for example.
-    kind : str
+    kind : {"samples", "mean", "params"}
         ``"samples"`` draws observed sites; ``"mean"`` gives the mean of their distribution instead, without noise,
         and the probabilities of a category, along a dimension that is named after the site (``y_category``);
         ``"params"`` gives what it is drawn with, by the names of the distribution's parameters: ``y.loc``,
@@ -139,7 +139,7 @@ class Predictor:
         samples: Any,
         return_sites: OneOrMore | None = None,
         params: Mapping[str, Any] | None = None,
-        kind: str = "samples",
+        kind: Literal["samples", "mean", "params"] = "samples",
         batch_size: int | None = None,
         lazy: bool = False,
         new_rows: bool | None = None,
@@ -177,6 +177,10 @@ class Predictor:
         self._reviews = Memory[Review]()
         self._batches = Memory[Batch]()
         self._plans = Memory[_Plan]()
+
+    def __repr__(self) -> str:
+        samples = f"samples of {listing(self._samples.shapes)}"
+        return f"Predictor({described(self.model)}, {samples}, kind={self.kind!r})"
 
     def __call__(self, rng_key: Any = None, *args: Any, **kwargs: Any) -> xr.Dataset:
         """Predict.
