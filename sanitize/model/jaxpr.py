@@ -723,11 +723,18 @@ def _before_wrapping(index: Value, length: int) -> Value:
     wrapped = index
     while wrapped.made in _VIEWS or wrapped.made == "convert_element_type":
         wrapped = wrapped.inputs[0]
-    if wrapped.made == "select_n" and len(wrapped.inputs) == 3:
-        _, raw, more = wrapped.inputs
-        if more.made == "add" and more.inputs[0] is raw and np.all(more.inputs[1].content == length):
-            return raw
-    return index
+    raw = _raw_index(wrapped, length)
+    return index if raw is None else raw
+
+
+def _raw_index(value: Value, length: int | None = None) -> Value | None:
+    """What JAX wraps by ``select_n(index < 0, index, index + length)``, of a length if that is known."""
+    if value.made == "select_n" and len(value.inputs) == 3:
+        _, raw, more = value.inputs
+        if more.made == "add" and more.inputs[0] is raw:
+            more_by = more.inputs[1].content
+            return raw if more_by is not None and (length is None or np.all(more_by == length)) else None
+    return None
 
 
 def before_repeating(index: Value) -> Value:
@@ -784,6 +791,10 @@ def _are_alike(pair: tuple[Value, Value], alike: set[tuple[Value, Value]]) -> bo
     """Whether both are the same computation of the same numbers; ``alike`` are those that are known to be."""
     todo, found = [pair], {pair}
     for one, other in todo:  # which grows
+        if other.content is not None or _raw_index(one):
+            if _arranged(one).content is None or not equal(one.array(), other.array()):
+                return False
+            continue
         if not _is_same_step(one, other):
             return False
         inner = {*zip(one.inputs, other.inputs)}.difference(alike, found)
@@ -794,16 +805,16 @@ def _are_alike(pair: tuple[Value, Value], alike: set[tuple[Value, Value]]) -> bo
 
 
 def _is_same_step(one: Value, other: Value) -> bool:
-    if other.content is not None:
-        is_arranged = _before_views(one).content is not None
-        return is_arranged and equal(one.array(), other.content) is True
-    return one.content is None and _step(one) == _step(other)
+    return one.content is None and other.content is None and _step(one) == _step(other)
 
 
-def _before_views(value: Value) -> Value:
-    """What a value only arranges: its numbers are the same, whatever they are."""
-    while value.content is None and value.made in _VIEWS:
-        value = value.inputs[0]
+def _arranged(value: Value) -> Value:
+    """What a value only arranges, or wraps as an index: none of its numbers is rounded, whatever they are."""
+    while value.content is None:
+        raw = value.inputs[0] if value.made in _VIEWS else _raw_index(value)
+        if raw is None:
+            break
+        value = raw
     return value
 
 
