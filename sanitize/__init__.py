@@ -36,14 +36,15 @@ from .verdicts import Verdict
 
 if TYPE_CHECKING:
     from .predict import Predictor as Predictor
+    from .predict import load as load
 else:  # type checkers would take any name for one that this function knows
 
     def __getattr__(name: str) -> Any:
-        """`Predictor` is loaded when it is first asked for: few calls need what it is made of."""
-        if name == "Predictor":
-            from .predict import Predictor
+        """`Predictor` and `load` are loaded when they are first asked for: few calls need what they are made of."""
+        if name in ("Predictor", "load"):
+            from .predict import Predictor, load
 
-            return Predictor
+            return load if name == "load" else Predictor
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:
@@ -84,6 +85,7 @@ __all__ = [
     "carry_on",
     "extend",
     "inspect_sites",
+    "load",
     "numpyro_behavior",
     "posterior_samples",
     "strip_deterministic",

@@ -29,6 +29,7 @@ class Signature:
     call: Call
     which: tuple[int, ...]  # those arrays
     key: Hashable
+    asked: tuple[int, ...] = ()  # those of which the values of this call decided that it has them in common
 
     @property
     def inspection(self) -> Inspection:

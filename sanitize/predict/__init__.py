@@ -1,5 +1,6 @@
-"""`Predictor`, and what it alone needs. Loaded when it is first asked for, see ``sanitize.__getattr__``."""
+"""`Predictor`, `load`, and what they alone need. Loaded when one is first asked for, see ``sanitize.__getattr__``."""
 
+from .file import SavedPredictor, load
 from .predictor import Predictor
 
-__all__ = ["Predictor"]
+__all__ = ["Predictor", "SavedPredictor", "load"]

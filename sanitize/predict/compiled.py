@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,38 +97,50 @@ class Compiled:
 
     @functools.cached_property
     def exported(self) -> bytes:
-        try:
-            import flatbuffers  # noqa: F401 - in which JAX writes
-            from jax import export
-        except ImportError as error:
-            raise OptionError(
-                f"To run in other processes, what was compiled is pickled, which needs JAX 0.4.30 or later and "
-                f"flatbuffers ({error}): pip install flatbuffers. Threads of this process need neither: "
-                f"compute(scheduler='threads')."
-            ) from error
-        with ONE_RUN_AT_A_TIME:
-            return bytes(export.export(self.function)(*self.inputs).serialize())
+        return exported(self.function, self.inputs)
 
     def __reduce__(self) -> Any:
         return _loaded, (self.exported, self.x64)
+
+
+def exported(function: Any, inputs: tuple[Any, ...], platforms: Sequence[str] | None = None) -> bytes:
+    """What ``jax.export`` makes of a function, for these platforms; by default for this one."""
+    export = _export()
+    with ONE_RUN_AT_A_TIME:
+        return bytes(export.export(function, platforms=platforms)(*inputs).serialize())
+
+
+def _export() -> Any:
+    try:
+        import flatbuffers  # noqa: F401 - in which JAX writes
+        from jax import export
+    except ImportError as error:
+        raise OptionError(
+            f"A file, or another process, gets what was compiled from jax.export, which needs JAX 0.4.30 or later and "
+            f"flatbuffers ({error}): pip install flatbuffers. Threads of this process need neither: "
+            f"compute(scheduler='threads')."
+        ) from error
+    return export
 
 
 class Loaded:
     """What a `Compiled` is in another process."""
 
     def __init__(self, data: bytes, x64: bool):
-        from jax import export
-
         self.data, self.x64 = data, x64
-        self.call = jax.jit(export.deserialize(bytearray(data)).call)
+        self.call = jax.jit(_export().deserialize(bytearray(data)).call)
 
     def __call__(self, *inputs: Any) -> Any:
+        self.refuse_other_precision()
+        return self.call(*inputs)
+
+    def refuse_other_precision(self) -> None:
+        """The numbers would not be those of the process that compiled."""
         if self.x64 != jax.config.jax_enable_x64:  # type: ignore[attr-defined]
             raise OptionError(
                 f"This was compiled with jax_enable_x64={self.x64}, and this process has the other setting: set "
-                f"JAX_ENABLE_X64={int(self.x64)} in the environment of the workers."
+                f"JAX_ENABLE_X64={int(self.x64)} in the environment of the workers, or of this process."
             )
-        return self.call(*inputs)
 
     def __reduce__(self) -> Any:
         return _loaded, (self.data, self.x64)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import jax
@@ -23,21 +23,25 @@ from ..model.advice import described, refuse_other_than_key
 from ..model.argument import ValuesAsked, is_integer
 from ..model.call import Call
 from ..model.inspection import Inspection
+from ..model.replay import attempt
 from ..model.trace import ONE_RUN_AT_A_TIME
 from ..options import Options, Use
 from ..prepare import Case
 from ..review import Review
 from ..verdicts import messages
 from .compiled import Batch, Draws
+from .file import save
 from .labels import Labels
 from .one_draw import one_draw, outcomes, predictions, priors, scores, site_of
 from .parameters import Parts
-from .signature import Taken, as_arrays, may_be_taken, taking
+from .plan import Plan
+from .signature import Taken, as_arrays, may_be_taken, other_values, taking
 
 if TYPE_CHECKING:
     import xarray as xr
 
 _SCORES = ("log_likelihood", "log_prior")  # kinds for which nothing is drawn
+_VERDICTS = ("sanitize_kept", "sanitize_stripped", "sanitize_redrawn")  # attributes of an answer
 _SINCE = (0, 15)  # of NumPyro; before, recorded values could not be told from drawn ones, and keys were others
 
 
@@ -176,7 +180,7 @@ class Predictor:
         self._inspections = Memory[Inspection]()
         self._reviews = Memory[Review]()
         self._batches = Memory[Batch]()
-        self._plans = Memory[_Plan]()
+        self._plans = Memory[Plan]()
 
     def __repr__(self) -> str:
         samples = f"samples of {listing(self._samples.shapes)}"
@@ -229,20 +233,64 @@ class Predictor:
         """The log density of each latent under its prior, see `sanitize.arviz.log_prior`."""
         return self._answer("log_prior", jax.random.PRNGKey(0), args, kwargs)
 
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        rng_key: Any = None,
+        *args: Any,
+        platforms: Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write a file that predicts for calls like this one, without the model: see `sanitize.load`.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file; one that exists is replaced.
+        rng_key : jax.Array
+            A key as for a call.
+        *args, **kwargs
+            The model's arguments: arrays of the shapes and dtypes, and all else of the values, that calls will have.
+        platforms : sequence of str, optional
+            Where it will run: ``["cpu", "cuda"]``. By default on this platform.
+
+        Raises
+        ------
+        OptionError
+            With ``extend``; where JAX has no ``jax.export`` (before 0.4.30); labels that are neither text nor numbers.
+
+        Notes
+        -----
+        The file holds draws, labels and what was compiled; params and values that the model closes over are in that.
+        Where the verdict over a row-level entry needed the values of arrays, those count by value, too.
+        """
+        refuse_other_than_key(rng_key, "The second argument of save", "predict.save(path, key, ...)")
+        if self.options.carries_on:
+            raise OptionError(
+                "save does not go with extend=, whose values are drawn anew for each key: carry them on before, as in "
+                "Predictor(model, sanitize.extend(model, samples, ...))."
+            )
+        signature, plan = self._prepared(self.kind, jnp.asarray(rng_key), args, kwargs)
+        other = attempt(self._with_other_values, signature)
+        by_value = other is None or any(other.attributes[name] != plan.attributes[name] for name in _VERDICTS)
+        if other and not by_value:  # labels of these rows alone are left out
+            same = [name for name, labels in plan.coords.items() if np.array_equal(labels, other.coords.get(name, ()))]
+            plan = replace(plan, coords={name: plan.coords[name] for name in same})
+        save(path, plan, signature, self.params, self.lazy, platforms, by_value)
+
     # ---------------------------------------------------------------------------------------------- of one call
 
     def _answer(self, kind: str, rng_key: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> xr.Dataset:
+        signature, plan = self._prepared(kind, rng_key, args, kwargs)
+        return plan.answer(rng_key, (signature.arrays, self.params), self.lazy, self.progress_bar)
+
+    def _prepared(
+        self, kind: str, rng_key: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> tuple[Signature, Plan]:
         model = handlers.substitute(self.model, data=self.params) if self.params else self.model
         with ONE_RUN_AT_A_TIME:  # threads of a server share what is compiled
             signature = self._signature(kind, Call.of(model, args, kwargs))
-            plan = self._plan(kind, rng_key, signature)
-        draws = plan.draws
-        keys = jax.random.split(rng_key, draws.total) if draws.total > 1 else rng_key[None]
-        keys = np.asarray(jax.random.key_data(keys))
-        inputs = signature.arrays, self.params
-        if self.lazy:
-            return plan.dataset(plan.batch.later(keys, draws, inputs))
-        return plan.dataset(plan.batch.now(keys, draws, inputs, self.progress_bar))
+            return signature, self._plan(kind, rng_key, signature)
 
     def _signature(self, kind: str, call: Call) -> Signature:
         """What this call has in common with others."""
@@ -253,13 +301,11 @@ class Predictor:
         call = as_arrays(call, which)
         key = kind, key_of(call, which)
         unseen = self._inspections.of(key, lambda: taken.inspection(call, which))
-        return Signature(unseen, call, which, key)
+        return Signature(unseen, call, which, key, taken.asked)
 
-    def _plan(self, kind: str, rng_key: jax.Array, signature: Signature) -> _Plan:
+    def _plan(self, kind: str, rng_key: jax.Array, signature: Signature) -> Plan:
         """What this call runs. What is wrong with it is said."""
-        sites = signature.unseen.run.sites
-        returned = None if self.return_sites is None else tuple(site_of(name, sites) for name in self.return_sites)
-        options = replace(self.options, use=Use(True, kind not in _SCORES, returned=returned))
+        options = self._options(kind, signature)
         review = self._reviews.by_need(signature, lambda seen: Case.of(seen, self._samples, options).judged())
         try:
             review.with_indices(signature.unseen).warn()
@@ -267,7 +313,7 @@ class Predictor:
             review.with_indices(signature.inspection).warn()
         review.refuse()
 
-        def made(inspection: Inspection) -> _Plan:
+        def made(inspection: Inspection) -> Plan:
             return self._made(kind, signature, Case.of(inspection, self._samples, options), review, containers.NOTHING)
 
         if not options.carries_on:
@@ -276,7 +322,18 @@ class Predictor:
         drawn = carried_on(case, review, key_of_extend(rng_key))  # the key decides as well: nothing is remembered
         return self._made(kind, signature, case, review, drawn)
 
-    def _made(self, kind: str, signature: Signature, case: Case, review: Review, drawn: containers.Drawn) -> _Plan:
+    def _options(self, kind: str, signature: Signature) -> Options:
+        sites = signature.unseen.run.sites
+        returned = None if self.return_sites is None else tuple(site_of(name, sites) for name in self.return_sites)
+        return replace(self.options, use=Use(True, kind not in _SCORES, returned=returned))
+
+    def _with_other_values(self, signature: Signature) -> Plan:
+        """The plan for a call of the same signature, to see what of it the values of arrays decide."""
+        call = signature.call.with_leaves(other_values(signature.call, signature.which))
+        case = Case.of(signature.unseen.with_call(call), self._samples, self._options(self.kind, signature))
+        return self._made(self.kind, signature, case, case.judged(), containers.NOTHING)
+
+    def _made(self, kind: str, signature: Signature, case: Case, review: Review, drawn: containers.Drawn) -> Plan:
         sites = case.inspection.run.sites
         self._refuse_no_site(case.inspection)
         ndims = len(review.batch_shape)
@@ -295,7 +352,7 @@ class Predictor:
         dims = {output: (*leading, *names[output]) for output in names}
         attributes = _attributes(kind, review)
         attributes["sanitize_rows"] = ", ".join(map("=".join, labels.paired(names, batch.outputs).items()))
-        return _Plan(draws, batch, dims, coords, self._samples.of_draws(), attributes)
+        return Plan(draws, batch, dims, coords, self._samples.of_draws(), attributes)
 
     def _refuse_no_site(self, inspection: Inspection) -> None:
         sites, unknown = inspection.run.sites, []
@@ -333,28 +390,6 @@ class Predictor:
             raise
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """What calls with one signature run, and how their answers are labelled."""
-
-    draws: Draws
-    batch: Batch
-    dims: Mapping[str, tuple[Hashable, ...]]
-    coords: Mapping[str, Any]
-    of_draws: Any  # a Dataset of the coordinates of chains and draws
-    attributes: Mapping[str, str]
-
-    def dataset(self, arrays: Mapping[str, Any]) -> xr.Dataset:
-        import xarray as xr
-
-        answer = xr.Dataset() if self.of_draws is None else self.of_draws.copy()
-        variables = {name: (dims, arrays[name]) for name, dims in self.dims.items()}
-        coords = {name: (name, np.asarray(labels)) for name, labels in self.coords.items()}
-        answer = answer.assign(variables).assign_coords(coords)
-        answer.attrs = dict(self.attributes)
-        return answer
-
-
 def _attributes(kind: str, review: Review) -> dict[str, str]:
     """Text alone, which every format of files takes."""
     attributes = {
@@ -363,10 +398,9 @@ def _attributes(kind: str, review: Review) -> dict[str, str]:
         "creation_library": "sanitize",
         "kind": kind,
     }
-    verdicts = {"kept": review.kept, "stripped": review.stripped, "redrawn": review.redrawn}
-    for word, names in verdicts.items():
+    for word, names in zip(_VERDICTS, (review.kept, review.stripped, review.redrawn)):
         in_order = [name for name in review if name in names]
-        attributes[f"sanitize_{word}"] = ", ".join(in_order)
+        attributes[word] = ", ".join(in_order)
     return attributes
 
 

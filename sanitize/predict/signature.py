@@ -92,7 +92,7 @@ def _asked(first: Inspection, which: Which) -> Which:
     found: set[int] = set()
     traced = _traced(first, first.call, which)
     # also with other values: two branches may have come to the same numbers
-    for call in (first.call, first.call.with_leaves(_other_values(first.call, which))):
+    for call in (first.call, first.call.with_leaves(other_values(first.call, which))):
         pairs = _differing(first, call, which, traced)
         for one, _ in [_UNTOLD] if pairs is None else pairs:
             found.update(one.arguments or which)
@@ -134,7 +134,7 @@ def _is_near(one: Any, other: Any) -> bool:
     return bool(same(one, other, _TOLERANCE, 0).all())
 
 
-def _other_values(call: Call, which: Which) -> Mapping[int, Any]:
+def other_values(call: Call, which: Which) -> Mapping[int, Any]:
     """In the place of each argument one that is all ones, or twos: a scale has to be positive."""
     found = {}
     for i in which:

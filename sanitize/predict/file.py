@@ -1,0 +1,309 @@
+"""What a `Predictor` runs for calls of one signature, as a file: neither the model nor its code is in it.
+
+The file is a zip archive of ``about.json``, of the program as ``jax.export`` writes it, and of arrays as NumPy writes
+them. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+import pickle
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import ModelArgumentsError, OptionError, listing
+from ..memory import Signature
+from ..model import argument
+from ..model.advice import refuse_other_than_key
+from ..model.argument import abstract, is_array
+from ..model.call import Call
+from .compiled import Batch, Draws, Loaded, exported
+from .parameters import Part
+from .plan import Plan
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Path = str | os.PathLike[str]
+About = dict[str, Any]
+
+_FORMAT = 1
+_ABOUT, _PROGRAM = "about.json", "program"
+_LARGE = 1000.0  # of numbers up to here a cast or a product in 32 bits loses nothing
+
+
+class SavedPredictor:
+    """What `sanitize.load` gives: it predicts as the `Predictor` did that was saved, for calls of the same signature.
+
+    It takes what the model took. Arrays have to have the shapes and dtypes that they had, and all else the values.
+    """
+
+    def __init__(self, about: About, plan: Plan):
+        self._about, self._plan = about, plan
+        self._stub = _stub(about["parameters"])
+
+    def __call__(self, rng_key: Any = None, *args: Any, **kwargs: Any) -> xr.Dataset:
+        """Predict, see `Predictor.__call__`.
+
+        Raises
+        ------
+        ModelArgumentsError
+            An argument, by its name, that the file was not written for.
+        """
+        refuse_other_than_key(rng_key, "The first argument of the call", "load(path)(key, ...)")
+        call = Call(self._stub).with_arguments(args, kwargs)
+        given = dict(zip(call.names, call.leaves))
+        arrays = []
+        for known in self._about["arguments"]:
+            leaf = given.pop(known["name"], None)
+            if wrong := _wrong(known, leaf):
+                raise ModelArgumentsError(f"Argument {known['name']!r} is not what this file was written for: {wrong}.")
+            if known["taken"]:
+                arrays.append(jnp.asarray(leaf))
+        if given:
+            raise ModelArgumentsError(f"This file was written for a call without {listing(given)}.")
+        return self._plan.answer(jnp.asarray(rng_key), arrays, self._about["lazy"], False)
+
+
+# ------------------------------------------------------------------------------------------------------- to write
+
+
+def save(
+    path: Path,
+    plan: Plan,
+    signature: Signature,
+    params: Any,
+    lazy: bool,
+    platforms: Sequence[str] | None,
+    by_value: bool,
+) -> None:
+    """Write what a plan runs, and for which calls; ``by_value``: for these arguments alone."""
+    batch, draws, call = plan.batch, plan.draws, signature.call
+    keys, of_draws, (arrays, _) = batch.function.inputs
+
+    def program(keys: Any, draws: Any, arrays: Any) -> Any:
+        return batch.function.function(keys, draws, (arrays, params))
+
+    data = exported(jax.jit(program), (keys, of_draws, arrays), platforms)
+    coords, labels = _coordinates(plan), {}
+    for name, (_, values) in coords.items():
+        if values.dtype.kind == "O":
+            labels[name] = values.tolist()
+    about = {
+        "format": _FORMAT,
+        "written by": {**plan.attributes, "jax_version": jax.__version__},
+        "x64": batch.function.x64,
+        "lazy": lazy,
+        "parameters": [(p.name, p.kind.name) for p in call.parameters or ()],
+        "arguments": [_described(signature, i, by_value) for i in range(len(call.leaves))],
+        "draws": {"shape": draws.shape, "names": [*draws.arrays]},
+        "batch": {"piece": batch.piece, "size": batch.size, "parts": batch.parts},
+        "outputs": {name: (x.shape, str(x.dtype)) for name, x in batch.outputs.items()},
+        "dims": plan.dims,
+        "coords": {name: dims for name, (dims, _) in coords.items()},
+        "labels": labels,
+        "attributes": plan.attributes,
+    }
+    try:
+        text = json.dumps(about)
+    except TypeError as error:
+        raise OptionError(f"A name or a label cannot be written ({error}): it has to be text or a number.") from error
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(_ABOUT, text)
+        file.writestr(_PROGRAM, data)
+        for name, values in draws.slice(0, draws.total).items():
+            _write(file, f"draws/{name}", np.asarray(values))
+        for name, (_, values) in coords.items():
+            if name not in labels:
+                _write(file, f"coords/{name}", values)
+
+
+def _write(file: zipfile.ZipFile, name: str, values: np.ndarray) -> None:
+    with file.open(zipfile.ZipInfo(name), "w", force_zip64=True) as member:  # numbers compress badly: they are stored
+        np.lib.format.write_array(member, values, allow_pickle=False)
+
+
+def _coordinates(plan: Plan) -> dict[str, tuple[list[str], Any]]:
+    """With their dimensions. Of labels of several levels each level is one."""
+    found = {name: ([name], np.asarray(labels)) for name, labels in plan.coords.items()}
+    for name, x in () if plan.of_draws is None else plan.of_draws.coords.items():
+        if x.ndim != 1 or x.to_index().nlevels == 1:
+            found[name] = (list(x.dims), x.values)
+    return found
+
+
+def _described(signature: Signature, i: int, by_value: bool) -> About:
+    """An argument: shape and dtype of what is taken, the value of all else."""
+    leaf, is_taken = signature.call.leaves[i], i in signature.which
+    described: About = {"name": signature.call.names[i], "taken": is_taken}
+    if by_value or not is_taken:
+        described["value"] = _digest(leaf)
+    else:
+        described.update(shape=leaf.shape, dtype=str(abstract(leaf).dtype))
+    if i in signature.asked:
+        described["largest"] = max(_LARGE, 2 * _largest(leaf))
+    return described
+
+
+# --------------------------------------------------------------------------------------------------------- to read
+
+
+def load(path: Path) -> SavedPredictor:
+    """Read what `Predictor.save` wrote. It predicts without the model, and without tracing.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    SavedPredictor
+        To be called as the `Predictor` was: ``load(path)(rng_key, *args, **kwargs)``.
+
+    Raises
+    ------
+    OptionError
+        A file that `Predictor.save` did not write, that is cut, that is of another format, or written where
+        ``jax_enable_x64`` was set otherwise; a JAX that cannot read it.
+
+    Notes
+    -----
+    Needs JAX 0.4.30 or later, and flatbuffers. Nothing is unpickled. The file need not be read by the version of JAX
+    that wrote it: see `jax.export <https://docs.jax.dev/en/latest/export/export.html>`_ for how far apart they may be.
+
+    Examples
+    --------
+    >>> import jax, numpy as np, numpyro, numpyro.distributions as dist, os, tempfile
+    >>> import sanitize
+    >>> def model(x, y=None):
+    ...     slope = numpyro.sample("slope", dist.Normal())
+    ...     numpyro.sample("y", dist.Normal(slope * x, 1.0), obs=y)
+    >>> predict, key = sanitize.Predictor(model, {"slope": np.zeros(50)}), jax.random.PRNGKey(0)
+    >>> path = os.path.join(tempfile.mkdtemp(), "model.sanitize")
+    >>> predict.save(path, key, np.zeros(3))
+    >>> sanitize.load(path)(key, np.ones(3)).equals(predict(key, np.ones(3)))
+    True
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            about = json.loads(file.read(_ABOUT))
+            if about["format"] != _FORMAT:
+                raise OptionError(
+                    f"{os.fspath(path)} is of format {about['format']}, and this version of sanitize reads format "
+                    f"{_FORMAT}: write it again with Predictor.save."
+                )
+            return SavedPredictor(about, _plan(file, about))
+    except OptionError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError) as error:
+        raise OptionError(
+            f"{os.fspath(path)} is not a file that Predictor.save wrote, or it was cut off or changed ({error!r}): "
+            f"write it again."
+        ) from error
+
+
+def _plan(file: zipfile.ZipFile, about: About) -> Plan:
+    shape, outputs, parts = tuple(about["draws"]["shape"]), {}, {}
+    arrays = {}
+    for name in about["draws"]["names"]:
+        values = _read(file, f"draws/{name}")
+        arrays[name] = values.reshape((*shape, *values.shape[1:]))
+    for name, (of_one, dtype) in about["outputs"].items():
+        outputs[name] = jax.ShapeDtypeStruct(tuple(of_one), np.dtype(dtype))
+    for name, (site, distribution, is_mean, dims) in about["batch"]["parts"].items():
+        parts[name] = Part(site, distribution, is_mean, tuple(dims))
+    function = Loaded(file.read(_PROGRAM), about["x64"])
+    function.refuse_other_precision()
+    batch = Batch(function, about["batch"]["piece"], about["batch"]["size"], outputs, parts)
+    dims = {name: tuple(names) for name, names in about["dims"].items()}
+    return Plan(Draws(arrays, shape), batch, dims, {}, _coords_as_dataset(file, about), about["attributes"])
+
+
+def _read(file: zipfile.ZipFile, name: str) -> Any:
+    with file.open(name) as member:
+        return np.lib.format.read_array(member, allow_pickle=False)
+
+
+def _coords_as_dataset(file: zipfile.ZipFile, about: About) -> xr.Dataset:
+    import xarray as xr
+
+    coords = {}
+    for name, dims in about["coords"].items():
+        if name in about["labels"]:
+            labels = about["labels"][name]
+            values = np.empty(len(labels), object)
+            values[:] = labels
+        else:
+            values = _read(file, f"coords/{name}")
+        coords[name] = (dims, values)
+    return xr.Dataset(coords=coords)
+
+
+# ------------------------------------------------------------------------------------------------------- arguments
+
+
+def _stub(parameters: Sequence[Sequence[Any]]) -> Any:
+    """A function with the model's parameters: arguments go by their names."""
+
+    def model(*args: Any, **kwargs: Any) -> None:
+        """Never called."""
+
+    if parameters:
+        own = [inspect.Parameter(name, getattr(inspect.Parameter, kind)) for name, kind in parameters]
+        model.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
+    return model
+
+
+def _wrong(known: Mapping[str, Any], leaf: Any) -> str | None:
+    """What is wrong with an argument; None: nothing."""
+    if "value" in known:
+        return None if known["value"] == _digest(leaf) else "it counts by value, and has another one"
+    if not (is_array(leaf) or isinstance(leaf, (float, np.floating))):
+        return f"it is {argument.of(leaf).description}, and was an array or a float"
+    found = abstract(np.asarray(leaf) if not is_array(leaf) else leaf)
+    shape = tuple(known["shape"])
+    if found.shape != shape or str(found.dtype) != known["dtype"]:
+        return f"its shape and dtype are {found.shape} {found.dtype}, and were {shape} {known['dtype']}"
+    if _largest(leaf) > known.get("largest", np.inf):
+        return (
+            f"it has numbers up to {_largest(leaf):.4g}, and the model computes with it in NumPy, which was compared "
+            f"with what JAX computes for numbers up to {known['largest']:.4g} only"
+        )
+    return None
+
+
+def _largest(leaf: Any) -> float:
+    values = np.abs(np.asarray(leaf).astype(float))
+    return float(np.max(values, initial=0.0, where=np.isfinite(values)))
+
+
+def _digest(leaf: Any) -> str:
+    """The value of an argument, the same in all processes."""
+    if leaf is None or isinstance(leaf, (bool, int, float, complex, str, bytes)):
+        return f"{type(leaf).__name__} {leaf!r}"
+    return hashlib.sha256(repr([type(leaf).__name__, *_content(leaf)]).encode()).hexdigest()
+
+
+def _content(leaf: Any) -> Iterator[Any]:
+    known = argument.of(leaf)
+    if callable(leaf):
+        yield leaf.__module__, leaf.__qualname__
+    elif known.shape or is_array(leaf):
+        for name, column in known.columns.items() or [(None, known)]:
+            values = column.array
+            yield name, values.shape, values.dtype.str, values.tolist() if values.dtype == object else values.tobytes()
+        for dim in range(len(known.shape)):
+            labels = known.labels(dim)
+            yield None if labels is None else labels.tolist()
+    else:
+        yield pickle.dumps(leaf)
