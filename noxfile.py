@@ -57,6 +57,14 @@ def arviz_1(session: nox.Session) -> None:
 
 
 @nox.session(python="3.13")
+def pre(session: nox.Session) -> None:
+    """Stripping and the drop-ins on pre-releases of NumPyro, JAX and ArviZ: what will break is known before."""
+    session.install("--pre", "-e", ".[arviz]", *TEST)
+    session.run("python", "-c", "import sanitize.behavior as b; print(b.in_words(b.versions()))")
+    run_pytest(session, "tests/test_strip.py", "tests/test_infer.py", "tests/model/test_trace.py")
+
+
+@nox.session(python="3.13")
 @nox.parametrize("arviz", ["<1", ">=1"], ids=["0", "1"])
 def pages(session: nox.Session, arviz: str) -> None:
     """What people paste, with nothing else than the extra `arviz` brings and the page asks for; then the notebook."""
