@@ -10,7 +10,7 @@ from collections.abc import Collection, Hashable
 from typing import Any
 
 import numpy as np
-from numpyro.distributions.distribution import validation_enabled
+from numpyro.distributions.distribution import Distribution, validation_enabled
 
 from ..containers import Container
 from ..model.advice import function_of
@@ -150,7 +150,10 @@ class Proof:
 
     def _is_no_matter(self, found: Explanation, path: Path, default: Any) -> bool:
         """Whether it makes no difference that the fit may have had another value than the default."""
-        if is_array(default) or isinstance(default, (float, np.floating)):
+        if isinstance(default, Distribution):  # a function may have sites, and a prior has none
+            return True
+        numbers = default if isinstance(default, (tuple, list)) else [default]
+        if is_array(default) or all(isinstance(number, (float, np.floating)) for number in numbers):
             self._try(found, path, kinds.LIST)
             other_values = Reading("other values", lambda: abstract(np.asarray(default)), 0, "number")
             return self._as_data(found, path, other_values) is not None
