@@ -118,7 +118,10 @@ class Fit:
             return False
         if self.had_no_arguments:
             return True
-        answers = {self._compared(axis.leaf, size) for axis in size.axes}
+        telling = list(filter(self.inspection.tells_of, size.axes))
+        answers = {self._compared(axis.leaf, size) for axis in telling or size.axes}
+        if not telling and False in answers:
+            answers = {None}
         if False in answers:
             return None if True in answers else False
         if self._other_options:

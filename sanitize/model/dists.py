@@ -83,8 +83,17 @@ def parameters(part: Any, way: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def arrays(fn: Any) -> list[jax.Array]:
-    """Those of them that JAX traces."""
-    return [number for _, number in parameters(fn) if isinstance(number, jax.Array)]
+    """Those of them that JAX traces, but for masks, with which nothing is drawn."""
+    return [number for way, number in parameters(fn) if isinstance(number, jax.Array) and not _is_mask(way)]
+
+
+def masks(fn: Any) -> list[jax.Array]:
+    """The masks that JAX traces."""
+    return [number for way, number in parameters(fn) if isinstance(number, jax.Array) and _is_mask(way)]
+
+
+def _is_mask(way: str) -> bool:
+    return way.rpartition(".")[2] == "mask"
 
 
 def support_of(fn: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import argument
-from .call import Call, resized, with_defaults
+from .call import Axis, Call, resized, with_defaults
 from .index import OutOfRange, out_of_range
 from .jaxpr import (
     NOTHING,
@@ -142,6 +142,33 @@ class Inspection:
         for end in self.ends:
             lengths = lengths.union(self.run.sites[end].shape or ())
         return lengths
+
+    def tells_of(self, axis: Axis) -> bool:
+        """Whether other values of an argument may mean that others stand along this axis: not those of a mask, with
+        which nothing is drawn. Outcomes and flags tell of their rows, not of their columns."""
+        if not axis.is_of_array:
+            return True
+        drawn_with, observed = self._used_arguments
+        if axis.kind == "later":
+            return axis.leaf in drawn_with and argument.of(self.call.leaves[axis.leaf]).kind != "b"
+        return axis.leaf in drawn_with or axis.leaf in observed
+
+    @functools.cached_property
+    def _used_arguments(self) -> tuple[frozenset[int], frozenset[int]]:
+        """The arguments that sites are drawn with, and those that are observed."""
+        call, run = self.call, self.run
+        values = frozenset(range(len(call.leaves))).difference(call.traced)  # they stand in the jaxpr as constants
+        if run.jaxpr is None:
+            return values, values
+        given = {variable: frozenset({str(leaf)}) for variable, leaf in zip(run.jaxpr.invars, call.traced)}
+        outputs = flow(run.jaxpr, given, {})
+        drawn_with, observed = values, frozenset[int]()
+        for _, above in of_parameters(run, outputs):
+            drawn_with = drawn_with.union(map(int, above))
+        for name, above in zip(run.owners, outputs):
+            if run.sites[name].kind == "observed":
+                observed = observed.union(map(int, above))
+        return drawn_with, observed
 
     @functools.cached_property
     def unreached(self) -> tuple[str, ...]:
@@ -293,12 +320,15 @@ class Inspection:
         """The dimensions that follow the data rows, of each site that has any."""
         found = {}
         for name, dims in self.sizes.of.items():
-            placed = self._put_into.get(name, {})
-            sizes = [follows.union(placed.get(i, ())) for i, follows in enumerate(dims)]
-            following = tuple(i for i, follows in enumerate(sizes) if not follows.isdisjoint(self.rows))
+            following = tuple(dim for dim in range(len(dims)) if self.rows_along(name, dim))
             if following:
                 found[name] = following
         return found
+
+    def rows_along(self, name: str, dim: int) -> list[Size]:
+        """The rows that a dimension of a site has values for."""
+        follows = self.sizes.of[name][dim].union(self._put_into.get(name, {}).get(dim, ()))
+        return [size for size in self.rows if size in follows]
 
     def dims(self, name: str) -> tuple[Dim, ...]:
         """Each dimension of a site, with what it follows in words."""

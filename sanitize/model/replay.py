@@ -51,13 +51,19 @@ def attempt(question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | 
 
     A model need not run on few rows, or with a draw that was made up. What it raises then is no mistake of the user.
     """
+    return attempt_or_why(question, *args, **kwargs)[0]
+
+
+def attempt_or_why(question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T | None, str]:
+    """The answer, or None, and why it could not be told."""
     try:
         with in_silence():
-            return question(*args, **kwargs)
-    except Exception:
+            return question(*args, **kwargs), ""
+    except Exception as error:
         if RAISE:
             raise
-        return None
+        first, *_ = str(error).splitlines() or [""]
+        return None, f"{type(error).__name__}: {first}"
 
 
 class Replayed(NamedTuple):

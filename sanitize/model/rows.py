@@ -8,6 +8,7 @@ counts (a trend by ``arange(len(x))``) if rows that are all alike are drawn with
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -289,32 +290,46 @@ def reaches_other_rows(call: Call, rows: Rows, name: str, dim: int, sites: Names
 
     The model is run on a few rows with one draw of all latents, and again with another first value, and with another
     one in the middle. A lag reaches the neighbours of a row, a sum (``cumsum(z)``, ``L @ z``, ``z.mean()``) all rows.
-    Where values stand, their number does not tell: those of gaps are put into rows by an index. ``sites`` are those
-    whose distributions are compared.
+    Where values stand, their number does not tell: those of gaps are put into rows by an index. Where each row has but
+    one value, they are picked by an index, as effects of groups. ``sites`` are those whose distributions are compared.
     """
     few, n, before = _with_values(call, rows, name, dim)
     latents = latents_of(before)
     value = np.asarray(latents[name])
     other = _another(few, name, value)
-    for row in (0, value.shape[dim] // 2):
-        at = (slice(None),) * dim + (row,)
+
+    def reached(number: int) -> list[int]:
+        at = (slice(None),) * dim + (number,)
         moved = value.copy()
         moved[at] = other[at]
         after = replay(few, {**latents, name: moved})
-        reached = _moved(before, after, {*sites} - {name}, n, rows_along_each)
-        if reached and reached[-1] - reached[0] > NEAR:
-            return True
-    return False
+        return _moved(before, after, {*sites} - {name}, n, rows_along_each)
+
+    values = value.shape[dim]
+    far = [rows for rows in map(reached, (0, values // 2)) if rows and rows[-1] - rows[0] > NEAR]
+    if not far:
+        return False
+    times = Counter[int]()
+    for number in range(values):
+        times.update(reached(number))
+    return max(times.values()) > 1
 
 
 def _with_values(call: Call, rows: Rows, name: str, dim: int) -> tuple[Call, int, Outcome]:
-    """A call on few rows in which a latent has values, how many rows they are, and its run: gaps may be rare."""
-    for fewest in (FEW, MANY, MANY**2):
-        few, lengths = few_rows(call, [rows], fewest)
-        outcome = replay(few, {})
-        if outcome[name].shape[dim]:
-            return few, lengths[rows], outcome
-    raise ValueError(f"{name} holds no value")
+    """A call on few rows in which a latent has values, how many rows they are, and its run.
+
+    Gaps may be rare, and a model that reshapes its rows may run on a multiple of them only.
+    """
+    for fewest in (FEW, MANY):
+        found = attempt(_on_few, call, rows, fewest)
+        if found and found[2][name].shape[dim]:
+            return found
+    return _on_few(call, rows, min(2 * rows[0].length, MANY**2))
+
+
+def _on_few(call: Call, rows: Rows, fewest: int) -> tuple[Call, int, Outcome]:
+    few, lengths = few_rows(call, [rows], fewest)
+    return few, lengths[rows], replay(few, {})
 
 
 def _moved(before: Outcome, after: Outcome, sites: Names, n: int, view: Callable[[Any], View]) -> list[int]:

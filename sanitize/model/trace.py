@@ -194,6 +194,9 @@ def run_in_mode(call: Call) -> Run:
                 parameters = dists.arrays(message["fn"])
                 outputs += parameters
                 drawn_with += [name] * len(parameters)
+        for message in trace.values():
+            if message["type"] == "sample":
+                outputs += dists.masks(message["fn"])
         found.update(_plain(trace), owners=tuple(owners), drawn_with=tuple(drawn_with))
         return outputs
 

@@ -18,7 +18,7 @@ from ..model.argument import Shape, is_integer
 from ..model.dists import support_of
 from ..model.interventions import set_sites
 from ..model.jaxpr import ancestors
-from ..model.replay import Draw, Outcome, attempt, replay
+from ..model.replay import Draw, Outcome, attempt, attempt_or_why, replay
 from ..model.rows import Statistic, reaches_other_rows
 from ..model.sizes import Size
 from ..model.support import outside
@@ -155,14 +155,32 @@ class Entry:
     @cached_property
     def is_joint(self) -> bool:
         """Whether the values along the rows that do not fit depend on each other: by distribution, or by use."""
-        inspection, name = self.facts.inspection, self.name
-        batch = len(self.shape or ()) - inspection.run.joint.get(name, 0)
+        batch = len(self.shape or ()) - self.facts.inspection.run.joint.get(self.name, 0)
+        is_drawn_so = any(dim >= batch or self.is_scanned for dim in self.mismatch or ())
+        return is_drawn_so or any(acts for acts, _ in self._acting)
+
+    @property
+    def why_untold(self) -> str:
+        """Why it could not be told whether they do; empty: it could."""
+        return next((why for _, why in self._acting if why), "")
+
+    @cached_property
+    def _acting(self) -> list[tuple[bool | None, str]]:
+        """Of each dimension that does not fit: whether its values act on other rows, or why that could not be told."""
+        found: list[tuple[bool | None, str]] = []
         for dim in self.mismatch or ():
-            if dim >= batch or self.is_scanned:
-                return True
-            if not inspection.stays_in_its_row(name, dim) and self.facts.acts_on_other_rows(name, dim):
-                return True
-        return False
+            if not self.facts.inspection.stays_in_its_row(self.name, dim):
+                found += self.facts.acts_on_other_rows(self.name, dim)
+        return found
+
+    @property
+    def is_kept_jointly(self) -> bool:
+        """Whether it is drawn jointly along rows of as many other data: a walk, a Dirichlet, a Gaussian process."""
+        facts = self.facts
+        batch = len(self.shape or ()) - facts.inspection.run.joint.get(self.name, 0)
+        if facts.new_rows or facts.inspection.assumed or any(size in facts.fit.changed for size in self.rows):
+            return False
+        return any(dim >= batch or self.is_scanned for dim in facts.inspection.row_dims.get(self.name, ()))
 
     @cached_property
     def outside(self) -> Any:
@@ -301,14 +319,12 @@ class Facts:
                 return False
         return True
 
-    def acts_on_other_rows(self, name: str, dim: int) -> bool:
-        """Whether a latent's value at one row has a part in what is drawn at another, or it cannot be told."""
+    def acts_on_other_rows(self, name: str, dim: int) -> Iterator[tuple[bool | None, str]]:
+        """Whether a latent's value at one row has a part in what is drawn at another, or why that could not be told."""
         inspection, of = self.inspection, self.inspection.sizes.of
-        for size in of[name][dim]:
-            joint = frozenset(site for site in inspection.run.joint if any(size in follows for follows in of[site]))
-            if attempt(reaches_other_rows, inspection.call, size.axes, name, dim, joint) is not False:
-                return True
-        return False
+        for size in inspection.rows_along(name, dim):
+            sites = frozenset(site for site in inspection.run.joint if any(size in follows for follows in of[site]))
+            yield attempt_or_why(reaches_other_rows, inspection.call, size.axes, name, dim, sites)
 
     def outside(self, name: str) -> Any:
         """A value among the draws of a latent that is not in its support; None: there is none, or it is not known."""

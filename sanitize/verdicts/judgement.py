@@ -37,8 +37,8 @@ from .table import KEPT, REDRAWN, Cause, verdict_on
 Shapes = Mapping[str, Shape | None]
 
 _REDRAWN_UNASKED = (Cause.ROWS_MISFIT, Cause.OTHER_ROWS)
-_MISFITS = (Cause.OBSTACLE, Cause.REVERSED, Cause.MISFIT, Cause.KEEP_MISFIT, Cause.JOINT_MISFIT)
-_UNTOLD = (Cause.UNTOLD_ROWS, Cause.UNTOLD_DIMENSION)
+_MISFITS = (Cause.OBSTACLE, Cause.REVERSED, Cause.MISFIT, Cause.KEEP_MISFIT, Cause.JOINT_MISFIT, Cause.UNTOLD_MISFIT)
+_UNTOLD = (Cause.JOINT_OTHER_ROWS, Cause.UNTOLD_ROWS, Cause.UNTOLD_DIMENSION)
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ def refusals(facts: Facts, verdicts: Verdicts) -> Iterator[Said]:
             return
     unfitting += _caused(facts, verdicts, [Cause.FIXED_MISFIT])
     if unfitting:
-        joint = _caused(facts, verdicts, [Cause.JOINT_MISFIT])
+        joint = _caused(facts, verdicts, [Cause.JOINT_MISFIT, Cause.UNTOLD_MISFIT])
         recorded = {entry.name: entry.recorded for entry in unfitting}
         model = {entry.name: entry.shape for entry in unfitting}
         said = messages.does_not_fit(facts, unfitting, joint)

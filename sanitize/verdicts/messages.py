@@ -40,6 +40,7 @@ _REASONS = {
     Cause.MISFIT: "latent: does not fit",
     Cause.KEEP_MISFIT: "latent named in keep: its rows do not fit",
     Cause.JOINT_MISFIT: "row-level latent: its rows do not fit, and its values depend on each other",
+    Cause.UNTOLD_MISFIT: "row-level latent: its rows do not fit; whether its values depend on each other: not told",
     Cause.ROWS_MISFIT: f"row-level latent: its rows do not fit, {_FROM_PRIOR}",
     Cause.OUTSIDE: "latent: has a value that is not in its support",
     Cause.KEEP: "latent named in keep: has the model's shape",
@@ -57,6 +58,7 @@ _OBSTACLES = {
 }
 
 _UNTOLD = {
+    Cause.JOINT_OTHER_ROWS: "the data differ from those of the fit, and drawn anew, all that was fitted would be lost",
     Cause.UNTOLD_ROWS: "nothing tells whether these are the rows of the fit",
     Cause.UNTOLD_DIMENSION: "it could not be told whether it has values for rows",
 }
@@ -293,13 +295,24 @@ def _way_out(facts: Facts, entries: Entries, joint: Entries) -> str:
     if extend := offer_of_extend(entries):
         ways = f"{extend}, or {ways}"
     if joint:
-        return (
-            f"The values of {listing(names_of(joint))} depend on each other along the rows (a walk, a Gaussian "
-            f"process): drawn anew, all that was fitted is lost. Pass the rows of the fit, or {ways}"
-        )
+        return f"{_on_each_other(joint)} Pass the rows of the fit, or {ways}"
     return (
         "A fitted coefficient is never replaced by its prior unasked: pass arguments of the size that was fitted, or "
         f"{ways}"
+    )
+
+
+def _on_each_other(entries: Entries) -> str:
+    seen = names_of(entry for entry in entries if entry.is_joint)
+    if seen:
+        return (
+            f"The values of {listing(seen)} depend on each other along the rows (a walk, a Gaussian process): drawn "
+            "anew, all that was fitted is lost."
+        )
+    return (
+        f"Whether the values of {listing(names_of(entries))} depend on each other along the rows could not be told, "
+        f"since the model does not run on few of them ({entries[0].why_untold}). If they do, all that was fitted is "
+        "lost where they are drawn anew."
     )
 
 

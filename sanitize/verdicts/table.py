@@ -31,10 +31,12 @@ class Cause(Enum):
     MISFIT = "a latent that does not fit, and not along its rows alone"
     KEEP_MISFIT = "a latent in keep whose rows do not fit"
     JOINT_MISFIT = "a latent whose rows do not fit, with values that depend on each other"
+    UNTOLD_MISFIT = "a latent whose rows do not fit, with values of which it could not be told whether they depend so"
     ROWS_MISFIT = "a latent whose rows do not fit"
     OUTSIDE = "a latent that fits, with draws outside of its support"
     KEEP = "a latent in keep that fits"
     OTHER_ROWS = "a latent that fits, of other rows"
+    JOINT_OTHER_ROWS = "a latent that fits, of rows with other data, whose values are drawn jointly"
     UNTOLD_ROWS = "a latent that fits, of rows that may be others"
     UNTOLD_DIMENSION = "a latent that fits, and may have values for rows"
     SAME_ROWS = "a latent that fits, of the rows of the fit"
@@ -91,16 +93,20 @@ def _on_unfitting(entry: Entry) -> tuple[str, Cause]:
         return REFUSED, Cause.KEEP_MISFIT
     if not entry.facts.new_rows and entry.is_joint:
         return REFUSED, Cause.JOINT_MISFIT
+    if not entry.facts.new_rows and entry.why_untold:
+        return REFUSED, Cause.UNTOLD_MISFIT
     return REDRAWN, Cause.ROWS_MISFIT
 
 
 def _on_fitting(entry: Entry) -> tuple[str, Cause]:
     if entry.verb == "keep":
         return KEPT, Cause.KEEP
-    if entry.other_rows:
+    if entry.other_rows and not entry.is_kept_jointly:
         return REDRAWN, Cause.OTHER_ROWS
     if entry.outside is not None:
         return REFUSED, Cause.OUTSIDE
+    if entry.other_rows:
+        return KEPT, Cause.JOINT_OTHER_ROWS
     if entry.rows_are_untold:
         return KEPT, Cause.UNTOLD_ROWS
     if entry.may_have_rows:

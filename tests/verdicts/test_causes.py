@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import jax
 import models
 import numpy as np
 import numpyro
@@ -37,6 +38,14 @@ def backwards(y=None, steps=None):
         return level, level
 
     scan(step, 0.0, y, length=steps, reverse=True)
+
+
+def folded(x, y=None):
+    """It runs without values only."""
+    if not isinstance(x, jax.core.Tracer):
+        raise ValueError("these rows do not fold")
+    z = numpyro.sample("z", dist.Normal().expand(x.shape))
+    numpyro.sample("obs", dist.Normal(z[::-1], 1.0), obs=y)
 
 
 class Row(NamedTuple):
@@ -87,10 +96,19 @@ TABLE = [
     Row(Cause.MISFIT, "refused", "effect", models.group_effects, (x(6), INDEX, 5), GROUPS),
     Row(Cause.KEEP_MISFIT, "refused", "z", models.row_effects, (x(4),), ROWS, {"keep": "z"}),
     Row(Cause.JOINT_MISFIT, "refused", "f", models.gaussian_process, (x(4),), draws(length=(), f=(6,))),
+    Row(Cause.UNTOLD_MISFIT, "refused", "z", folded, (x(12),), draws(z=(24,))),
     Row(Cause.ROWS_MISFIT, "redrawn", "z", models.row_effects, (x(4),), ROWS),
     Row(Cause.OUTSIDE, "refused", "sigma", models.row_effects, (x(6),), {**ROWS, "sigma": np.full(5, -2.0)}),
     Row(Cause.KEEP, "kept", "z", models.row_effects, (x(6),), ROWS, {"keep": "z"}),
     Row(Cause.OTHER_ROWS, "redrawn", "z", models.row_effects, (x(6),), ROWS, {"new_rows": True}),
+    Row(
+        Cause.JOINT_OTHER_ROWS,
+        "kept",
+        "f",
+        models.gaussian_process,
+        (x(6) ** 2,),
+        Fitted(models.gaussian_process, x(6), x(6)),
+    ),
     Row(Cause.UNTOLD_ROWS, "kept", "z", models.row_effects, (x(6),), ROWS),
     Row(
         Cause.UNTOLD_DIMENSION,

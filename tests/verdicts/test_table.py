@@ -26,6 +26,7 @@ from sanitize import (
     inspect_sites,
     strip_deterministic,
 )
+from sanitize.verdicts import Cause
 
 FITTED, DRAWS = 6, 5
 KEY = jax.random.PRNGKey(0)
@@ -401,6 +402,87 @@ def test_imputed_values_of_rare_gaps():
     assert review["imputed"].action == "redrawn"
 
 
+def picked(subject, y=None):
+    """As many effects as rows, of which few are used."""
+    effect = numpyro.sample("z", dist.Normal().expand(subject.shape))
+    numpyro.sample("y", dist.Normal(effect[subject], 1.0), obs=y)
+
+
+def by_month(x, y=None):
+    z = numpyro.sample("z", dist.Normal().expand(x.shape))
+    season = numpyro.sample("season", dist.Normal().expand([3]))
+    numpyro.sample("y", dist.Normal((z.reshape(-1, 3) + season).reshape(-1), 1.0), obs=y)
+
+
+def of_kept_rows(x, y=None):
+    z = numpyro.sample("z", dist.Normal().expand(x.shape))
+    numpyro.sample("y", dist.Normal(z[x > 0] + x[x > 0], 1.0), obs=y)
+
+
+def from_the_last(x, y=None):
+    z = numpyro.sample("z", dist.Normal().expand(x.shape))
+    numpyro.sample("y", dist.Normal(z[::-1] * x, 1.0), obs=y)
+
+
+def behind_a_mask(x, y=None):
+    z = numpyro.sample("z", dist.Normal().expand(x.shape))
+    with numpyro.handlers.mask(mask=jnp.isfinite(x)):
+        numpyro.sample("y", dist.Normal((z + jnp.nan_to_num(x))[jnp.arange(len(x))], 1.0), obs=y)
+
+
+IID = {
+    picked: lambda n: group(n),
+    by_month: lambda n: x(3 * n),
+    of_kept_rows: lambda n: x(n) - 0.3,
+    from_the_last: x,
+    behind_a_mask: x,
+}
+
+
+@pytest.mark.parametrize("model", IID)
+def test_effects_that_do_not_act_on_each_other_are_redrawn_however_they_get_to_their_rows(model):
+    with pytest.warns(RedrawnSiteWarning, match="'z'"):
+        review = inspect_sites(model, IID[model](7)).review(draws(model, IID[model](9)))
+    assert review["z"].action == "redrawn"
+
+
+def season_before(x, y=None):
+    z = numpyro.sample("z", dist.Normal().expand(x.shape))
+    numpyro.sample("y", dist.Normal(z + jnp.roll(z, 4) + x, 1.0), obs=y)
+
+
+def of_neighbours(x, y=None):
+    z = numpyro.sample("z", dist.Normal().expand(x.shape))
+    neighbours = jnp.arange(len(x))[:, None] + jnp.array([-3, 0, 3])
+    numpyro.sample("y", dist.Normal(z[neighbours % len(x)].mean(-1), 1.0), obs=y)
+
+
+def centred(x, y=None):
+    z = numpyro.sample("z", dist.Normal().expand(x.shape))
+    numpyro.sample("y", dist.Normal(z - z.mean() + x, 1.0), obs=y)
+
+
+@pytest.mark.parametrize("model", [season_before, of_neighbours, centred])
+def test_values_of_which_a_row_has_several_depend_on_each_other(model):
+    review = inspect_sites(model, x(7)).review(draws(model, x(9)))
+    assert review["z"].cause is Cause.JOINT_MISFIT
+
+
+def of_unknown_rows(x, y=None):
+    if not isinstance(x, jax.core.Tracer):
+        raise ValueError("these rows do not fold")
+    z = numpyro.sample("z", dist.Normal().expand(x.shape))
+    numpyro.sample("y", dist.Normal(jnp.tanh(z)[::-1], 1.0), obs=y)
+
+
+def test_what_could_not_be_told_is_said_and_why():
+    samples = {"z": np.zeros((DRAWS, 20)), "a": np.zeros(DRAWS)}
+    review = inspect_sites(of_unknown_rows, x(12)).review(samples)
+    assert review["z"].cause is Cause.UNTOLD_MISFIT
+    with pytest.raises(ShapeMismatchError, match=r"could not be told.*ValueError: these rows do not fold.*redraw="):
+        review.apply(samples)
+
+
 def corner(g, levels, y=None):
     effect = jnp.zeros(levels).at[1:].set(numpyro.sample("effect", dist.Normal().expand([levels - 1])))
     numpyro.sample("y", dist.Normal(effect[g], 1.0), obs=y)
@@ -586,3 +668,83 @@ def test_species_that_lead_the_data_alone_are_the_fits():
     assert not caught
     with pytest.warns(RowLevelSiteWarning, match="'a'"):
         strip_deterministic(by_size, samples, seen, size, cover, predict=True)
+
+
+# ------------------------------------------------------------------------- masks, and values that are drawn jointly
+
+
+def loss_triangle(premium, known, y=None):
+    origins, years = known.shape
+    share = numpyro.sample("share", dist.Dirichlet(jnp.ones(years)))
+    with numpyro.plate("origin", origins, dim=-2):
+        ratio = numpyro.sample("ratio", dist.LogNormal())
+    with numpyro.plate("origin", origins, dim=-2), numpyro.plate("year", years), numpyro.handlers.mask(mask=known):
+        numpyro.sample("y", dist.Normal(premium[:, None] * ratio * share, 1.0), obs=y)
+
+
+def trials_by_subject(stimulus, done, y=None):
+    with numpyro.plate("subject", stimulus.shape[1]):
+        skill = numpyro.sample("skill", dist.Normal())
+    with numpyro.plate("trial", stimulus.shape[0], dim=-2):
+        luck = numpyro.sample("luck", dist.Normal())
+        with numpyro.plate("subject", stimulus.shape[1]), numpyro.handlers.mask(mask=done):
+            numpyro.sample("y", dist.Normal(skill + luck + stimulus, 1.0), obs=y)
+
+
+def of_padded_visits(dose, visits, y=None):
+    with numpyro.plate("patient", dose.shape[0], dim=-2):
+        effect = numpyro.sample("effect", dist.Normal())
+        is_visit = jnp.arange(dose.shape[1]) < visits[:, None]
+        with numpyro.plate("visit", dose.shape[1]), numpyro.handlers.mask(mask=is_visit):
+            numpyro.sample("y", dist.Normal(effect * dose, 1.0), obs=y)
+
+
+def masked_walk(x, seen, y=None):
+    walk = numpyro.sample("walk", dist.GaussianRandomWalk(1.0, len(x)))
+    numpyro.sample("y", dist.Normal(walk + x, 1.0).mask(seen), obs=y)
+
+
+PREMIUM, DOSES, EARLY = x(3) + 1, X(3, 2), np.tri(3, 2)[::-1] > 0
+ALL = np.ones((3, 2), bool)
+MASKED = {
+    "loss triangle": (loss_triangle, (PREMIUM, EARLY), (PREMIUM, ALL)),
+    "trials": (trials_by_subject, (DOSES, EARLY), (DOSES, ALL)),
+    "padded": (of_padded_visits, (DOSES, np.array([1, 2, 1])), (DOSES, np.array([2, 2, 2]))),
+    "walk": (masked_walk, (PREMIUM, PREMIUM > 1), (PREMIUM, PREMIUM > 0)),
+}
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_another_mask_is_no_evidence_of_other_rows(name):
+    model, fitted, later = MASKED[name]
+    outcome = np.ones(np.shape(fitted[1]) if np.ndim(fitted[1]) == 2 else fitted[0].shape, np.float32)
+    mcmc = Fitted(model, *fitted, outcome)
+    for args in (fitted, later):
+        with warned() as caught:
+            review = inspect_sites(model, *args).review(mcmc)
+        assert {*review} == {*review.kept}
+        assert not caught
+
+
+OTHERS = {
+    "loss triangle": ((PREMIUM + x(3), EARLY), {"ratio": "redrawn", "share": "kept"}, [RedrawnSiteWarning]),
+    "trials": ((DOSES**2, EARLY), {"skill": "redrawn", "luck": "redrawn"}, [RedrawnSiteWarning]),
+    "padded": ((DOSES**2, np.array([1, 2, 1])), {"effect": "redrawn"}, [RedrawnSiteWarning]),
+    "walk": ((PREMIUM + x(3), PREMIUM > 1), {"walk": "kept"}, [RowLevelSiteWarning]),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_data_of_as_many_rows(name):
+    """Values that are drawn jointly are kept and told: drawn anew, all that was fitted would be lost."""
+    model, fitted, _ = MASKED[name]
+    outcome = np.ones(np.shape(fitted[1]) if np.ndim(fitted[1]) == 2 else fitted[0].shape, np.float32)
+    args, actions, said = OTHERS[name]
+    with warned() as caught:
+        review = inspect_sites(model, *args).review(Fitted(model, *fitted, outcome))
+    assert {name: verdict.action for name, verdict in review.items()} == actions
+    assert [w.category for w in caught] == said
+    with warned() as caught:
+        settled = inspect_sites(model, *args).review(Fitted(model, *fitted, outcome), redraw=tuple(actions))
+    assert {*settled.redrawn} == {*actions}
+    assert not caught
