@@ -20,6 +20,7 @@ from jax import random
 from .carry import complete
 from .containers import Arrays
 from .errors import OptionError
+from .memory import Memory
 from .model.call import Call
 from .model.dists import has_sampler, name_of, unwrapped
 from .model.inspection import Inspection
@@ -27,6 +28,8 @@ from .model.jaxpr import LookUp, evaluated
 from .model.replay import Replayed, replay_with
 
 Positions = Sequence[np.ndarray]  # along each dimension
+Keys = tuple[jax.Array, jax.Array]
+Leaves = Sequence[Any]  # arguments
 
 _OF_SHARES = (dist.CategoricalLogits, dist.CategoricalProbs, dist.MultinomialLogits, dist.MultinomialProbs)
 _SHARES = "shares"  # a parameter of these
@@ -85,10 +88,11 @@ class Pass:
     ties: Collection[str]  # factors, and observations of latents, that depend on what is drawn
     targets: Mapping[str, Collection[int]]  # what is predicted -> lengths of the dimensions that have become longer
     fitted: Call | None  # the call with the arguments of the fit, where they are known
+    taken: Sequence[int]  # arguments whose values come with each pass; those of all others are in it
 
-    def run(self, keys: tuple[jax.Array, jax.Array], draw: Arrays) -> Passed:
+    def run(self, keys: Keys, draw: Arrays, leaves: Leaves) -> Passed:
         """The pass of one draw. The second key is for what is wanted, the first for all else."""
-        inputs = keys, dict(draw)
+        inputs = keys, dict(draw), leaves
         if self.inspection.call.mode == "eager":
             drawn_with, passed = self._run(*inputs)
             return passed._replace(targets=self._compared(drawn_with, []))
@@ -99,10 +103,14 @@ class Pass:
         drawn_with, passed = jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(shapes), outputs)
         return passed._replace(targets=self._compared(drawn_with, found))
 
-    def _run(self, keys: tuple[jax.Array, jax.Array], draw: Arrays) -> tuple[Arrays, Passed]:
+    def call(self, leaves: Leaves) -> Call:
+        """The call with values for all arguments."""
+        return self.inspection.call.with_leaves(dict(zip(self.taken, leaves)))
+
+    def _run(self, keys: Keys, draw: Arrays, leaves: Leaves) -> tuple[Arrays, Passed]:
         """What targets are drawn with, and what a pass gives but for that."""
         given = _Given(self, keys, draw)
-        outcome = replay_with(self.inspection.call, given, random.fold_in(keys[0], 0))
+        outcome = replay_with(self.call(leaves), given, random.fold_in(keys[0], 0))
         values = {name: outcome[name].value for name in self.wanted}
         computed = {}
         for name, at in self.computed.items():
@@ -162,35 +170,60 @@ class Pass:
             return [_along(known, length) for known in of_rows] + [True] * (self.part(length) is not None)
         return [_along(known, length) for _, known in picked] if of_rows else []
 
-    def tied(self, values: Arrays) -> Arrays:
+    def tied(self, values: Arrays, leaves: Leaves) -> Arrays:
         """The log densities of what ties latents to each other, given all of them in one draw."""
-        call = replace(self.inspection.call, masked=False)
+        call = replace(self.call(leaves), masked=False)
         outcome = replay_with(call, lambda message: values.get(message["name"]))
         return {name: jnp.sum(outcome[name].fn.log_prob(outcome[name].value)) for name in self.ties}
 
-    def nearly(self, keys: Any, draws: Arrays) -> Arrays:
+    def nearly(self, keys: Any, draws: Arrays, leaves: Leaves) -> Arrays:
         """Recorded values computed anew with draws and arguments that differ in their last digits."""
         call = self.inspection.call
         changed = {i: leaf * (1 + 1e-6) for i, leaf in enumerate(call.leaves) if _is_float(leaf)}
-        inspection = replace(self.inspection, call=call.with_leaves(changed))
-        other = replace(self, inspection=inspection)
+        other = replace(self, inspection=replace(self.inspection, call=call.with_leaves(changed)))
+        leaves = [leaf * (1 + 1e-6) if _is_float(leaf) else leaf for leaf in leaves]
         draws = {name: x * (1 - 1e-6) if _is_float(x) else x for name, x in draws.items()}
-        nearby: Passed = other.each(other.run)(keys, draws)
+        nearby: Passed = other.each(other.run, keys, draws, leaves)(keys, draws, leaves)
         return nearby.computed
 
-    def each(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A function of one draw, for many: one by one where the model branches on the values of latents."""
-        if self.inspection.call.mode != "eager":
-            return jax.jit(jax.vmap(function))
+    def each(self, function: Callable[..., Any], *inputs: Any) -> Callable[..., Any]:
+        """A function of one draw, for many draws like these inputs; the last input is the same for all.
 
-        def one_by_one(*draws: Any) -> Any:
+        One by one where the model branches on the values of latents.
+        """
+        if self.inspection.call.mode != "eager":
+            many = jax.vmap(function, (*[0] * (len(inputs) - 1), None))
+            return compiled_once(many, *inputs)
+
+        def one_by_one(*inputs: Any) -> Any:
+            *draws, leaves = inputs
             results = []
             for i in range(len(jax.tree_util.tree_leaves(draws)[0])):
                 draw = jax.tree_util.tree_map(lambda x, i=i: x[i], draws)
-                results.append(function(*draw))
+                results.append(function(*draw, leaves))
             return jax.tree_util.tree_map(lambda *x: np.stack(x), *results)
 
         return one_by_one
+
+
+_COMPILED = Memory[Any]()
+
+
+def compiled_once(function: Callable[..., Any], *inputs: Any) -> Callable[..., Any]:
+    """The function, compiled for such inputs, if no function of the same computation was before.
+
+    It is traced each time, since what it reads (a closure, a global) may have changed. Constants are inputs.
+    """
+    closed, shapes = jax.make_jaxpr(function, return_shape=True)(*inputs)
+    text, tree = str(closed.jaxpr), jax.tree_util.tree_structure(shapes)
+    compiled = None if "0x" in text else _COMPILED.get(text)  # a function of Python is known by its place in memory
+    if compiled is None:
+        compiled = _COMPILED.keep(text, jax.jit(functools.partial(jax.core.eval_jaxpr, closed.jaxpr)))
+
+    def call(*inputs: Any) -> Any:
+        return jax.tree_util.tree_unflatten(tree, compiled(closed.consts, *jax.tree_util.tree_leaves(inputs)))
+
+    return call
 
 
 def _drawn_with(site: Replayed) -> dict[str, Any]:
@@ -218,7 +251,7 @@ def _along(rows: Any, length: int) -> Any:
 class _Given:
     """The ``substitute_fn`` of one pass: the value of each site, and the densities that are seen on the way."""
 
-    def __init__(self, plan: Pass, keys: tuple[jax.Array, jax.Array], draw: Arrays):
+    def __init__(self, plan: Pass, keys: Keys, draw: Arrays):
         self.plan, self.keys, self.draw = plan, keys, draw
         self.density: dict[str, Any] = {}
         self.excess: dict[str, Any] = {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -11,15 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import random
 
-from .ancestral import Arrays, Pass, Passed, Positions, every_draw
+from .ancestral import Arrays, Leaves, Pass, Passed, Positions, every_draw
 from .containers import Drawn, per_draw_dims
 from .levels import as_index, continued
-from .model.argument import is_array
+from .model.argument import Shape, has_values, is_array
 from .model.call import Call, arguments_error
 from .model.trace import is_factor
 from .prepare import Case
 from .review import Review
-from .unchanged import check, refuse_not_finite
+from .unchanged import Seen, check, density_in_fit, refuse_not_finite
 
 # Draws that are worked on at once: a Gaussian process of 500 inputs needs 1 MB a draw for each matrix.
 _PIECE = 128
@@ -27,23 +28,75 @@ _PIECE = 128
 
 def carried_on(case: Case, review: Review, rng_key: Any) -> Drawn:
     """The entries that ``extend`` names, in the model's shape, and coordinates of what has become longer."""
-    coords: dict[Hashable, Any] = {dim: level.labels for dim, level in case.levels.items()}
-    if not review.extended:
-        return Drawn({}, coords)
-    call = case.inspection.call
-    if not call.has_values:
-        raise arguments_error(call, "values are carried on outside of jit, with the arguments' own values")
-    fitted = _WhatGoesOn(case, review)
-    plan = fitted.plan()
-    ndims = len(review.batch_shape)
-    values = case.samples.values(fitted.kept, ndims)
-    for name, at in plan.where.items():  # dimensions of length one in front are not the model's
-        values[name] = values[name].reshape(len(values[name]), *map(len, at))
-    recorded = case.samples.values([*plan.computed], ndims)
-    arrays = {}
-    for name, value in _draw(plan, values, recorded, rng_key).items():
-        arrays[name] = value.reshape(*review.batch_shape, *value.shape[1:])
-    return Drawn(arrays, {**fitted.coords(), **coords})
+    return Carrier.of(case, review)(rng_key, ())
+
+
+@dataclass(frozen=True, eq=False)
+class Carrier:
+    """What goes on in all calls that differ in some arguments' values alone: compiled once."""
+
+    plan: Pass | None  # None: nothing goes on
+    values: Arrays  # draws of the entries
+    seen: Seen
+    batch_shape: Shape
+    coords: Mapping[Hashable, Any]
+    compiled: dict[str, Callable[..., Passed]] = field(default_factory=dict)  # the pass, by the kind of its keys
+
+    @classmethod
+    def of(cls, case: Case, review: Review, taken: Sequence[int] = ()) -> Carrier:
+        """``taken`` are the arguments whose values come with each call."""
+        labels: dict[Hashable, Any] = {dim: level.labels for dim, level in case.levels.items()}
+        if not review.extended:
+            return cls(None, {}, Seen({}, {}), (), labels)
+        call, ndims = case.inspection.call, len(review.batch_shape)
+        fitted = _WhatGoesOn(case, review)
+        plan = fitted.plan(taken)
+        if not all(has_values(leaf) for i, leaf in enumerate(call.leaves) if i not in taken):
+            raise arguments_error(call, "values are carried on outside of jit, with the arguments' own values")
+        values = case.samples.values(fitted.kept, ndims)
+        for name, at in plan.where.items():  # dimensions of length one in front are not the model's
+            values[name] = values[name].reshape(len(values[name]), *map(len, at))
+        first = {name: jax.tree_util.tree_map(lambda x: x[0], value) for name, value in values.items()}
+        seen = Seen(case.samples.values([*plan.computed], ndims), density_in_fit(plan, first))
+        return cls(plan, values, seen, review.batch_shape, {**fitted.coords(), **labels})
+
+    def __call__(self, rng_key: Any, leaves: Leaves) -> Drawn:
+        if self.plan is None:
+            return Drawn({}, self.coords)
+        arrays = {}
+        for name, value in self._drawn(self.plan, rng_key, leaves).items():
+            value = _exact(name, value, self.values.get(name), self.plan.where.get(name))
+            arrays[name] = value.reshape(*self.batch_shape, *value.shape[1:])
+        return Drawn(arrays, self.coords)
+
+    def _drawn(self, plan: Pass, rng_key: Any, leaves: Leaves) -> dict[str, np.ndarray]:
+        """All draws, in pieces of one length, so that one compilation serves them. The last overlaps the one before."""
+        total = len(jax.tree_util.tree_leaves(self.values)[0])
+        keys, others = _keys(rng_key, total)
+        piece = min(_PIECE, total)
+        found: dict[str, np.ndarray] = {}
+        for start in (*range(0, total - piece, piece), total - piece):
+            part = slice(start, start + piece)
+            draws = jax.tree_util.tree_map(lambda x, part=part: x[part], dict(self.values))
+            inputs = (keys[part], keys[part]), draws, leaves
+            kind = str(keys.dtype)  # a typed key is another input than a raw one
+            if kind not in self.compiled:
+                self.compiled[kind] = plan.each(plan.run, *inputs)
+            run = self.compiled[kind]
+            ran = run(*inputs)
+            if not found:
+                check(plan, run, inputs, (keys[part], others[part]), ran, self.seen)
+            for name, value in ran.values.items():
+                whole = found.setdefault(name, np.empty((total, *value.shape[1:]), value.dtype))
+                whole[part] = value
+        return found
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _keys(rng_key: jax.Array, total: int) -> tuple[jax.Array, jax.Array]:
+    """A key for each draw, and another one."""
+    keys = jax.vmap(functools.partial(random.fold_in, rng_key))(jnp.arange(total))
+    return keys, jax.vmap(functools.partial(random.fold_in, data=1))(keys)
 
 
 def key_of_extend(rng_key: jax.Array) -> jax.Array:
@@ -86,7 +139,7 @@ class _WhatGoesOn:
                     found[dim] = continued(name, dim, as_index(self.samples.labels[dim]), now)
         return found
 
-    def plan(self) -> Pass:
+    def plan(self, taken: Sequence[int]) -> Pass:
         """What a pass has to draw, to compare and to score."""
         inspection, extended = self.inspection, self.extended
         fixed = [name for name in self.kept if name not in extended]
@@ -106,7 +159,7 @@ class _WhatGoesOn:
         for name in self.where if fitted else ():
             if name not in scored and self.recorded.keys() >= {*inspection.parents(name)}:
                 scored.append(name)
-        return Pass(inspection, self.where, wanted, self._fitted_parts(), scored, ties, self._targets(), fitted)
+        return Pass(inspection, self.where, wanted, self._fitted_parts(), scored, ties, self._targets(), fitted, taken)
 
     def _call_of_fit(self) -> Call | None:
         """The call with what the fit had in place of each argument; None where the samples do not hold all of them."""
@@ -169,26 +222,6 @@ class _WhatGoesOn:
                     if not follows:
                         grown.add((was, now))
         return grown
-
-
-def _draw(plan: Pass, values: Arrays, recorded: Arrays, rng_key: Any) -> dict[str, Any]:
-    """All draws, in pieces of one length, so that one compilation serves them. The last overlaps the one before."""
-    total = len(jax.tree_util.tree_leaves(values)[0])
-    keys = jax.vmap(functools.partial(random.fold_in, rng_key))(jnp.arange(total))
-    run: Callable[..., Passed] = plan.each(plan.run)
-    piece = min(_PIECE, total)
-    found: dict[str, np.ndarray] = {}
-    for start in (*range(0, total - piece, piece), total - piece):
-        part = slice(start, start + piece)
-        draws = jax.tree_util.tree_map(lambda x, part=part: x[part], dict(values))
-        pair = keys[part], keys[part]
-        ran = run(pair, draws)
-        if not found:
-            check(plan, run, pair, draws, ran, recorded)
-        for name, value in ran.values.items():
-            whole = found.setdefault(name, np.empty((total, *value.shape[1:]), value.dtype))
-            whole[part] = value
-    return {name: _exact(name, value, values.get(name), plan.where.get(name)) for name, value in found.items()}
 
 
 def _exact(name: str, value: np.ndarray, fitted: Any, where: Positions | None) -> Any:

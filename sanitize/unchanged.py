@@ -6,17 +6,13 @@ what ties latents to each other (a factor) is looked at for a mixed difference.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
-from jax import random
 
-from .ancestral import TABLE, Arrays, Compared, Pass, Passed, every_draw
+from .ancestral import TABLE, Arrays, Compared, Keys, Leaves, Pass, Passed, every_draw
 from .errors import ExtensionError, SanitizeWarning, listing, warn
-from .model.call import Call
 from .model.dists import unmasked
 from .model.replay import Draw, attempt, differ, replay
 
@@ -30,6 +26,16 @@ _COMPUTED, _ROUNDING, _DENSITY, _TIED = 1e-5, 10.0, 1e-5, 1e-5
 # Log density a recorded value, below that of a draw from the prior: 0 to 1 in fits of a Gaussian process, 5 where the
 # data are noise, and 0.6 to 1 where its inputs are in another order, so that this sees gross mistakes only.
 _IMPLAUSIBLE = 10.0
+
+
+Inputs = tuple[Keys, Arrays, Leaves]
+
+
+class Seen(NamedTuple):
+    """What is known of the fit: recorded values, and the log density of fitted ones in the first draw."""
+
+    computed: Arrays
+    density: Mapping[str, float]
 
 
 class _Gap(NamedTuple):
@@ -49,20 +55,19 @@ class _Gap(NamedTuple):
         return self.size <= tolerance * self.scale
 
 
-def check(plan: Pass, run: Callable[..., Passed], keys: Any, draws: Arrays, ran: Passed, recorded: Arrays) -> None:
+def check(plan: Pass, run: Callable[..., Passed], inputs: Inputs, other: Keys, ran: Passed, seen: Seen) -> None:
     """What was fitted is not to change, seen on the first draws. Only ties and doubts take a further compilation."""
     _refuse_implausible(ran.excess)
-    _refuse_changed(plan, keys, draws, ran.computed, recorded)
-    if plan.fitted:
-        _refuse_other_prior(plan, plan.fitted, {name: value[0] for name, value in draws.items()}, ran.density)
+    _refuse_changed(plan, inputs, ran.computed, seen.computed)
+    _refuse_other_prior(ran.density, seen.density)
     if not (ran.computed or ran.density or ran.targets or plan.ties):
         return
-    other_keys = jax.vmap(functools.partial(random.fold_in, data=1))(keys[1])
-    other = run((keys[0], other_keys), draws)
-    _refuse_dependent(plan, {**ran.computed, **ran.density}, {**other.computed, **other.density})
-    _compare_targets(plan, ran.targets, other.targets)
+    _, draws, leaves = inputs
+    again = run(other, draws, leaves)
+    _refuse_dependent(plan, {**ran.computed, **ran.density}, {**again.computed, **again.density})
+    _compare_targets(plan, ran.targets, again.targets)
     if plan.ties:
-        _refuse_tied(plan, {**draws, **ran.values}, other.values)
+        _refuse_tied(plan, {**draws, **ran.values}, again.values, leaves)
 
 
 def _refuse_implausible(excess: Arrays) -> None:
@@ -77,14 +82,14 @@ def _refuse_implausible(excess: Arrays) -> None:
             )
 
 
-def _refuse_changed(plan: Pass, keys: Any, draws: Arrays, computed: Arrays, recorded: Arrays) -> None:
+def _refuse_changed(plan: Pass, inputs: Inputs, computed: Arrays, recorded: Arrays) -> None:
     """Recorded values have to come again. Where they do not, rounding is measured before it is blamed."""
     doubtful = {}
     for name, value in computed.items():
         gap = _Gap.of(recorded[name][: len(value)], value)
         if not gap.is_within(_COMPUTED):
             doubtful[name] = gap
-    nearby = plan.nearly(keys, draws) if doubtful else {}
+    nearby = plan.nearly(*inputs) if doubtful else {}
     for name, gap in doubtful.items():
         if gap.size <= _ROUNDING * _Gap.of(computed[name], nearby[name]).size:
             continue
@@ -97,12 +102,21 @@ def _refuse_changed(plan: Pass, keys: Any, draws: Arrays, computed: Arrays, reco
         )
 
 
-def _refuse_other_prior(plan: Pass, call: Call, draw: Draw, density: Arrays) -> None:
+def density_in_fit(plan: Pass, draw: Draw) -> dict[str, float]:
+    """How likely what is carried on was in the fit, where its arguments are known."""
+    in_fit = plan.fitted and attempt(replay, plan.fitted, draw)
+    found: dict[str, float] = {}
+    if not in_fit:
+        return found
+    for name in plan.where.keys() & plan.scored:
+        found[name] = float(np.sum(unmasked(in_fit[name].fn).log_prob(draw[name])))
+    return found
+
+
+def _refuse_other_prior(density: Arrays, in_fit: Mapping[str, float]) -> None:
     """Fitted values have to be as likely as they were in the fit, seen on one draw."""
-    in_fit = attempt(replay, call, draw) or {}
-    for name in density.keys() & in_fit.keys() & plan.where.keys():
-        was = float(np.sum(unmasked(in_fit[name].fn).log_prob(draw[name])))
-        now = float(density[name][0])
+    for name in density.keys() & in_fit.keys():
+        was, now = in_fit[name], float(density[name][0])
         if differ(now, was):
             raise ExtensionError(
                 f"The fitted values of {name!r} have another distribution with these arguments than they had in the "
@@ -163,9 +177,9 @@ def _are_shares(one: Compared, other: Compared) -> bool:
     return bool(is_whole and np.min(one.lowest) >= 0 and np.max(one.sums) > 0)
 
 
-def _refuse_tied(plan: Pass, values: Arrays, others: Arrays) -> None:
+def _refuse_tied(plan: Pass, values: Arrays, others: Arrays, leaves: Leaves) -> None:
     """What ties a latent's fitted values to its new ones, as a factor for neighbours, leaves a mixed difference."""
-    score = plan.each(plan.tied)
+    score = plan.each(plan.tied, values, leaves)
     for name, at in plan.where.items():
         fitted = every_draw(at)
         one, other = np.array(values[name]), np.array(others[name])
@@ -173,7 +187,7 @@ def _refuse_tied(plan: Pass, values: Arrays, others: Arrays) -> None:
         elsewhere = np.roll(one[fitted], 1, axis=0)
         mixed[fitted] = elsewhere
         other_mixed[fitted] = elsewhere
-        scores = [score({**values, name: x}) for x in (one, other, mixed, other_mixed)]
+        scores = [score({**values, name: x}, leaves) for x in (one, other, mixed, other_mixed)]
         for tie in plan.ties:
             a, b, c, d = (np.asarray(found[tie], float) for found in scores)
             scale = np.max(np.abs([a, b, c, d]), axis=0)

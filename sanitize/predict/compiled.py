@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,12 @@ class Draws:
             return x
         x = x if _is_sharded(x) else np.asarray(x)
         return x.reshape(self.total, *x.shape[len(self.shape) :])
+
+    def with_drawn(self, arrays: Mapping[str, Any], ndims: int) -> Draws:
+        """With other arrays of some entries, of ``ndims`` leading dimensions."""
+        draws = copy.copy(self)
+        draws.arrays = {**self.arrays, **{name: x.reshape(self.total, *x.shape[ndims:]) for name, x in arrays.items()}}
+        return draws
 
     def slice(self, start: int, stop: int) -> Arrays:
         """The draws in between; what is not in memory has still to be read."""

@@ -14,7 +14,7 @@ import numpyro
 from numpyro import handlers
 
 from .. import containers
-from ..continuation import carried_on, key_of_extend
+from ..continuation import Carrier, key_of_extend
 from ..errors import NoSharedSiteError, OptionError, SamplesTypeError, listing
 from ..infer import cannot_score, inspect_call, latents_of_the_fit, not_given, say_lengths, spare_values
 from ..kinds import OneOrMore
@@ -181,6 +181,7 @@ class Predictor:
         self._reviews = Memory[Review]()
         self._batches = Memory[Batch]()
         self._plans = Memory[Plan]()
+        self._carriers = Memory[Carrier]()
 
     def __repr__(self) -> str:
         samples = f"samples of {listing(self._samples.shapes)}"
@@ -314,13 +315,17 @@ class Predictor:
         review.refuse()
 
         def made(inspection: Inspection) -> Plan:
-            return self._made(kind, signature, Case.of(inspection, self._samples, options), review, containers.NOTHING)
+            return self._made(kind, signature, Case.of(inspection, self._samples, options), review, drawn)
 
-        if not options.carries_on:
-            return self._plans.by_need(signature, made, review.kept, review.redrawn)
-        case = Case.of(signature.inspection, self._samples, options)
-        drawn = carried_on(case, review, key_of_extend(rng_key))  # the key decides as well: nothing is remembered
-        return self._made(kind, signature, case, review, drawn)
+        def carrier(inspection: Inspection) -> Carrier:
+            return Carrier.of(Case.of(inspection, self._samples, options), review, signature.which)
+
+        drawn = containers.NOTHING
+        if options.carries_on:
+            goes_on = self._carriers.by_need(signature, carrier, review.kept, review.extended)
+            drawn = goes_on(key_of_extend(rng_key), signature.arrays)
+        plan = self._plans.by_need(signature, made, review.kept, review.redrawn, review.extended)
+        return replace(plan, draws=plan.draws.with_drawn(drawn.arrays, len(review.batch_shape)))
 
     def _options(self, kind: str, signature: Signature) -> Options:
         sites = signature.unseen.run.sites
