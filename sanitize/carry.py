@@ -76,6 +76,10 @@ def complete(
     fn: Any, rng_key: jax.Array, recorded: jax.Array, where: Sequence[np.ndarray], sample_shape: tuple[int, ...] = ()
 ) -> jax.Array:
     """A whole value of a site: ``recorded`` at the positions ``where`` along each dimension, the rest given it."""
+    alike = None if sample_shape else _alike_after(fn, recorded.shape, where)
+    if alike is not None:
+        dim, new = alike
+        return jnp.concatenate([recorded, new.sample(rng_key)], dim)
     fresh = fn.sample(rng_key, sample_shape)
     lead = fresh.ndim - joint_dims(fn)
     own = where[lead:]
@@ -91,6 +95,23 @@ def complete(
     if not grows and all((at == np.arange(len(at))).all() for at in own):
         return past
     return carry_on(fn, random.fold_in(rng_key, 1), past, own[0])
+
+
+def _alike_after(fn: Any, recorded: tuple[int, ...], where: Sequence[np.ndarray]) -> tuple[int, Any] | None:
+    """The one dimension that grows after the recorded values, and the distribution of those that are new; None: it
+    need not be the same for all along it."""
+    while isinstance(fn, (dist.Independent, dist.MaskedDistribution)):
+        fn = fn.base_dist
+    in_order = all(np.array_equal(at, np.arange(len(at))) for at in where)
+    grows = [dim for dim, (was, now) in enumerate(zip(recorded, fn.shape())) if was < now]
+    if not isinstance(fn, dist.ExpandedDistribution) or not in_order or len(grows) != 1:
+        return None
+    shape, dim = list(fn.batch_shape), grows[0]
+    inner = (1,) * len(shape) + fn.base_dist.batch_shape
+    if dim >= len(shape) or inner[dim - len(shape)] != 1:
+        return None
+    shape[dim] -= recorded[dim]
+    return dim, fn.base_dist.expand(shape)
 
 
 def _from_first(fn: Any, at: np.ndarray) -> None:

@@ -26,6 +26,7 @@ _COMPUTED, _ROUNDING, _DENSITY, _TIED = 1e-5, 10.0, 1e-5, 1e-5
 # Log density a recorded value, below that of a draw from the prior: 0 to 1 in fits of a Gaussian process, 5 where the
 # data are noise, and 0.6 to 1 where its inputs are in another order, so that this sees gross mistakes only.
 _IMPLAUSIBLE = 10.0
+_FEW = 16  # draws are enough to see that targets change
 
 
 Inputs = tuple[Keys, Arrays, Leaves]
@@ -149,7 +150,8 @@ def _refuse_dependent(plan: Pass, one: Arrays, other: Arrays) -> None:
 
 def _compare_targets(plan: Pass, one: Mapping[str, Compared], other: Mapping[str, Compared]) -> None:
     """What targets are drawn with along the fitted part, under the same two passes: shares are meant to change."""
-    moved = [name for name in one if not _Gap.of(one[name].part, other[name].part).is_within(_DENSITY)]
+    gaps = {name: _Gap.of(one[name].part[:_FEW], other[name].part[:_FEW]) for name in one}
+    moved = [name for name, gap in gaps.items() if not gap.is_within(_DENSITY)]
     if not moved:
         return
     names = listing(sorted(plan.targets))
