@@ -48,7 +48,7 @@ class Compared(NamedTuple):
         """Of an array, where ``parts`` tells along which dimension what was fitted stands where."""
         known: Any = True
         for dim, part in parts.items():
-            known &= jnp.reshape(part, (-1,) + (1,) * (array.ndim - dim - 1))
+            known = known & jnp.reshape(part, (-1,) + (1,) * (array.ndim - dim - 1))
         return cls(jnp.where(known, array, 0), array.sum(tuple(parts)), array.min())
 
 

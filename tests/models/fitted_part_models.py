@@ -198,6 +198,16 @@ def crossed(g, h, n, m, y=None):
     outcome(effects("a", n)[g] + effects("b", m)[h], y)
 
 
+@case(STAYS, (FIRST, TWO, 3, 2), (THEN, THREE, 5, 3), "ab")
+def interactions(g, h, n, m, y=None):
+    outcome(effects("ab", n, m)[g, h], y)
+
+
+@case(STAYS, (FIRST * 0, FIRST * 0, 1, 1), (THEN * 0, THREE, 1, 3), "ab")
+def interactions_with_a_single_group(g, h, n, m, y=None):
+    outcome(effects("ab", n, m)[g, h], y)
+
+
 @case(STAYS, (FIRST, 3), (THEN, 5), "t")
 def groups_beside_areas_that_are_centred(g, n, y=None):
     with numpyro.plate("areas", 4):
