@@ -173,7 +173,7 @@ class Fit:
         return None if seen is None else seen.sites
 
     def is_new(self, name: str) -> bool:
-        """Whether a latent without an entry is none of the fit's: it was no site then, or belongs to a horizon."""
+        """Whether a latent without an entry is new with this call: it was no site then, or belongs to a horizon."""
         if self.fitted is not None:
             return self.sites is not None and name not in self.sites
         axes = {axis.leaf for axis in _axes(self.inspection.sizes.followed_by(name))}
