@@ -216,7 +216,12 @@ class Inspection:
         axes = []
         for number, array in enumerate(call.shapes):
             axes += [(number, dim) for dim, length in enumerate(array.shape) if length in lengths]
-        return bool(axes) and rows_may_meet(self.run, axes, self.ends)
+        if not axes or not rows_may_meet(self.run, axes, self.ends):
+            return False
+        # as long as the rows may be the columns, too, which only meet
+        places = {(axis.leaf, axis.dim) for size in self.rows for axis in size.axes}
+        of_rows = [(number, dim) for number, dim in axes if (call.traced[number], dim) in places]
+        return rows_may_meet(self.run, of_rows, self.ends)
 
     @functools.cached_property
     def rows_may_be_counted(self) -> bool:

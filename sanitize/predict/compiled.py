@@ -68,6 +68,15 @@ class Draws:
             parts.append(x[chain, max(start - first, 0) : min(stop - first, per_chain)])
         return parts[0] if len(parts) == 1 else np.concatenate([np.asarray(part) for part in parts])
 
+    @functools.cached_property
+    def held(self) -> Arrays:
+        """All of them where they are computed with."""
+        return {name: jnp.asarray(x) for name, x in self.arrays.items()}
+
+    @property
+    def in_memory(self) -> bool:
+        return all(map(_is_in_memory, self.arrays.values()))
+
     def one(self) -> Arrays:
         """Shapes of one draw, for the compiler."""
         shapes = {}
@@ -164,7 +173,8 @@ def _loaded(data: bytes, x64: bool) -> Loaded:
 class Batch:
     """A compiled function of ``(keys, draws, inputs)``, to be run over batches of ``size`` draws in pieces.
 
-    The last piece overlaps the one before, since all have the same number of draws.
+    The last piece overlaps the one before, since all have the same number of draws. Where one piece holds all draws
+    it is a function of one key, which it splits itself.
     """
 
     function: Any
@@ -172,6 +182,7 @@ class Batch:
     size: int
     outputs: Arrays  # shape and dtype of what one draw gives
     parts: Parts  # outputs that stand for a site
+    is_whole: bool = False  # one piece holds all draws
 
     @classmethod
     def of(
@@ -189,9 +200,12 @@ class Batch:
         size = min(most, size)
         pieces = 1 if draws.sharded else -(-size // max(1, _PIECE // each))
         n = -(-size // pieces)
-        many = jax.tree_util.tree_map(lambda x: jax.ShapeDtypeStruct((n, *x.shape), x.dtype), given)
-        function = Compiled(jax.vmap(one, (0, 0, None)), (*many, inputs), draws.sharded)
-        return cls(function, n, size, outputs, parts)
+        keys, of_draws = jax.tree_util.tree_map(lambda x: jax.ShapeDtypeStruct((n, *x.shape), x.dtype), given)
+        function = jax.vmap(one, (0, 0, None))
+        is_whole = n == draws.total and draws.in_memory and not (by_chain or draws.sharded)
+        if is_whole:
+            function, keys = _of_one_key(function, n), given[0]
+        return cls(Compiled(function, (keys, of_draws, inputs), draws.sharded), n, size, outputs, parts, is_whole)
 
     def __call__(self, keys: Any, draws: Arrays, inputs: Any, take: int) -> Arrays:
         """The last ``take`` draws of those passed."""
@@ -201,6 +215,19 @@ class Batch:
 
     def _empty(self, n: int) -> Arrays:
         return {name: np.empty((n, *x.shape), x.dtype) for name, x in self.outputs.items()}
+
+    def at_once(self, key: Any, draws: Draws, inputs: Any) -> Arrays:
+        """All draws by one call."""
+        found = {}
+        for name, values in self.function(key, draws.held, inputs).items():
+            self._refuse_no_mean(name, values := np.array(values))
+            found[name] = values.reshape(*draws.shape, *values.shape[1:])
+        return found
+
+    def _refuse_no_mean(self, name: str, values: Any) -> None:
+        part = self.parts.get(name)
+        if part and part.is_mean and not np.isfinite(values).all():
+            raise no_mean(part, "is NaN or infinite")
 
     def _fill(self, result: Arrays, keys: Any, draws: Arrays, inputs: Any) -> None:
         """Run piece by piece."""
@@ -213,9 +240,7 @@ class Batch:
             some = draws if piece == n else {name: x[rows] for name, x in draws.items()}
             for name, values in self.function(keys[rows], some, inputs).items():
                 values = np.asarray(values)
-                part = self.parts.get(name)
-                if part and part.is_mean and not np.isfinite(values).all():
-                    raise no_mean(part, "is NaN or infinite")
+                self._refuse_no_mean(name, values)
                 result[name][rows] = values
 
     def _steps(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
@@ -257,3 +282,12 @@ class Batch:
             else:
                 per_output[name] = chains[0] if draws.shape else chains[0][0]
         return per_output
+
+
+def split(key: Any, n: int) -> Any:
+    """One key a draw, as stock has them: it does not split for one draw."""
+    return jax.random.split(key, n) if n > 1 else key[None]
+
+
+def _of_one_key(function: Callable[..., Any], n: int) -> Callable[..., Any]:
+    return lambda key, draws, inputs: function(split(key, n), draws, inputs)

@@ -106,7 +106,7 @@ def save(
         "parameters": [(p.name, p.kind.name) for p in call.parameters or ()],
         "arguments": [_described(signature, i, by_value) for i in range(len(call.leaves))],
         "draws": {"shape": draws.shape, "names": [*draws.arrays]},
-        "batch": {"piece": batch.piece, "size": batch.size, "parts": batch.parts},
+        "batch": {"piece": batch.piece, "size": batch.size, "whole": batch.is_whole, "parts": batch.parts},
         "outputs": {name: (x.shape, str(x.dtype)) for name, x in batch.outputs.items()},
         "dims": plan.dims,
         "coords": {name: dims for name, (dims, _) in coords.items()},
@@ -224,7 +224,8 @@ def _plan(file: zipfile.ZipFile, about: About) -> Plan:
         parts[name] = Part(site, distribution, is_mean, tuple(dims))
     function = Loaded(file.read(_PROGRAM), about["x64"])
     function.refuse_other_precision()
-    batch = Batch(function, about["batch"]["piece"], about["batch"]["size"], outputs, parts)
+    known = about["batch"]
+    batch = Batch(function, known["piece"], known["size"], outputs, parts, known["whole"])
     dims = {name: tuple(names) for name, names in about["dims"].items()}
     return Plan(Draws(arrays, shape), batch, dims, {}, _coords_as_dataset(file, about), about["attributes"])
 

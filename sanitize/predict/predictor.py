@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -288,19 +289,24 @@ class Predictor:
     def _prepared(
         self, kind: str, rng_key: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> tuple[Signature, Plan]:
-        model = handlers.substitute(self.model, data=self.params) if self.params else self.model
         with ONE_RUN_AT_A_TIME:  # threads of a server share what is compiled
-            signature = self._signature(kind, Call.of(model, args, kwargs))
+            signature = self._signature(kind, self._bare_call.with_arguments(args, kwargs))
             return signature, self._plan(kind, rng_key, signature)
+
+    @functools.cached_property
+    def _bare_call(self) -> Call:
+        """The model without arguments."""
+        return Call.of(handlers.substitute(self.model, data=self.params) if self.params else self.model, (), {})
 
     def _signature(self, kind: str, call: Call) -> Signature:
         """What this call has in common with others."""
         masked = kind not in _SCORES
-        first = kind, key_of(call, may_be_taken(call))
+        likely = may_be_taken(call)
+        first = kind, key_of(call, likely)
         taken = self._taken.of(first, lambda: Taken.of(inspect_call(call, masked)))
         which = taken.by(call)
         call = as_arrays(call, which)
-        key = kind, key_of(call, which)
+        key = first if which == likely else (kind, key_of(call, which))
         unseen = self._inspections.of(key, lambda: taken.inspection(call, which))
         return Signature(unseen, call, which, key, taken.asked)
 

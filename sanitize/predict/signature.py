@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..memory import Memory, value_key
-from ..model.argument import is_array, is_key
+from ..model.argument import abstract, is_array, is_key
 from ..model.call import Call
 from ..model.inspection import Inspection
 from ..model.jaxpr import Value, computed, differing
@@ -94,9 +94,17 @@ def _asked(first: Inspection, which: Which) -> Which:
     # also with other values: two branches may have come to the same numbers
     for call in (first.call, first.call.with_leaves(other_values(first.call, which))):
         pairs = _differing(first, call, which, traced)
-        for one, _ in [_UNTOLD] if pairs is None else pairs:
-            found.update(one.arguments or which)
+        for one, other in [_UNTOLD] if pairs is None else pairs:
+            is_settled = _is_uncast(first.call, one) and _is_near(one.array(), other.array())
+            if not is_settled:
+                found.update(one.arguments or which)
     return tuple(sorted(found))
+
+
+def _is_uncast(call: Call, value: Value) -> bool:
+    """Whether it is computed of numbers that NumPy has as JAX has them, so that both differ by rounding alone."""
+    leaves = [call.leaves[i] for i in value.arguments]
+    return bool(leaves) and all(is_array(x) and x.dtype.kind == "f" and x.dtype == abstract(x).dtype for x in leaves)
 
 
 def _is_same(first: Inspection, call: Call, which: Which) -> bool:

@@ -760,7 +760,7 @@ def test_what_was_compiled_pickles_without_the_model():
     export = pytest.importorskip("jax.export")
     pytest.importorskip("flatbuffers")
     assert export
-    predict = Predictor(models.regression, draws())
+    predict = Predictor(models.regression, draws(), batch_size=3)
     answer = predict(KEY, X)
     (plan,) = predict._plans.answers.values()
     batch = pickle.loads(pickle.dumps(plan.batch))
