@@ -814,7 +814,7 @@ def test_predictions_stand_beside_the_draws_and_the_input_is_as_it_was(rows):
 def test_arviz_plots_them_beside_the_observed_data():
     idata = recorded()
     found = with_predictions(idata, Predictor(line, idata)(jax.random.PRNGKey(0), FIVE), "posterior_predictive")
-    az.plot_ppc_dist(found, backend="none")
+    az.plot_ppc_dist(found, num_samples=10, backend="none")
 
 
 def test_dimensions_are_those_of_the_observed_data_also_where_draws_come_without_labels():
