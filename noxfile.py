@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import sys
 
 import nox
@@ -71,7 +72,7 @@ def pages(session: nox.Session, arviz: str) -> None:
     session.install("-e", ".[arviz]", f"arviz{arviz}", "pytest", "pytest-xdist", "hypothesis")
     run = ("python", "-m", "pytest", "-n", "2", "-q", "-m", "slow or not slow", "--durations=8")
     session.run(*run, "tests/test_docs.py", "tests/test_examples.py", "-k", "not tutorial")
-    session.install("dask", "zarr", "flax", "graphviz", "nbclient", "ipykernel")
+    session.install("dask", "zarr", "flax", "graphviz", "nbclient", "ipykernel", "matplotlib")
     session.run(*run, "tests/test_docs.py", "tests/test_examples.py", "-k", "needs_more or tutorial")
 
 
@@ -93,10 +94,13 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python="3.12")
 def pictures(session: nox.Session) -> None:
-    """Tables and graph as a headless Chromium and Graphviz (Debian: chromium, graphviz) draw them, to look at."""
-    session.install("-e", ".[render]", "matplotlib")
+    """Tables and graph as a headless Chromium and Graphviz (Debian: chromium, graphviz) draw them, and what pages plot."""
+    session.install("-e", ".[render]", "matplotlib", "arviz>=1.3")
     session.chdir("docs/pictures")
     session.run("python", "../../examples/pictures.py")
+    for page in ("compare-models", "prior-influence", "arviz-plots"):
+        text = pathlib.Path(f"../how-to/{page}.md").read_text()
+        session.run("python", "-c", "\n".join(re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)))
 
 
 @nox.session(python=False)

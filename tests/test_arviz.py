@@ -299,6 +299,64 @@ def test_one_of_several_outcomes_is_named():
     np.testing.assert_allclose(of_z(upars, 0), stats.norm.logpdf(1.0), rtol=1e-5)
 
 
+# What PyMC 6.4 and ArviZ 1.3 give for draws of `spread_line_draws` and `rate_draws`, in an environment of their own:
+#     with pm.Model() as model:
+#         variance = pm.InverseGamma("variance", 3.0, 3.0)
+#         slope = pm.Normal("slope", 0.0, 2 * pm.math.sqrt(variance))
+#         pm.Normal("y", slope * x, pm.math.sqrt(variance), observed=y)
+#     with pm.Model() as model:
+#         rate = pm.Gamma("rate", 2.0, 1.0, shape=3)
+#         pm.Poisson("y", rate[group], observed=y)
+#     loo = az.loo(idata, pointwise=True)  # idata: the draws, and the log likelihoods by SciPy
+#     az.loo_moment_match(idata, loo, model=model).elpd
+OF_PYMC = {"spread_line": (-16.19081, -17.70442), "rates": (-24.09403, -25.39252)}
+
+
+def spread_line(x, y=None):
+    variance = numpyro.sample("variance", dist.InverseGamma(3.0, 3.0))
+    slope = numpyro.sample("slope", dist.Normal(0.0, 2 * jnp.sqrt(variance)))
+    numpyro.sample("y", dist.Normal(slope * x, jnp.sqrt(variance)), obs=y)
+
+
+def spread_line_draws():
+    """Exact draws of the posterior, and the arguments."""
+    rng = np.random.default_rng(1)
+    x = np.linspace(-1, 1, 12)
+    x[11] = 3.0
+    y = x + 0.3 * np.sin(9 * x)
+    y[11] = -1.0
+    precision = 0.25 + x @ x
+    mean = x @ y / precision
+    rest = 3 + 0.5 * (y @ y - mean**2 * precision)
+    variance = stats.invgamma.rvs(3 + 6, scale=rest, size=(4, 500), random_state=rng)
+    return {"variance": variance, "slope": rng.normal(mean, np.sqrt(variance / precision))}, (x, y)
+
+
+def rates(group, y=None):
+    rate = numpyro.sample("rate", dist.Gamma(2.0, 1.0).expand([3]).to_event(1))
+    numpyro.sample("y", dist.Poisson(rate[group]), obs=y)
+
+
+def rate_draws():
+    """Exact draws of the posterior, and the arguments."""
+    rng = np.random.default_rng(2)
+    group = np.array([0, 0, 1, 1, 1, 2])
+    y = np.array([3, 4, 1, 0, 9, 12])
+    rate = rng.gamma(2.0 + np.bincount(group, y), 1.0 / (1.0 + np.bincount(group)), (4, 500, 3))
+    return {"rate": rate}, (group, y)
+
+
+@needs_arviz_1
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter", "ignore:After Moment Matching")
+@pytest.mark.parametrize(("model", "draws"), [(spread_line, spread_line_draws), (rates, rate_draws)])
+def test_moment_matching_gives_what_pymc_gives_on_the_same_draws(model, draws):
+    samples, args = draws()
+    idata = scored(model, samples, *args)
+    plain = az.loo(idata, pointwise=True)
+    matched = az.loo_moment_match(idata, plain, *mm_from_numpyro(model, idata, *args))
+    np.testing.assert_allclose((plain.elpd, matched.elpd), OF_PYMC[model.__name__], atol=0.01)
+
+
 # ------------------------------------------------------------------------------------------------------ refits
 
 
