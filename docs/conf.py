@@ -1,5 +1,8 @@
 """Sphinx, as NumPyro and ArviZ have it: ``sphinx-build -W docs docs/_build`` fails at the first broken link or name."""
 
+import dataclasses
+import re
+
 from sanitize import __version__
 
 project = "sanitize"
@@ -15,6 +18,30 @@ html_title = f"sanitize {release}"
 myst_heading_anchors = 3
 napoleon_google_docstring = False
 napoleon_use_ivar = True
+napoleon_custom_sections = [("Warns", "returns_style")]  # names as types, which may be links
 autodoc_member_order = "bysource"
-autodoc_typehints = "none"  # the docstrings say what is meant
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+python_maximum_signature_line_length = 100
+default_role = "py:obj"  # `strip_deterministic` in a docstring is a link
 suppress_warnings = ["misc.highlighting_failure"]
+
+_WARNINGS = re.compile(r"^\s*\w+Warning(, \w+Warning)*$")
+
+
+def link_warnings(app, what, name, obj, options, lines):
+    """The names of warnings below `Warns` become links, as those of errors are."""
+    for i, line in enumerate(lines):
+        if _WARNINGS.match(line):
+            lines[i] = re.sub(r"\w+", r"`\g<0>`", line)
+
+
+def made_by_us(app, what, name, obj, options, signature, returns):
+    """What users get and do not make has attributes, which its docstring lists: no arguments besides."""
+    if what == "class" and dataclasses.is_dataclass(obj):
+        return "", returns
+
+
+def setup(app):
+    app.connect("autodoc-process-signature", made_by_us)
+    app.connect("autodoc-process-docstring", link_warnings, priority=400)  # before napoleon reads them

@@ -92,6 +92,8 @@ def extend(
 
     Warns
     -----
+    MissingLatentWarning, OtherArgumentsWarning, IndexRangeWarning, DataStatisticWarning
+        See `strip_deterministic`.
     SanitizeWarning
         Shares (``softmax``, categories) of what was fitted become smaller.
 

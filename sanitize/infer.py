@@ -76,6 +76,13 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
     ShapeMismatchError, MissingLatentError, ModelArgumentsError
         At the call, see `strip_deterministic`.
 
+    Warns
+    -----
+    RedrawnSiteWarning, RowLevelSiteWarning, MissingLatentWarning
+        At the call, see `strip_deterministic`.
+    OtherArgumentsWarning, IndexRangeWarning, DataStatisticWarning
+        Likewise.
+
     Notes
     -----
     Without samples it is NumPyro's. What a ``guide`` draws is judged as samples are, but for params that are a batch
@@ -274,6 +281,13 @@ def log_likelihood(
         If a latent of the model has no entry, or its rows do not fit. NumPyro fails deep inside.
     ShapeMismatchError, ModelArgumentsError, OptionError
         See `strip_deterministic`.
+
+    Warns
+    -----
+    RedrawnSiteWarning, RowLevelSiteWarning, MissingLatentWarning
+        See `strip_deterministic`.
+    OtherArgumentsWarning, IndexRangeWarning, DataStatisticWarning
+        Likewise.
 
     Examples
     --------

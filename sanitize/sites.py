@@ -79,6 +79,14 @@ class SiteTable(Mapping[str, Site]):
         Raises
         ------
         BatchShapeError, NoSharedSiteError, SamplesTypeError, OptionError
+            See `strip_deterministic`.
+
+        Warns
+        -----
+        RedrawnSiteWarning, RowLevelSiteWarning, MissingLatentWarning
+            See `strip_deterministic`.
+        OtherArgumentsWarning, IndexRangeWarning, DataStatisticWarning
+            Likewise.
 
         Examples
         --------

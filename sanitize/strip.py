@@ -110,6 +110,10 @@ def strip_deterministic(
         fitted values is used.
     RowLevelSiteWarning
         Row-level latents were kept, and nothing tells whether the rows are those of the fit.
+    MissingLatentWarning
+        A latent without an entry has a part in what is predicted: its prior stands in for it.
+    OtherArgumentsWarning
+        The fit had other labels, groups, options or handlers than this call, as far as the samples show it.
     IndexRangeWarning
         An index among the arguments does not exist, and the model does not guard it. JAX does not raise.
     DataStatisticWarning

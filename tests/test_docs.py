@@ -8,6 +8,8 @@ Numbers may differ by a tenth, since versions of JAX draw differently; ``...`` s
 
 import contextlib
 import doctest
+import functools
+import inspect
 import io
 import pathlib
 import re
@@ -92,6 +94,17 @@ def test_the_reference_has_every_public_name():
     assert set(names) == {*sanitize.__all__, "Predictive", "log_likelihood"}
     assert names[0] == "strip_deterministic"
     assert all(name.endswith("Warning") for name in names[-3:])
+
+
+@pytest.mark.parametrize(
+    "name", ["strip_deterministic", "SiteTable.review", "Predictive", "log_likelihood", "Predictor"]
+)
+def test_every_warning_is_listed_where_it_may_be_given(name):
+    listed = inspect.getdoc(functools.reduce(getattr, name.split("."), sanitize)).partition("Warns\n-----\n")[2]
+    told = {name for name in sanitize.__all__ if name.endswith("Warning")} - {"SanitizeWarning"}
+    if name != "strip_deterministic":  # the others have to be given their arguments
+        told.remove("AssumedArgumentsWarning")
+    assert told <= set(re.findall(r"\w+Warning", listed))
 
 
 def test_no_phrase_that_was_read_wrongly():

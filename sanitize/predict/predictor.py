@@ -102,8 +102,10 @@ class Predictor:
 
     Warns
     -----
-    RedrawnSiteWarning, RowLevelSiteWarning
+    RedrawnSiteWarning, RowLevelSiteWarning, MissingLatentWarning
         At the call, see `strip_deterministic`.
+    OtherArgumentsWarning, IndexRangeWarning, DataStatisticWarning
+        Likewise.
 
     Notes
     -----
