@@ -18,7 +18,7 @@ from jax import lax, random
 from jax.scipy.linalg import solve_triangular
 
 from .errors import OptionError
-from .model.dists import joint_dims, name_of
+from .model.dists import FORWARD, is_forward, joint_dims, name_of
 
 
 @functools.singledispatch
@@ -26,7 +26,8 @@ def carry_on(fn: Any, rng_key: jax.Array, recorded: jax.Array, at: np.ndarray) -
     """Draw the values of a distribution that are not recorded, given those that are: one rule a distribution.
 
     Rules exist for ``MultivariateNormal``, ``LowRankMultivariateNormal``, ``GaussianRandomWalk``, ``EulerMaruyama``,
-    ``GaussianStateSpace`` and elementwise transforms of them. Register one for a distribution of your own.
+    ``GaussianStateSpace``, elementwise transforms of them, ``OrderedTransform`` and ``RecursiveLinearTransform``.
+    Register one for a distribution of your own.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def carry_on(fn: Any, rng_key: jax.Array, recorded: jax.Array, at: np.ndarray) -
 def has_rule(family: type) -> bool:
     """Whether it is known how a distribution of this class goes on. A transform of single values is looked through."""
     none = carry_on.dispatch(object), carry_on.dispatch(dist.TransformedDistribution)
-    return carry_on.dispatch(family) not in none
+    return family in FORWARD or carry_on.dispatch(family) not in none
 
 
 def complete(
@@ -128,16 +129,25 @@ def _(fn: Any, rng_key: jax.Array, recorded: jax.Array, at: np.ndarray) -> jax.A
 
 @carry_on.register(dist.TransformedDistribution)
 def _(fn: Any, rng_key: jax.Array, recorded: jax.Array, at: np.ndarray) -> jax.Array:
-    if any(t.domain.event_dim or t.codomain.event_dim for t in fn.transforms):
+    jointly = any(t.domain.event_dim or t.codomain.event_dim for t in fn.transforms)
+    if jointly and not is_forward(fn):
         return carry_on.dispatch(object)(fn, rng_key, recorded, at)
+    if jointly:
+        _from_first(fn, at)
     # parameters of a transform may differ along the event: invert whole events, and take the recorded part of them
     axis = recorded.ndim - fn.event_dim
-    padding = np.zeros(fn.event_shape[0], int)
+    padding = np.full(fn.event_shape[0], len(at) - 1)
     padding[at] = np.arange(len(at))
     value = jnp.take(recorded, padding, axis)
     for transform in reversed(fn.transforms):
         value = transform.inv(value)
-    value = carry_on(fn.base_dist, rng_key, jnp.take(value, at, axis), at)
+    value = jnp.take(value, at, axis)
+    if jointly:
+        shape = fn.base_dist.shape()
+        where = [at if dim == axis else np.arange(n) for dim, n in enumerate(value.shape)]
+        value = complete(fn.base_dist, rng_key, value, where, value.shape[: value.ndim - len(shape)])
+    else:
+        value = carry_on(fn.base_dist, rng_key, value, at)
     for transform in fn.transforms:
         value = transform(value)
     return value

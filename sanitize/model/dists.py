@@ -15,10 +15,16 @@ from numpyro.distributions import (
     Independent,
     MaskedDistribution,
     TransformedDistribution,
+    transforms,
 )
 from numpyro.distributions.constraints import Constraint
 from numpyro.distributions.transforms import Transform
 
+FORWARD = tuple(
+    getattr(transforms, name)
+    for name in ("OrderedTransform", "RecursiveLinearTransform")  # the second since NumPyro 0.16
+    if hasattr(transforms, name)
+)
 _WRAPPERS = (Independent, ExpandedDistribution, MaskedDistribution)
 
 
@@ -52,6 +58,18 @@ def drawn_jointly(fn: Any) -> Any:
     while isinstance(fn, TransformedDistribution) and not any(t.domain.event_dim for t in fn.transforms):
         fn = unwrapped(fn.base_dist)
     return fn
+
+
+def family_of(fn: Any) -> type:
+    """What draws them: a class of distributions, or of transforms that are `FORWARD`."""
+    part = drawn_jointly(fn)
+    jointly = [t for t in getattr(part, "transforms", ()) if t.domain.event_dim]
+    return type(jointly[0] if jointly and is_forward(part) else part)
+
+
+def is_forward(fn: Any) -> bool:
+    """Whether each value of a transformed distribution depends on those of its base up to its own alone."""
+    return all(isinstance(t, FORWARD) or not t.domain.event_dim for t in fn.transforms)
 
 
 def joint_dims(fn: Any) -> int:

@@ -290,7 +290,7 @@ def _plain(trace: Mapping[str, Any]) -> dict[str, Any]:
             event_dim = int(fn.event_dim)
             dist_shapes[name] = tuple(int(n) for n in fn.shape())
             joint[name] = dists.joint_dims(fn)
-            families[name] = type(dists.drawn_jointly(fn))
+            families[name] = dists.family_of(fn)
             if kind == "latent" and (support := dists.written_support(fn)) is not None:
                 supports[name] = support
             if "_scan_current_index" in message["infer"]:  # which `scan` leaves at each of its sites

@@ -303,6 +303,12 @@ def _way_out(facts: Facts, entries: Entries, joint: Entries) -> str:
 
 
 def _on_each_other(entries: Entries) -> str:
+    series = names_of(entry for entry in entries if entry.obstacle is Obstacle.NO_STEPS)
+    if series:
+        return (
+            f"The series {listing(series)} stand in a scan, which goes on along its steps only: no series can be added "
+            "to those that were fitted."
+        )
     seen = names_of(entry for entry in entries if entry.is_joint)
     if seen:
         return (

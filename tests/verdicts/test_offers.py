@@ -1,5 +1,6 @@
 """What is offered works: `extend=` where it is known how values go on; where it does nothing, that is said."""
 
+import extend_field_models as field
 import fitted_part_models as cases
 import jax
 import jax.numpy as jnp
@@ -13,6 +14,7 @@ from warned import warned
 from sanitize import SanitizeWarning, ShapeMismatchError, extend, strip_deterministic
 
 KEY = jax.random.PRNGKey(0)
+SINCE_0_16 = pytest.mark.skipif(not hasattr(dist, "ZeroSumNormal"), reason="not in this NumPyro")
 
 
 def shares(k, y=None):
@@ -46,7 +48,7 @@ def positive_walk(k, y=None):
     cases.outcome(numpyro.sample("z", fn), y)
 
 
-@pytest.mark.parametrize("model", [shares, around_zero, ordered])
+@pytest.mark.parametrize("model", [shares, pytest.param(around_zero, marks=SINCE_0_16)])
 def test_what_does_not_go_on_is_not_offered(model):
     with pytest.raises(ShapeMismatchError, match="redraw=") as error:
         strip_deterministic(model, {"z": np.ones((4, 3))}, 5)
@@ -66,6 +68,31 @@ def test_what_goes_on_is_offered(model):
     with pytest.raises(ShapeMismatchError, match=r"extend=\('z',\)"):
         strip_deterministic(model, samples, 5)
     assert extend(model, samples, KEY, 5, sites="z")["z"].shape == (4, 5)
+
+
+def test_cut_points_go_on_above_the_last_one():
+    with pytest.raises(ShapeMismatchError, match=r"extend=\('z',\)"):
+        strip_deterministic(ordered, {"z": np.tile(np.float32([-1, 0, 2]), (500, 1))}, 4)
+    samples = {"z": np.tile(np.float32([-1, 0, 2]), (500, 1))}
+    more = extend(ordered, samples, KEY, 4, sites="z")["z"]
+    assert np.array_equal(more[:, :3], samples["z"])
+    gap = np.log(more[:, 3] - 2)
+    assert abs(gap.mean()) < 0.2
+    assert abs(gap.std() - 1) < 0.15
+
+
+@SINCE_0_16
+def test_an_autoregression_by_its_transform_goes_on_from_its_last_state():
+    def model(n, y=None):
+        steps = dist.Normal(0.0, 0.01).expand([n, 1]).to_event(2)
+        transform = dist.transforms.RecursiveLinearTransform(jnp.array([[0.5]]))
+        z = numpyro.sample("z", dist.TransformedDistribution(steps, transform))
+        cases.outcome(z[:, 0], y)
+
+    samples = {"z": np.tile(np.float32([1, 2, 4, 8])[:, None], (50, 1, 1))}
+    more = extend(model, samples, KEY, 6, sites="z")["z"]
+    assert np.array_equal(more[:, :4], samples["z"])
+    assert np.allclose(more[:, 4:, 0].mean(0), [4, 2], atol=0.02)
 
 
 def test_the_new_steps_alone():
@@ -101,3 +128,15 @@ def test_a_matrix_of_groups_by_groups_begins_with_that_of_the_fit():
     assert extend(related, fit, KEY, K, np.arange(6), sites="u")["u"].shape[1] == 6
     with pytest.raises(ShapeMismatchError, match="does not begin with the values of the fit"):
         extend(related, fit, KEY, K[::-1, ::-1] + np.eye(6, dtype=np.float32), np.arange(6), sites="u")
+
+
+@pytest.mark.slow
+def test_one_more_series_in_a_scan_is_refused_for_its_reason():
+    samples = {"sd": np.ones((4, 3), np.float32), "x": np.ones((4, 5, 3), np.float32)}
+    with pytest.raises(ShapeMismatchError, match="goes on along its steps only") as error:
+        strip_deterministic(field.scanned_panel, samples, 4, 5, redraw="sd")
+    assert "a walk" not in str(error.value)
+    assert "extend=" not in str(error.value)
+    with pytest.raises(ShapeMismatchError, match="goes on along the steps only"):
+        extend(field.scanned_panel, samples, KEY, 4, 5, sites=["x", "sd"])
+    assert "x" in strip_deterministic(field.scanned_panel, samples, 3, 7)
