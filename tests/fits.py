@@ -35,6 +35,18 @@ def draws(model, *args, without=(), named=None, **kwargs):
     }
 
 
+def recorded(model, *args, draws=5, **kwargs):
+    """What a fit records: draws of the latents, and what is computed from them, under `vmap` as in NumPyro."""
+
+    def one(key):
+        trace = handlers.trace(handlers.seed(model, key)).get_trace(*args, **kwargs)
+        kinds = ("sample", "deterministic")
+        sites = {name: site for name, site in trace.items() if site["type"] in kinds and not site.get("is_observed")}
+        return {name: site["value"] for name, site in sites.items() if name != "y"}
+
+    return jax.tree_util.tree_map(np.asarray, jax.vmap(one)(jax.random.split(KEY, draws)))
+
+
 class Fitted(MCMC):
     """An ``MCMC`` that has run, all but the work."""
 

@@ -75,8 +75,6 @@ class Proof:
         self._last_run = self.search.runs + _MOST_RUNS
         self._explained = {found.trial: found}
         self._check_sizes(found)
-        for key in found.answer.asked:  # and not needed
-            raise Untold(f"whether {text_of(key)} was there")
         self._check_arguments(found)
         self._check_readings(found)
         self._check_lengths(found)
@@ -96,11 +94,16 @@ class Proof:
         """Each is data or a length; flags, and data that may be left out, make no difference."""
         flags: list[Path] = []
         absent: list[tuple[Path, Reading]] = []
+        for key in found.answer.asked:  # and not needed
+            data = self._as_data(found, key, *kinds.DATA)
+            if data is None:
+                raise Untold(f"whether {text_of(key)} was there")
+            absent.append((key, data))
         for path, reading in self._readings(found).items():
             if reading in _SWITCHES:
                 flags.append(path)
-            elif reading is kinds.NONE and (data := self._as_data(found, path, *kinds.DATA)):
-                absent.append((path, data))
+            elif reading is kinds.NONE and (given := self._as_data(found, path, *kinds.DATA)):
+                absent.append((path, given))
             elif self._is_read(path) and not self._is_told(found, path, reading):
                 raise Untold(f"what {text_of(path)} was")
             if len(flags) > _MOST_FLAGS:

@@ -110,6 +110,12 @@ def as_many_as_a_list_has(group, y=None):
     sample("y", Normal(a[group], 1.0), obs=y)
 
 
+@case({"dose": X, "dead": G}, kept="a b")
+def an_outcome_that_a_dict_may_lack(data):
+    a, b = sample("a", Normal()), sample("b", Normal())
+    sample("y", dist.Binomial(5, logits=a + b * data["dose"]), obs=data.get("dead"))
+
+
 @case(10, X, X, kept="phi")
 def a_number_that_is_never_used(n, x, y):
     sample("y", Normal(sample("phi", Normal()) * x, 1.0), obs=y)

@@ -1,13 +1,11 @@
 """What was recorded of the rows as a whole (a mean, a scale) proves the fit's data, where it comes again from them."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
-from fits import heard
-from numpyro import handlers
+from fits import heard, recorded
 
 from sanitize import DataStatisticWarning, RowLevelSiteWarning, strip_deterministic
 
@@ -74,16 +72,6 @@ MODELS = {
     in_a_frame: lambda x: pd.DataFrame({"x": x}),
     in_a_dict: lambda x: {"x": x},
 }
-
-
-def recorded(model, *args, draws=5):
-    """What a fit records: latents, and what is computed from them, under `vmap` as NumPyro does."""
-
-    def one(key):
-        trace = handlers.trace(handlers.seed(model, key)).get_trace(*args)
-        return {name: site["value"] for name, site in trace.items() if not site.get("is_observed") and name != "y"}
-
-    return jax.tree_util.tree_map(np.asarray, jax.vmap(one)(jax.random.split(jax.random.PRNGKey(1), draws)))
 
 
 def said(model, fit, new, category=DataStatisticWarning):
