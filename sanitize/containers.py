@@ -173,6 +173,13 @@ class Fitted(Entries):
     def by_draw(self, ndims: int) -> tuple[dict[str, Any], Dims]:
         return super().by_draw(2)
 
+    def of_draws(self) -> Any:
+        """Both are numbered, as ArviZ does it."""
+        import xarray as xr
+
+        entry = jax.tree_util.tree_leaves(self.arrays(2))[0]
+        return xr.Dataset(coords={dim: np.arange(n) for dim, n in zip(("chain", "draw"), entry.shape)})
+
 
 class Labelled(_Kind):
     """An ``xarray.Dataset``, whose dimensions tell chains and draws by name."""

@@ -101,14 +101,21 @@ def ignored(call: Call, run: Run) -> Iterator[Ignored]:
         seen = try_run(replace(call, model=handler.inner)) if named else None
         if seen is None:
             continue
+        is_one_used = len(named) < len(handler.values)
         for name in named:
             site = seen.sites.get(name)
             like = meant(name, seen.sites.keys() - handler.values.keys())
             is_slip = bool(like) and f"_{like}_" not in f"_{name}_"  # as in the param `theta_loc`
-            if site is None and (is_slip or handler.kind != "substitute"):
+            is_told = is_slip or not (is_one_used or _is_of_guide(name, seen))
+            if site is None and (is_told or handler.kind != "substitute"):
                 yield Ignored(handler.kind, name, "", like)
             elif site and handler.sets and site.kind not in ("latent", "observed"):
                 yield Ignored(handler.kind, name, site.kind, "")
+
+
+def _is_of_guide(name: str, run: Run) -> bool:
+    """Whether a param may be one of a guide: of an `AutoGuide`, of a network, or named after a site."""
+    return name.startswith("auto_") or "$" in name or any(f"_{site}_" in f"_{name}_" for site in run.sites)
 
 
 def set_sites(model: Model) -> dict[str, tuple[str, Any]]:

@@ -13,7 +13,7 @@ from ..errors import OptionError, listing
 from ..fit import Fit
 from ..model import argument
 from ..model.sizes import Size
-from .parameters import CATEGORY, Parts
+from .parameters import CATEGORY, COMPONENT, Parts
 
 Names = tuple[str, ...]
 
@@ -59,10 +59,10 @@ class Labels:
         """
         if unknown := [name for name in self.passed_dims if self.inspection.site(name) is None]:
             raise OptionError(f"dims names {listing(unknown)}, not a site. The outputs are {listing(outputs)}.")
+        coords = {name: labels for name, labels in self.passed_coords.items() if name in leading}
         lengths = dict(leading)
         taken: set[Hashable] = {*outputs, *leading}
         names: dict[str, Names] = {}
-        coords: dict[str, Any] = {}
         for output, site in self._in_order(outputs):
             shape = outputs[output].shape
             dims = self.parts[output].dims if output in self.parts else tuple(range(len(shape)))
@@ -77,6 +77,7 @@ class Labels:
                     labels = self._coordinate(name, place)
                     if labels is not None:
                         coords[name] = labels
+        self._refuse_no_dimension(lengths)
         for name, labels in coords.items():
             if np.shape(labels)[:1] != (lengths[name],):
                 n = lengths[name]
@@ -118,6 +119,20 @@ class Labels:
         if dims is not None and (isinstance(dims, str) or len(dims) not in (rank, rank + more)):
             raise OptionError(f"dims of {site!r} is {dims!r}: one name for each of its {rank} dimensions.")
 
+    def _refuse_no_dimension(self, names: Collection[Hashable]) -> None:
+        """Outputs that this call has not may have the dimension: a score, a latent, probabilities."""
+        known = {*names, *self.samples.labels}
+        known.update(*self.passed_dims.values(), *self.samples.dims.values())
+        for passed in self.arguments:
+            known.update(map(passed.dim_name, range(len(passed.shape))))
+        for name, site in self.sites.items():
+            known.update(plate.name for plate in site.plates)
+            known.update(f"{name}_dim_{dim}" for dim in range(len(site.shape or ())))
+            known.update((f"{name}_{CATEGORY}", f"{name}_{COMPONENT}"))
+        if unknown := [name for name in self.passed_coords if name not in known]:
+            has = listing(map(str, names))
+            raise OptionError(f"coords names {listing(unknown)}, not a dimension. The dimensions here are {has}.")
+
     def _rank(self, site: str, rank: int) -> int:
         """Of a value of the site: a score has its leading dimensions only."""
         known = self.sites[site].shape
@@ -152,13 +167,31 @@ class Labels:
 
     def _names_at(self, site: str, dim: int) -> Iterator[str]:
         """What the recorded entry, plates and arguments call a dimension of a site."""
-        recorded = self._recorded_dims(site)
-        if len(recorded) == len(self.sites[site].shape or ()):
-            yield str(recorded[dim])
+        if name := self._own_dims(site).get(dim):
+            yield name
+        sizes = self._follows(site, dim)
+        yield from (self._recorded[size] for size in sizes if size in self._recorded)
         if plate := self._own_plates(site).get(dim):
             yield plate
-        for size in self._follows(site, dim):
+        for size in sizes:
             yield from self._names_of(size)
+
+    def _own_dims(self, site: str) -> dict[int, str]:
+        """Names of the dimensions of the recorded entry."""
+        recorded = self._recorded_dims(site)
+        is_whole = len(recorded) == len(self.sites[site].shape or ())
+        return {dim: str(name) for dim, name in enumerate(recorded)} if is_whole else {}
+
+    @functools.cached_property
+    def _recorded(self) -> dict[Size, str]:
+        """What an entry calls a dimension that follows a size, so that all that follow it are called so."""
+        found: dict[Size, str] = {}
+        for site in self.sites:
+            for dim, name in self._own_dims(site).items():
+                if name != f"{site}_dim_{dim}":  # as ArviZ calls what has no name
+                    for size in self._follows(site, dim):
+                        found.setdefault(size, name)
+        return found
 
     def _recorded_dims(self, site: str) -> Sequence[Hashable]:
         """Those of the entry, without chains and draws; of a target those of the data."""
@@ -207,7 +240,8 @@ class Labels:
     @functools.cached_property
     def _are_there_names(self) -> bool:
         plates = any(site.plates for site in self.sites.values())
-        return plates or bool(self.samples.labels) or any(known.is_labelled for known in self.arguments)
+        recorded = self.samples.labels or self.samples.dims
+        return plates or bool(recorded) or any(known.is_labelled for known in self.arguments)
 
     # ------------------------------------------------------------------------------------------ coordinates
 
@@ -230,6 +264,18 @@ class Labels:
         recorded = self.samples.labels.get(name)
         if recorded is None or recorded.shape != (place.length,):
             return None
-        # the rows of a call are other rows, unless something proves that they are not
-        rows = [size for size in sizes if size in self.inspection.rows]
-        return recorded if all(self.fit.same(size) for size in rows) else None
+        return recorded if all(map(self._is_that_of_the_fit, sizes)) else None
+
+    def _is_that_of_the_fit(self, size: Size) -> bool:
+        """Whether labels of the fit go with a size of this call.
+
+        The rows of a call are other rows, unless something proves that they are not; so are items that arguments bring
+        and that no latent is fitted to. Groups are those of the fit, unless an argument of theirs alone is another.
+        """
+        same, sizes = self.fit.same(size), self.inspection.sizes
+        fitted = [name for name in self.fit.recorded if name in sizes.of and self.sites[name].kind == "latent"]
+        is_of_groups = any(size in sizes.followed_by(name) for name in fitted)
+        arrays = [self.arguments[axis.leaf] for axis in size.axes if axis.is_of_array]
+        if size in self.inspection.rows or (arrays and not is_of_groups):
+            return same is True
+        return same is not False or all(len(array.shape) > 1 for array in arrays)

@@ -430,7 +430,8 @@ def handlers(names: Sequence[Ignored], sites: Names, latents: Names) -> str:
 
 
 def _ignored(found: Ignored) -> str:
-    named = f"The handler {found.handler} names {found.name!r}"
+    handler = "substitute, or params=," if found.handler == "substitute" else found.handler
+    named = f"The handler {handler} names {found.name!r}"
     if found.kind:
         return f"{named}, a site of kind {found.kind}: NumPyro leaves it as it is. Name what it is computed from"
     like = f"; {found.like!r} may be meant" if found.like else ". inspect_sites(model, ...) lists its sites"
