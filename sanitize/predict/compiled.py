@@ -48,6 +48,7 @@ class Draws:
     def with_drawn(self, arrays: Mapping[str, Any], ndims: int) -> Draws:
         """With other arrays of some entries, of ``ndims`` leading dimensions."""
         draws = copy.copy(self)
+        vars(draws).pop("held", None)
         draws.arrays = {**self.arrays, **{name: x.reshape(self.total, *x.shape[ndims:]) for name, x in arrays.items()}}
         return draws
 

@@ -333,6 +333,8 @@ class Predictor:
             goes_on = self._carriers.by_need(signature, carrier, review.kept, review.extended)
             drawn = goes_on(key_of_extend(rng_key), signature.arrays)
         plan = self._plans.by_need(signature, made, review.kept, review.redrawn, review.extended)
+        if not options.carries_on:
+            return plan
         return replace(plan, draws=plan.draws.with_drawn(drawn.arrays, len(review.batch_shape)))
 
     def _options(self, kind: str, signature: Signature) -> Options:

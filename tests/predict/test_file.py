@@ -18,6 +18,9 @@ import xarray as xr
 import sanitize
 from sanitize import ModelArgumentsError, OptionError, Predictor
 
+SINCE = tuple(map(int, numpyro.__version__.split(".")[:2])) >= (0, 15)
+pytestmark = pytest.mark.skipif(not SINCE, reason="Predictor needs NumPyro 0.15")
+
 pytest.importorskip("jax.export")
 pytest.importorskip("flatbuffers")
 

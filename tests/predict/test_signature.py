@@ -10,6 +10,9 @@ from numpyro import infer as stock
 
 from sanitize import Predictor
 
+SINCE = tuple(map(int, numpyro.__version__.split(".")[:2])) >= (0, 15)
+pytestmark = pytest.mark.skipif(not SINCE, reason="Predictor needs NumPyro 0.15")
+
 KEY = jax.random.PRNGKey(3)
 DRAWS = {"b": np.linspace(1, 2, 4, dtype=np.float32)}
 START = 1.0e9 + 7e7 * np.arange(6.0)
