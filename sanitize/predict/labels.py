@@ -91,7 +91,8 @@ class Labels:
         for target in targets:
             for output in names.keys() - targets:
                 lengths = {*outputs[output].shape}
-                for i, length in enumerate(outputs[target].shape):
+                own = outputs[target].shape[: len(self.inspection.sizes.of[target])]  # and no categories
+                for i, length in enumerate(own):
                     if length in lengths and names[target][i] not in names[output]:
                         found.update(self._on_rows(output, names, target, i))
         return found
