@@ -94,7 +94,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python="3.12")
 def pictures(session: nox.Session) -> None:
-    """Tables and graph as a headless Chromium and Graphviz (Debian: chromium, graphviz) draw them, and plots of pages."""
+    """Tables and graph as a headless Chromium and Graphviz (Debian: chromium, graphviz) draw them; plots of pages."""
     session.install("-e", ".[render]", "matplotlib", "arviz>=1.3")
     session.chdir("docs/pictures")
     session.run("python", "../../examples/pictures.py")

@@ -24,6 +24,8 @@ from .unchanged import Seen, check, density_in_fit, refuse_not_finite
 
 # Draws that are worked on at once: a Gaussian process of 500 inputs needs 1 MB a draw for each matrix.
 _PIECE = 128
+# What targets are drawn with is looked at for all of them: not for more values at once.
+_MOST = 2**25
 
 
 def carried_on(case: Case, review: Review, rng_key: Any) -> Drawn:
@@ -73,7 +75,9 @@ class Carrier:
         """All draws, in pieces of one length, so that one compilation serves them. The last overlaps the one before."""
         total = len(jax.tree_util.tree_leaves(self.values)[0])
         keys, others = _keys(rng_key, total)
-        piece = min(_PIECE, total)
+        sites = plan.inspection.run.sites
+        rows = max((int(np.prod(sites[name].shape or ())) for name in plan.targets), default=1)
+        piece = min(_PIECE, total, max(1, _MOST // max(rows, 1)))
         found: dict[str, np.ndarray] = {}
         for start in (*range(0, total - piece, piece), total - piece):
             part = slice(start, start + piece)

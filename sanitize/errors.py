@@ -16,7 +16,7 @@ _GUIDES = "numpyro.infer.autoguide"
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
-class _Carrier(Exception):
+class _WithDetails(Exception):
     """Carries what was seen as attributes, also through pickling."""
 
     def __init__(self, message: str, **seen: Any):
@@ -27,7 +27,7 @@ class _Carrier(Exception):
         return functools.partial(type(self), **vars(self)), self.args[:1]
 
 
-class SanitizeError(_Carrier):
+class SanitizeError(_WithDetails):
     """Base of all errors of this package. Its instances carry what was seen as attributes."""
 
 
@@ -67,7 +67,7 @@ class ExtensionError(SanitizeError, ValueError):
     """Fitted values cannot be carried on without changing what was fitted. Carries ``sites``."""
 
 
-class SanitizeWarning(_Carrier, UserWarning):
+class SanitizeWarning(_WithDetails, UserWarning):
     """Base of all warnings of this package. Its instances carry what was seen as attributes."""
 
 

@@ -47,10 +47,10 @@ class Parameter(NamedTuple):
 def parameters_of(fn: Any) -> Iterator[Parameter]:
     """What its constructor takes; what another distribution takes by a path: ``component.loc``, ``base_dist.loc``."""
     shape = tuple(fn.shape())
-    return _Walk(shape).inside(fn, "", tuple(range(len(shape))))
+    return _ByName(shape).inside(fn, "", tuple(range(len(shape))))
 
 
-class _Walk:
+class _ByName:
     """Through distributions within one that draws values of this shape."""
 
     def __init__(self, shape: Shape):
