@@ -316,20 +316,13 @@ def reaches_other_rows(call: Call, rows: Rows, name: str, dim: int, sites: Names
 
 
 def _with_values(call: Call, rows: Rows, name: str, dim: int) -> tuple[Call, int, Outcome]:
-    """A call on few rows in which a latent has values, how many rows they are, and its run.
-
-    Gaps may be rare, and a model that reshapes its rows may run on a multiple of them only.
-    """
-    for fewest in (FEW, MANY):
-        found = attempt(_on_few, call, rows, fewest)
-        if found and found[2][name].shape[dim]:
-            return found
-    return _on_few(call, rows, min(2 * rows[0].length, MANY**2))
-
-
-def _on_few(call: Call, rows: Rows, fewest: int) -> tuple[Call, int, Outcome]:
-    few, lengths = few_rows(call, [rows], fewest)
-    return few, lengths[rows], replay(few, {})
+    """A call on few rows in which a latent has values, how many rows they are, and its run: gaps may be rare."""
+    for fewest in (FEW, MANY, min(2 * rows[0].length, MANY**2)):
+        few, lengths = few_rows(call, [rows], fewest)
+        outcome = replay(few, {})
+        if np.shape(outcome[name].value)[dim]:
+            return few, lengths[rows], outcome
+    raise ValueError(f"{name} holds no value")
 
 
 def _moved(before: Outcome, after: Outcome, sites: Names, n: int, view: Callable[[Any], View]) -> list[int]:

@@ -408,12 +408,6 @@ def picked(subject, y=None):
     numpyro.sample("y", dist.Normal(effect[subject], 1.0), obs=y)
 
 
-def by_month(x, y=None):
-    z = numpyro.sample("z", dist.Normal().expand(x.shape))
-    season = numpyro.sample("season", dist.Normal().expand([3]))
-    numpyro.sample("y", dist.Normal((z.reshape(-1, 3) + season).reshape(-1), 1.0), obs=y)
-
-
 def of_kept_rows(x, y=None):
     z = numpyro.sample("z", dist.Normal().expand(x.shape))
     numpyro.sample("y", dist.Normal(z[x > 0] + x[x > 0], 1.0), obs=y)
@@ -432,7 +426,6 @@ def behind_a_mask(x, y=None):
 
 IID = {
     picked: lambda n: group(n),
-    by_month: lambda n: x(3 * n),
     of_kept_rows: lambda n: x(n) - 0.3,
     from_the_last: x,
     behind_a_mask: x,
