@@ -171,11 +171,16 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         fresh = copy.copy(self.guide)  # a guide sets itself up in its first run
         entries = StockPredictive.__call__(drawing, rng_key, *args, **kwargs)
         guide = Call(handlers.substitute(fresh, data=self.params)).with_arguments(args, kwargs)
-        if params := _params_without_value(guide, self.params):
+        of_guide = _params_of(guide)
+        params = [name for name in of_guide if name not in self.params]
+        if params:
             warn(messages.initial_values(params), MissingLatentWarning, missing=dict.fromkeys(params, ()))
         drawn.guide = None
         for name in (*self.params, *params):
             entries.pop(name, None)
+        # the model gets its own, and those that nobody has, of which it is told
+        own = inspect_call(Call.of(self.model, args, kwargs), masked=True).run.sites
+        drawn.params = {name: x for name, x in self.params.items() if name in own or name not in of_guide}
         drawn.posterior_samples = entries
         drawn._samples = containers.open(entries)
         return drawn
@@ -430,10 +435,9 @@ def inspect_call(call: Call, masked: bool) -> Inspection:
     return Inspection.of(replace(call, masked=masked))
 
 
-def _params_without_value(guide: Call, params: Mapping[str, Any]) -> list[str]:
-    """The params of a guide that would start from their initial values."""
+def _params_of(guide: Call) -> list[str]:
     outcome = attempt(replay, guide, {}) or {}
-    return [name for name, site in outcome.items() if site.kind == "param" and name not in params]
+    return [name for name, site in outcome.items() if site.kind == "param"]
 
 
 def _conditions_on_deterministic(predictive: Predictive) -> bool:

@@ -89,7 +89,7 @@ class Review(Mapping[str, Verdict]):
             shapes=dict(fit.samples.shapes),
             batch_shape=fit.batch_shape,
             missing=missing,
-            predicted=tuple(name for name in missing if name in inspection.targets),
+            predicted=tuple(name for name in missing if name in inspection.ends),
             assumed=inspection.assumed,
             extended=facts.extended(),
             refusals=refused,

@@ -278,7 +278,10 @@ MISTAKES = {
         lambda: Predictive(pupils, eight, extend="theta", levels={"school": list("AB")})(KEY, group, x, 2),
         "'school' | xarray.Dataset | coords=",
     ),
-    "the horizon alone": (lambda: extend(walk, steps, KEY, 12, sites="level"), "24 instead of 12 | the new ones after"),
+    "the horizon alone": (
+        lambda: extend(walk, steps, KEY, 12, sites="level"),
+        "24 instead of 12 | pass 36: the 24 of the fit, then 12 new",
+    ),
     "a longer walk": (lambda: strip(walk, steps, 36), "'level' | 24 instead of 36 | extend=('level',)"),
     # ---- scoring
     "y forgotten": (lambda: score(regression, s, X), "'obs' | pass y="),
