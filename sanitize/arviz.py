@@ -395,13 +395,15 @@ class NumPyroWrapper(SamplingWrapper):  # type: ignore[misc]
         if is_joint and not is_end and one is before.arrays:
             return "number of values, all drawn at once"
         for parameter, was in one.items():
-            now = other.get(parameter)
-            was = np.asarray(was)
-            for dim, (length, left) in enumerate(zip(was.shape, np.shape(now))):
+            word = parameter.rpartition(".")[2]
+            if parameter not in other:
+                return word
+            was, now = np.asarray(was), np.asarray(other[parameter])
+            for dim, (length, left) in enumerate(zip(was.shape, now.shape)):
                 if (length, left) == (self.rows.length, len(rest)):
                     was = was.take(rest, dim)
-            if now is None or differ(np.asarray(now), was):
-                return parameter.rpartition(".")[2]
+            if differ(now, was):
+                return word
         return ""
 
     def sample(self, modified_observed_data: Call) -> MCMC:
