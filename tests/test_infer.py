@@ -630,6 +630,7 @@ def test_a_guide_without_its_params_is_told():
         sanitize.Predictive(line, guide=guide, num_samples=3)(KEY, SIX)
 
 
+@pytest.mark.skipif(not hasattr(stock.autoguide, "Predictive"), reason="guides of this NumPyro do without")
 def test_what_a_guide_computes_of_its_own_is_said_to_nobody(monkeypatch):
     """`AutoDelta` takes the initial values of params for deterministic sites, where NumPyro's names are ours."""
     monkeypatch.setattr(stock.autoguide, "Predictive", sanitize.Predictive)
@@ -651,7 +652,12 @@ def test_what_a_guide_computes_of_its_own_is_said_to_nobody(monkeypatch):
         sanitize.Predictive(scaled, samples)(KEY)
 
 
-@pytest.mark.parametrize("kind", ["Predictive", "Predictor"])
+OF_PREDICTOR = pytest.mark.skipif(
+    tuple(map(int, numpyro.__version__.split(".")[:2])) < (0, 15), reason="Predictor needs NumPyro 0.15"
+)
+
+
+@pytest.mark.parametrize("kind", ["Predictive", pytest.param("Predictor", marks=OF_PREDICTOR)])
 def test_it_says_what_it_is_of(kind):
     made = getattr(sanitize, kind)(models.line, {"slope": np.zeros(5), "mu": np.zeros((5, 4))})
     assert repr(made).startswith(f"{kind}(line(")

@@ -2,6 +2,7 @@
 
 import warnings
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
@@ -22,9 +23,21 @@ STANDARD = dist.Normal(0.0, 1.0)
 CASES = []
 
 
-def case(*args, kept, without=("y",), asks=False):
+def is_hashed():
+    """Whether JAX tells the elements of what it traces apart by their identity, as it did before 2025."""
+    try:
+        jax.make_jaxpr(lambda x: (hash(x), x)[1])(1.0)
+    except TypeError:
+        return False
+    return True
+
+
+OLD_SETS = pytest.mark.skipif(is_hashed(), reason="this JAX makes sets of what it traces: each row is another element")
+
+
+def case(*args, kept, without=("y",), asks=False, marks=()):
     def keep(model):
-        CASES.append(pytest.param(model, args, kept.split(), without, asks, id=model.__name__))
+        CASES.append(pytest.param(model, args, kept.split(), without, asks, id=model.__name__, marks=marks))
         return model
 
     return keep
@@ -97,7 +110,7 @@ def mean_and_scale_of_a_prior(x, y, mu0, tau):
     sample("y", Normal(b * x, s), obs=y)
 
 
-@case(G, X, kept="a")
+@case(G, X, kept="a", marks=OLD_SETS)
 def as_many_as_a_set_has(group, y):
     a = sample("a", Normal().expand([len(set(group))]))
     sample("y", Normal(a[group], 1.0), obs=y)

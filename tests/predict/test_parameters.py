@@ -157,6 +157,8 @@ INSIDE = {
 
 @pytest.mark.parametrize("name", INSIDE)
 def test_parameters_have_dimensions_of_what_is_drawn(name):
+    if name == "a matrix" and not hasattr(dist, "MatrixNormal"):
+        pytest.skip("younger than this NumPyro")
     make, dims = INSIDE[name]
     found = {parameter.name: parameter for parameter in parameters_of(make())}
     assert {key: parameter.dims for key, parameter in found.items()} == dims
