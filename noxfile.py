@@ -28,6 +28,15 @@ VERSIONS = [
     ("0.21.0", "3.13", ("jax<0.10", "jaxlib<0.10", "arviz<1")),
     ("0.22.0", "3.12", ("jax==0.10.2", "jaxlib==0.10.2", "arviz<1")),
 ]
+# Between two versions that take all tests, these take those of stripping, verdicts and the drop-ins: CI has 45 minutes.
+BETWEEN = ("0.14.0", "0.16.1")
+HEART = (
+    "tests/test_strip.py",
+    "tests/test_infer.py",
+    "tests/test_containers.py",
+    "tests/verdicts",
+    "tests/model/test_trace.py",
+)
 # flax is left to the newest of everything: its own pins on JAX would decide the versions here
 TEST = ("pytest", "pytest-xdist", "hypothesis", "pandas", "dask", "zarr", "h5netcdf", "h5py", "graphviz")
 
@@ -40,10 +49,14 @@ def run_pytest(session: nox.Session, *selection: str) -> None:
 def add_session(numpyro: str, python: str, needs: tuple[str, ...]) -> None:
     @nox.session(name=f"numpyro-{numpyro}", python=python)
     def tests(session: nox.Session) -> None:
-        """The tests on one NumPyro; what does not depend on it is left to the newest: doctests, examples, options."""
+        """The tests on one NumPyro; what does not depend on it is left to the newest: doctests, examples, options.
+
+        With any argument after ``--`` all tests run between two versions, too.
+        """
         session.install("-e", ".", f"numpyro=={numpyro}", *needs, *TEST)
         ignored = (f"--ignore=tests/test_{name}.py" for name in ("examples", "docs", "mistakes", "house", "tables"))
-        run_pytest(session, "tests", *ignored, "-k", "not branch_on_options")
+        selection = HEART if numpyro in BETWEEN and not session.posargs else ("tests", *ignored)
+        run_pytest(session, *selection, "-k", "not branch_on_options")
 
 
 for version in VERSIONS:
