@@ -28,13 +28,14 @@ VERSIONS = [
     ("0.21.0", "3.13", ("jax<0.10", "jaxlib<0.10", "arviz<1")),
     ("0.22.0", "3.12", ("jax==0.10.2", "jaxlib==0.10.2", "arviz<1")),
 ]
-# Between two versions that take all tests, these take those of stripping, verdicts and the drop-ins: CI has 45 minutes.
-BETWEEN = ("0.14.0", "0.16.1")
+# The oldest and the newest take all tests. In between, CI has the time for stripping, verdicts and predictions.
+BETWEEN = ("0.14.0", "0.15.0", "0.16.1")
 HEART = (
     "tests/test_strip.py",
     "tests/test_infer.py",
     "tests/test_containers.py",
     "tests/verdicts",
+    "tests/predict",
     "tests/model/test_trace.py",
 )
 # flax is left to the newest of everything: its own pins on JAX would decide the versions here
@@ -51,7 +52,7 @@ def add_session(numpyro: str, python: str, needs: tuple[str, ...]) -> None:
     def tests(session: nox.Session) -> None:
         """The tests on one NumPyro; what does not depend on it is left to the newest: doctests, examples, options.
 
-        With any argument after ``--`` all tests run between two versions, too.
+        With any argument after ``--`` all tests run on versions in between, too.
         """
         session.install("-e", ".", f"numpyro=={numpyro}", *needs, *TEST)
         ignored = (f"--ignore=tests/test_{name}.py" for name in ("examples", "docs", "mistakes", "house", "tables"))
