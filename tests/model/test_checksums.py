@@ -83,10 +83,10 @@ def said(model, fit, new, category=DataStatisticWarning):
 )
 @pytest.mark.parametrize("shift", [3.0, pytest.param(2005.0, id="years", marks=pytest.mark.slow)])
 def test_what_was_recorded_of_the_rows_proves_them(model, shift):
-    as_argument = MODELS[model]
-    x = RNG.normal(shift, 4.0, N).astype(np.float32)
+    as_argument, rng = MODELS[model], np.random.default_rng(0)
+    x = rng.normal(shift, 4.0, N).astype(np.float32)
     # other rows of the same population, which differ by no more than from sample to sample
-    others = RNG.normal(shift, 4.0, N).astype(np.float32)
+    others = rng.normal(shift, 4.0, N).astype(np.float32)
     assert said(model, as_argument(x), as_argument(x)) is None
     assert said(model, as_argument(x), as_argument(others)) is not None
     assert said(model, as_argument(x), as_argument(x[:20])) is not None
