@@ -28,13 +28,12 @@ VERSIONS = [
     ("0.21.0", "3.13", ("jax<0.10", "jaxlib<0.10", "arviz<1")),
     ("0.22.0", "3.12", ("jax==0.10.2", "jaxlib==0.10.2", "arviz<1")),
 ]
-# The oldest and the newest take all tests. In between, CI has the time for stripping, verdicts and predictions.
+# The oldest and the newest take all tests. In between, CI has the time for stripping and predictions.
 BETWEEN = ("0.14.0", "0.15.0", "0.16.1")
 HEART = (
     "tests/test_strip.py",
     "tests/test_infer.py",
     "tests/test_containers.py",
-    "tests/verdicts",
     "tests/predict",
     "tests/model/test_trace.py",
 )
@@ -66,9 +65,19 @@ for version in VERSIONS:
 
 @nox.session(name="arviz-1", python="3.13")
 def arviz_1(session: nox.Session) -> None:
-    """The tests on the newest of everything, ArviZ 1.x among it."""
+    """The tests on the newest of everything, ArviZ 1.x among it; with any argument after ``--`` all of them."""
     session.install("-e", ".[arviz]", "arviz>=1", *TEST, "flax")
-    run_pytest(session)
+    inner = () if session.posargs else (f"--ignore=tests/{room}" for room in ("model", "verdicts", "assume"))
+    run_pytest(session, *inner)
+
+
+@nox.session(python="3.12")
+def slow(session: nox.Session) -> None:
+    """All slow tests but those of pages: CI leaves out random models and bare calls, which take longest."""
+    session.install("-e", ".[dev]")
+    session.run(
+        "python", "-m", "pytest", "-n", "2", "-q", "-m", "slow", "--ignore=tests/test_docs.py", *session.posargs
+    )
 
 
 @nox.session(python="3.13")
