@@ -38,7 +38,7 @@ HEART = (
     "tests/model/test_trace.py",
 )
 # flax is left to the newest of everything: its own pins on JAX would decide the versions here
-TEST = ("pytest", "pytest-xdist", "hypothesis", "pandas", "dask", "zarr", "h5netcdf", "h5py", "graphviz")
+TEST = ("flatbuffers", "pytest", "pytest-xdist", "hypothesis", "pandas", "dask", "zarr", "h5netcdf", "h5py", "graphviz")
 
 
 def run_pytest(session: nox.Session, *selection: str) -> None:
