@@ -95,7 +95,7 @@ def pages(session: nox.Session, arviz: str) -> None:
     session.install("-e", ".[arviz]", f"arviz{arviz}", "pytest", "pytest-xdist", "hypothesis")
     run = ("python", "-m", "pytest", "-n", "2", "-q", "-m", "slow or not slow", "--durations=8")
     session.run(*run, "tests/test_docs.py", "tests/test_examples.py", "-k", "not tutorial")
-    session.install("dask", "zarr", "flax", "graphviz", "nbclient", "ipykernel", "matplotlib")
+    session.install("dask", "flatbuffers", "zarr", "flax", "graphviz", "nbclient", "ipykernel", "matplotlib")
     session.run(*run, "tests/test_docs.py", "tests/test_examples.py", "-k", "needs_more or tutorial")
 
 
