@@ -59,7 +59,7 @@ class Review(Mapping[str, Verdict]):
     missing : tuple of str
         Latents of the model without an entry: ``Predictive`` draws them, the predicted sites among them.
     predicted : tuple of str
-        Those of them that are targets.
+        Those of them that nothing else is drawn from, as nothing is from a target.
     assumed : tuple of str
         The arguments that were worked out from the samples, where none were passed: ``"X: float32[1000, 3]"``.
     """

@@ -9,13 +9,12 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
+from since import OF_PREDICTOR
 
 import sanitize
 from sanitize import ExtensionError, Predictive, Predictor, extend
 
 KEY = jax.random.PRNGKey(0)
-SINCE = tuple(map(int, numpyro.__version__.split(".")[:2])) >= (0, 15)
-SINCE_0_15 = pytest.mark.skipif(not SINCE, reason="Predictor needs NumPyro 0.15")
 
 
 def towns(x, n, y=None):
@@ -43,7 +42,7 @@ def compilations():
     listening[0] = False
 
 
-@SINCE_0_15
+@OF_PREDICTOR
 @pytest.mark.slow
 def test_a_predictor_compiles_what_goes_on_once():
     predict = Predictor(towns, fit(), extend="t", progress_bar=False)
@@ -62,7 +61,7 @@ def test_a_predictor_compiles_what_goes_on_once():
     assert len(seen) == before
 
 
-@SINCE_0_15
+@OF_PREDICTOR
 @pytest.mark.slow
 def test_a_predictor_checks_each_call():
     """Other values of an argument may change what was fitted, although the shapes are the same."""

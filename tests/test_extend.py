@@ -9,6 +9,7 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 from numpyro import infer as stock
+from since import OF_PREDICTOR
 
 import sanitize
 from sanitize import (
@@ -24,8 +25,6 @@ from sanitize.carry import complete
 
 KEY = jax.random.PRNGKey(0)
 DRAWS = 4000
-SINCE = tuple(map(int, numpyro.__version__.split(".")[:2])) >= (0, 15)
-SINCE_0_15 = pytest.mark.skipif(not SINCE, reason="Predictor needs NumPyro 0.15")
 
 
 def recorded(model, *args, draws=40, without=()):
@@ -539,7 +538,7 @@ def test_log_likelihood_scores_what_was_carried_on(fit):
 
 
 @pytest.mark.slow
-@SINCE_0_15
+@OF_PREDICTOR
 def test_predictor_gives_what_predictive_gives(fit):
     predict = sanitize.Predictor(schools, fit, extend="school", batch_size=64, rng_key=KEY, progress_bar=False)
     for n in (6, 9, 6):
@@ -554,7 +553,7 @@ def test_predictor_gives_what_predictive_gives(fit):
         sanitize.Predictor(schools, fit, extend="school").log_likelihood(6, y)
 
 
-@SINCE_0_15
+@OF_PREDICTOR
 def test_predictor_labels_what_was_carried_on(labelled, rng):
     levels = {"school": ["D", "Z", "A"]}
     answer = sanitize.Predictor(schools, labelled, extend="school", levels=levels)(KEY, 3)
@@ -567,7 +566,7 @@ def test_predictor_labels_what_was_carried_on(labelled, rng):
     assert np.allclose(chosen["effect"], truth.transpose("chain", "draw", "school"), atol=1e-5)
 
 
-@SINCE_0_15
+@OF_PREDICTOR
 def test_predictor_goes_on_with_the_dates():
     import xarray as xr
 
@@ -581,7 +580,7 @@ def test_predictor_goes_on_with_the_dates():
 
 
 @pytest.mark.slow
-@SINCE_0_15
+@OF_PREDICTOR
 def test_predictor_of_a_fit_by_chain(fit):
     by_chain = {name: x.reshape(3, 100, *x.shape[1:]) for name, x in fit.items()}
     answer = sanitize.Predictor(schools, by_chain, extend=True)(KEY, 6)

@@ -15,6 +15,7 @@ import pytest
 from numpyro import infer as stock
 from numpyro.infer import MCMC, NUTS, SVI, Trace_ELBO
 from numpyro.infer.autoguide import AutoDelta, AutoLaplaceApproximation, AutoMultivariateNormal, AutoNormal
+from since import OF_PREDICTOR
 from warned import warned
 
 import sanitize
@@ -650,11 +651,6 @@ def test_what_a_guide_computes_of_its_own_is_said_to_nobody(monkeypatch):
     del samples["scaled"]
     with pytest.warns(MissingLatentWarning, match="'scale'"):
         sanitize.Predictive(scaled, samples)(KEY)
-
-
-OF_PREDICTOR = pytest.mark.skipif(
-    tuple(map(int, numpyro.__version__.split(".")[:2])) < (0, 15), reason="Predictor needs NumPyro 0.15"
-)
 
 
 @pytest.mark.parametrize("kind", ["Predictive", pytest.param("Predictor", marks=OF_PREDICTOR)])

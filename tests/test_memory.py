@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from models import row_effects
 from numpyro.infer import MCMC, NUTS
+from since import OF_PREDICTOR
 from warned import warned
 
 from sanitize import (
@@ -25,10 +26,9 @@ from sanitize import (
     RowLevelSiteWarning,
 )
 
-SINCE = tuple(map(int, numpyro.__version__.split(".")[:2])) >= (0, 15)
 KEY = jax.random.PRNGKey(0)
 KINDS = [
-    pytest.param(Predictor, marks=pytest.mark.skipif(not SINCE, reason="Predictor needs NumPyro 0.15")),
+    pytest.param(Predictor, marks=OF_PREDICTOR),
     Predictive,
 ]
 ORDERS = pytest.mark.parametrize("turned", [False, True])
@@ -148,7 +148,7 @@ def test_rows_of_which_one_column_is_the_fits_are_kept_on_a_guess(kind):
         assert found == ([] if category is None else [category])
 
 
-@pytest.mark.skipif(not SINCE, reason="Predictor needs NumPyro 0.15")
+@OF_PREDICTOR
 @pytest.mark.parametrize("name", ["an index", "an index in a dict", "a statistic with a weight"])
 def test_other_values_of_the_same_shapes_take_no_run_of_the_model(name):
     model, samples, *calls = CASES[name]

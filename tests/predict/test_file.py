@@ -14,12 +14,12 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 import xarray as xr
+from since import OF_PREDICTOR
 
 import sanitize
 from sanitize import ModelArgumentsError, OptionError, Predictor
 
-SINCE = tuple(map(int, numpyro.__version__.split(".")[:2])) >= (0, 15)
-pytestmark = pytest.mark.skipif(not SINCE, reason="Predictor needs NumPyro 0.15")
+pytestmark = OF_PREDICTOR
 
 pytest.importorskip("jax.export")
 pytest.importorskip("flatbuffers")

@@ -4,18 +4,17 @@ import arviz as az
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro
 import numpyro.distributions as dist
 import pytest
 import xarray as xr
 from containers_of import with_groups
 from numpyro import deterministic, param, plate, sample
 from numpyro.infer import MCMC, NUTS
+from since import OF_PREDICTOR
 
 from sanitize import OptionError, OtherArgumentsWarning, Predictor
 
-SINCE = tuple(map(int, numpyro.__version__.split(".")[:2])) >= (0, 15)
-pytestmark = pytest.mark.skipif(not SINCE, reason="Predictor needs NumPyro 0.15")
+pytestmark = OF_PREDICTOR
 KEY = jax.random.PRNGKey(2)
 X, W = np.arange(4, dtype=np.float32), np.array([1.0, 2.0, 3.0], np.float32)
 COORDS = {"item": ["p", "q", "r"], "row": [10, 11, 12, 13], "group": ["u", "v"]}

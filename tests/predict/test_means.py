@@ -8,6 +8,7 @@ import numpyro.distributions as dist
 import pytest
 from numpyro.distributions import transforms as T
 from scipy import integrate, stats
+from since import HAS_PREDICTOR, OF_PREDICTOR
 
 from sanitize import OptionError, Predictor
 from sanitize.predict.means import mean_of
@@ -228,8 +229,6 @@ def test_a_mean_that_nobody_wrote_is_an_error(make_fn):
 
 # ------------------------------------------------------------------------------------------------ in a Predictor
 
-SINCE = tuple(map(int, numpyro.__version__.split(".")[:2])) >= (0, 15)
-needs_predictor = pytest.mark.skipif(not SINCE, reason="Predictor needs NumPyro 0.15")
 KEY = jax.random.PRNGKey(0)
 CUTS = A([-1.0, 0.5, 2.0])
 X = np.array([-1.0, 0.0, 3.0], np.float32)
@@ -261,7 +260,7 @@ def answers(x):
 
 @pytest.fixture(scope="module")
 def expected():
-    if not SINCE:
+    if not HAS_PREDICTOR:
         pytest.skip("Predictor needs NumPyro 0.15")
     samples = {"slope": np.array([[1.0, 1.0]], np.float32)}
     return Predictor(answers, samples, kind="mean", coords={"vote_category": ["left", "none", "right"]})(KEY, X)
@@ -298,14 +297,14 @@ def test_categories_are_numbered_or_as_they_are_called(expected):
     assert list(expected["vote_category"].values) == ["left", "none", "right"]
 
 
-@needs_predictor
+@OF_PREDICTOR
 @pytest.mark.parametrize("dims", [["voter"], ["voter", "party"]])
 def test_dims_may_name_the_categories(dims):
     predict = Predictor(answers, {"slope": np.ones(2, np.float32)}, "vote", kind="mean", dims={"vote": dims})
     assert predict(KEY, X)["vote"].dims == ("draw", *(dims if len(dims) == 2 else (*dims, "vote_category")))
 
 
-@needs_predictor
+@OF_PREDICTOR
 @pytest.mark.filterwarnings("ignore::sanitize.MissingLatentWarning")
 def test_dims_of_what_is_no_category_have_one_name_each():
     predict = Predictor(answers, {"slope": np.ones(2)}, "age", kind="mean", dims={"age": ["person", "more"]})
@@ -313,7 +312,7 @@ def test_dims_of_what_is_no_category_have_one_name_each():
         predict(KEY, X)
 
 
-@needs_predictor
+@OF_PREDICTOR
 @pytest.mark.slow
 def test_a_model_of_all_closed_forms():
     made = {}

@@ -12,12 +12,11 @@ from numpyro import deterministic, plate, sample
 from numpyro import infer as stock
 from numpyro.contrib.control_flow import scan
 from numpyro.distributions import transforms as T
+from since import OF_PREDICTOR
 
 from sanitize import OptionError, Predictor
 from sanitize.predict.parameters import CATEGORY, COMPONENT, parameters_of
 
-SINCE = tuple(map(int, numpyro.__version__.split(".")[:2])) >= (0, 15)
-needs_predictor = pytest.mark.skipif(not SINCE, reason="Predictor needs NumPyro 0.15")
 KEY = jax.random.PRNGKey(7)
 A = jnp.array
 N, D = 5, 4
@@ -326,7 +325,7 @@ def with_prior(likelihood):
     return model
 
 
-@needs_predictor
+@OF_PREDICTOR
 @pytest.mark.slow
 @pytest.mark.parametrize("likelihood", TWENTY)
 def test_parameters_are_what_a_deterministic_site_records(likelihood):
@@ -361,7 +360,7 @@ CHAINS = {"slope": np.arange(6, dtype=np.float32).reshape(2, 3)}
 ROWS = np.array([1.0, 2.0, 4.0], np.float32)
 
 
-@needs_predictor
+@OF_PREDICTOR
 def test_parameters_by_chain_lazily_and_in_part():
     whole = Predictor(level, CHAINS, kind="params")(KEY, ROWS)
     assert {name: x.dims for name, x in whole.items()} == {
@@ -381,7 +380,7 @@ def test_parameters_by_chain_lazily_and_in_part():
         xr.testing.assert_equal(part, whole[[*names]])
 
 
-@needs_predictor
+@OF_PREDICTOR
 def test_dims_and_coords_are_those_of_the_site():
     options = {"dims": {"y": ["day"], "z": ["item"]}, "coords": {"day": ["a", "b", "c"], "z_category": ["no", "yes"]}}
     answer = Predictor(level, CHAINS, kind="params", **options)(KEY, ROWS)
@@ -391,13 +390,13 @@ def test_dims_and_coords_are_those_of_the_site():
     assert list(answer["z_category"].values) == ["no", "yes"]
 
 
-@needs_predictor
+@OF_PREDICTOR
 def test_other_rows_have_their_own_number():
     predict = Predictor(level, CHAINS, "y.loc", kind="params")
     assert [predict(KEY, ROWS[:n])["y.loc"].shape for n in (3, 1, 2)] == [(2, 3, 3), (2, 3, 1), (2, 3, 2)]
 
 
-@needs_predictor
+@OF_PREDICTOR
 @pytest.mark.slow
 def test_parameters_go_through_arviz_and_files(tmp_path):
     answer = Predictor(level, CHAINS, kind="params")(KEY, ROWS)
@@ -406,7 +405,7 @@ def test_parameters_go_through_arviz_and_files(tmp_path):
     assert "y.scale" in az.summary(answer, kind="stats").index
 
 
-@needs_predictor
+@OF_PREDICTOR
 @pytest.mark.slow
 def test_parameters_of_the_steps_of_a_series():
     def model(steps):
@@ -425,7 +424,7 @@ def test_parameters_of_the_steps_of_a_series():
     assert answer["y.loc"].dims == ("draw", "y_dim_0")
 
 
-@needs_predictor
+@OF_PREDICTOR
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
@@ -439,7 +438,7 @@ def test_what_is_no_parameter_is_told_by_name(wanted, words):
         Predictor(level, CHAINS, wanted, kind="params")(KEY, ROWS)
 
 
-@needs_predictor
+@OF_PREDICTOR
 def test_a_distribution_without_parameters_is_told_by_name():
     class Coin(dist.Distribution):
         support = dist.constraints.boolean

@@ -18,6 +18,7 @@ import xarray as xr
 from containers_of import with_groups
 from numpyro import infer as stock
 from numpyro.infer import MCMC, NUTS
+from since import OF_PREDICTOR
 from textbook_models import TEXTBOOK, record_fit
 
 from sanitize import (
@@ -32,8 +33,7 @@ from sanitize import (
     strip_deterministic,
 )
 
-SINCE = tuple(map(int, numpyro.__version__.split(".")[:2])) >= (0, 15)
-pytestmark = pytest.mark.skipif(not SINCE, reason="Predictor needs NumPyro 0.15")
+pytestmark = OF_PREDICTOR
 
 KEY = jax.random.PRNGKey(0)
 X = np.cos(np.arange(12, dtype=np.float32)).reshape(4, 3)

@@ -11,12 +11,13 @@ import xarray as xr
 from jax.scipy.stats import norm
 from numpyro import deterministic, plate, sample
 from numpyro.contrib.control_flow import scan
+from since import OF_PREDICTOR
 
 from sanitize import Predictor
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(tuple(map(int, numpyro.__version__.split(".")[:2])) < (0, 15), reason="needs NumPyro 0.15"),
+    OF_PREDICTOR,
 ]
 
 KEY = jax.random.PRNGKey(5)

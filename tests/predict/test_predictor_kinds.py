@@ -9,11 +9,11 @@ import pytest
 from numpyro import deterministic, plate, sample
 from numpyro import infer as stock
 from numpyro.contrib.control_flow import scan
+from since import OF_PREDICTOR
 
 from sanitize import Predictor
 
-SINCE = tuple(map(int, numpyro.__version__.split(".")[:2])) >= (0, 15)
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not SINCE, reason="Predictor needs NumPyro 0.15")]
+pytestmark = [pytest.mark.slow, OF_PREDICTOR]
 KEY = jax.random.PRNGKey(11)
 N, D = 6, 5
 T = np.linspace(0.5, 3.0, N, dtype=np.float32)

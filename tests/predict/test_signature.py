@@ -7,11 +7,11 @@ import numpyro
 import numpyro.distributions as dist
 import pytest
 from numpyro import infer as stock
+from since import OF_PREDICTOR
 
 from sanitize import Predictor
 
-SINCE = tuple(map(int, numpyro.__version__.split(".")[:2])) >= (0, 15)
-pytestmark = pytest.mark.skipif(not SINCE, reason="Predictor needs NumPyro 0.15")
+pytestmark = OF_PREDICTOR
 
 KEY = jax.random.PRNGKey(3)
 DRAWS = {"b": np.linspace(1, 2, 4, dtype=np.float32)}
@@ -97,13 +97,18 @@ def named(cases):
     return [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in cases]
 
 
-@pytest.mark.parametrize("name", named(CASES))
-def test_what_is_made_of_arguments_is_what_stock_makes_of_it(name):
-    made, calls = CASES[name]
+def of_stocks(made, calls):
+    """A `Predictor`, after calls that gave what stock gives."""
     model = recording(made)
     predict = Predictor(model, DRAWS, new_rows=False)
     for args in calls:
         assert_is_stocks(predict, model, *args)
+    return predict
+
+
+@pytest.mark.parametrize("name", named(CASES))
+def test_what_is_made_of_arguments_is_what_stock_makes_of_it(name):
+    of_stocks(*CASES[name])
 
 
 @pytest.mark.slow
@@ -136,12 +141,7 @@ TAKEN = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TAKEN)
 def test_what_the_cast_leaves_alone_is_taken(name):
-    made, calls = TAKEN[name]
-    model = recording(made)
-    predict = Predictor(model, DRAWS, new_rows=False)
-    for args in calls:
-        assert_is_stocks(predict, model, *args)
-    assert len(predict._batches.answers) == 1
+    assert len(of_stocks(*TAKEN[name])._batches.answers) == 1
 
 
 def weighted(t, weight, y=None):

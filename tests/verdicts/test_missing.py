@@ -17,6 +17,7 @@ from numpyro.infer import SVI, Trace_ELBO
 from numpyro.infer import Predictive as StockPredictive
 from numpyro.infer.autoguide import AutoDelta, AutoMultivariateNormal, AutoNormal
 from numpyro.infer.reparam import LocScaleReparam, TransformReparam
+from since import HAS_PREDICTOR
 from without_words import says
 
 import sanitize
@@ -676,7 +677,6 @@ def flat_groups(g, y=None):
     numpyro.sample("y", dist.Normal(mean + effect[g], 0.1), obs=y)
 
 
-HAS_PREDICTOR = tuple(map(int, numpyro.__version__.split(".")[:2])) >= (0, 15)
 DOORS = [sanitize.Predictive, *[sanitize.Predictor] * HAS_PREDICTOR]
 IMPROPER = {
     "no entry of groups": (flat_groups, {"mean": (3,)}, G, {}, {"effect"}),
