@@ -20,6 +20,7 @@ from .errors import (
     BatchShapeError,
     MissingLatentError,
     MissingLatentWarning,
+    NoSharedSiteError,
     OptionError,
     add_note,
     listing,
@@ -126,6 +127,8 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         self._samples = arrays = None
         if posterior_samples is not None:
             self._samples = containers.open(posterior_samples)  # what is no dict may tell of the fit
+            if not self._samples.shapes and num_samples is None:
+                raise NoSharedSiteError(messages.NO_ENTRIES, entries=(), latents=())
             _refuse_one_draw(self._samples.shapes, batch_ndims)
             arrays = self._samples.arrays(1 if batch_ndims is None else batch_ndims)
         super().__init__(

@@ -121,6 +121,17 @@ slopes, unscaled = {"slope": np.ones(6)}, {"scale": np.ones(6)}
 predict = Predictive(regression, s)
 
 
+def dot_product(X, y=None):
+    beta = numpyro.sample("beta", dist.Normal(0.0, 1.0).expand([3]).to_event(1))
+    numpyro.sample("y", dist.Normal(jax.numpy.dot(X, beta), 1.0), obs=y)
+
+
+def mean_only(y=None, n=None):
+    mu = numpyro.sample("mu", dist.Normal(0.0, 1.0))
+    with numpyro.plate("rows", n if y is None else len(y)):
+        numpyro.sample("y", dist.Normal(mu, 1.0), obs=y)
+
+
 def frame(**columns):
     return pytest.importorskip("pandas").DataFrame(columns)
 
@@ -202,6 +213,7 @@ MISTAKES = {
     "None for the samples": (lambda: strip(regression, None, X_new), "None | mcmc.get_samples()"),
     "a list of draws": (lambda: strip(regression, [1.0, 2.0], X_new), "a list | mcmc.get_samples()"),
     "a summary": (lambda: strip(regression, summary(), X_new), "DataFrame | no draws | mcmc.get_samples()"),
+    "no samples for the drop-in": (lambda: Predictive(regression, {}), "empty | num_samples="),
     "no samples": (lambda: strip(regression, {}, X_new), "empty | num_samples"),
     "a dict to posterior_samples": (lambda: posterior_samples(s), "a dict | Predictive wants"),
     "samples of another model": (lambda: strip(per_row, s, X_new[:, 0]), "'z' | 'alpha' | the model that was fitted"),
@@ -292,6 +304,11 @@ MISTAKES = {
         lambda: strip(of_a_frame, slopes, frame(p=[1.0])),
         "df has the columns 'p'",
     ),
+    "a frame for JAX": (
+        lambda: strip(dot_product, {"beta": s["beta"]}, frame(a=[1.0], b=[1.0], c=[1.0])),
+        "X is a DataFrame | X.to_numpy()",
+    ),
+    "neither y nor its number": (lambda: Predictive(mean_only, {"mu": np.ones(6)})(KEY), "so None | 'y' and 'n'"),
     "the mask forgotten": (lambda: strip(some_missing, slopes, x), "'mask' | (model, samples, x, mask)"),
     "the mask of the fit": (lambda: strip(some_missing, slopes, x, np.ones(9, bool)), "x is 2 long, mask is 9 long"),
     "params forgotten": (lambda: Predictive(a_net, unscaled)(KEY, X_new), "'weights' | params="),

@@ -156,7 +156,8 @@ def say_where(error: Exception, model: Model, leaves: Leaves, reached: str | Non
     passed = []
     for name, leaf in leaves.items():
         passed.append(f"{name}: {argument.of(leaf).description}")
-    hint = " ".join(["", *_hints(leaves, error)])
+    hints = [*_hints(leaves, error)] or [*_left_out(model, leaves, error)]
+    hint = " ".join(["", *hints])
     add_note(
         error,
         f"This was raised by {described(model)} itself, {where}, run by sanitize to see its sites with "
@@ -176,6 +177,13 @@ def _hints(leaves: Leaves, error: Exception) -> Iterator[str]:
         yield from of_lengths(leaves)
 
 
+def _left_out(model: Model, leaves: Leaves, error: Exception) -> Iterator[str]:
+    """The arguments that were not passed, and so are None."""
+    names = [p.name for p in parameters_of(model) or () if p.default is None and p.name not in leaves]
+    if names and isinstance(error, (AttributeError, TypeError)):
+        yield f"Not passed, and so None: {listing(names)}."
+
+
 def _hints_on(name: str, leaf: Any, leaves: Leaves, error: Exception) -> Iterator[str]:
     known = argument.of(leaf)
     is_number = known.kind in "iufb"
@@ -186,6 +194,8 @@ def _hints_on(name: str, leaf: Any, leaves: Leaves, error: Exception) -> Iterato
     elif known.is_table:
         if isinstance(error, KeyError):
             yield f"{name} has the columns {listing(known.columns)}."
+        elif isinstance(error, TypeError):  # JAX takes no tables
+            yield f"{name} is a {type(leaf).__name__}: where the model calls JAX on it, pass {name}.to_numpy()."
     elif known.kind in "OSU":
         yield (
             f"{name} holds no numbers. Labels become an index by those of the fit, in their order: "
