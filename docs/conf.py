@@ -14,6 +14,8 @@ exclude_patterns = ["_build"]
 
 html_theme = "furo"
 html_title = f"sanitize {release}"
+html_static_path = ["static"]
+html_css_files = ["messages.css"]
 
 myst_heading_anchors = 3
 napoleon_google_docstring = False
