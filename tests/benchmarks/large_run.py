@@ -1,6 +1,6 @@
 """One large prediction in a process of its own: prints seconds, and by how many MB the peak of memory grew.
 
-``python large_run.py sanitize|aimz|mean``
+``python large_run.py sanitize|aimz|mean|quantiles``
 """
 
 import json
@@ -49,6 +49,20 @@ def run_mean(X, samples, directory):
     return lambda: predict(jax.random.PRNGKey(0), X)["y"].mean("draw").compute()
 
 
+def run_quantiles(X, samples, directory):
+    from sanitize import Predictor
+
+    predict = Predictor(model, samples, kind="mean", lazy=True)
+    rows = 20_000  # a block: quantiles need all draws of a row at once
+
+    def in_blocks():
+        for first in range(0, len(X), rows):
+            mean = predict(jax.random.PRNGKey(0), X[first : first + rows])["y"].compute()
+            mean.quantile([0.05, 0.25, 0.5, 0.75, 0.95], "draw")
+
+    return in_blocks
+
+
 def run_aimz(X, samples, directory):
     from aimz import ImpactModel
     from numpyro.infer import SVI, Trace_ELBO
@@ -63,9 +77,11 @@ def run_aimz(X, samples, directory):
 
 if __name__ == "__main__":
     what = sys.argv[1]
-    X, samples = data(1_000_000 if what == "mean" else ROWS)
+    X, samples = data(ROWS if what in ("sanitize", "aimz") else 1_000_000)
     with tempfile.TemporaryDirectory() as directory:
-        run = {"sanitize": run_sanitize, "aimz": run_aimz, "mean": run_mean}[what](X, samples, directory)
+        run = {"sanitize": run_sanitize, "aimz": run_aimz, "mean": run_mean, "quantiles": run_quantiles}[what](
+            X, samples, directory
+        )
         before, start = peak(), time.perf_counter()
         run()
         print(json.dumps({"seconds": time.perf_counter() - start, "grown": peak() - before, "peak": peak()}))
