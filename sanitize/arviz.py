@@ -184,7 +184,7 @@ def mm_from_numpyro(
         args, options = arguments
         return stock_log_likelihood(model, draw, *args, batch_ndims=0, **options)[target].ravel()[i]
 
-    coords = dict(getattr(case.samples.of_draws(), "coords", {}))
+    coords = dict(case.samples.of_draws().coords)
 
     def labelled(function: Callable[..., Any], *others: None) -> OfDraws:
         of_chain = jax.vmap(function, (0, *others))

@@ -72,8 +72,10 @@ class _Kind:
     labels: Coords = _NOTHING_TOLD  # dimension of an entry -> its coordinate, an array
 
     def of_draws(self) -> Any:
-        """A Dataset of the coordinates of chains and draws; None where there are none."""
-        return None
+        """A Dataset of the coordinates of chains and draws alone."""
+        import xarray as xr
+
+        return xr.Dataset()
 
     def by_draw(self, ndims: int) -> tuple[dict[str, Any], Dims]:
         """All entries with chains and draws leading, not loaded, and what these dimensions are called."""
@@ -212,7 +214,11 @@ class Labelled(_Kind):
 
     def by_draw(self, ndims: int) -> tuple[dict[str, Any], Dims]:
         """As `Entries.by_draw`."""
-        return {name: self._by_draw(name) for name in self.shapes}, self.sample_dims
+        arrays = {}
+        for name in self.shapes:
+            values = self.draws_in_memory(name, ndims)
+            arrays[name] = self._by_draw(name) if values is None else values
+        return arrays, self.sample_dims
 
     def of_draws(self) -> Any:
         coords = self.dataset.coords

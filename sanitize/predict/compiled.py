@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..errors import OptionError
-from ..memory import Memory
 from ..model.argument import Shape, abstract
 from ..model.trace import ONE_RUN_AT_A_TIME
 from .one_draw import no_mean
@@ -26,65 +24,85 @@ _PIECE = 4 * 2**20  # bytes that one piece puts out, so that it stays in the cac
 _CHUNK = 64 * 2**20  # bytes of a chunk of a lazy answer, where no batch size was said
 
 
+@dataclass(frozen=True, eq=False)
 class Draws:
-    """Draws of some entries, of shape ``(*batch shape, *per-draw shape)``, one chain after the other.
+    """Draws of some entries, one chain after the other.
 
-    What is not in memory is sliced only. What is sharded over devices stays there.
+    What is not in memory keeps its chains, and is sliced only. What is sharded over devices stays there.
     """
 
-    def __init__(self, arrays: Arrays, shape: Shape):
-        self.shape, self.total = shape, int(np.prod(shape))
+    arrays: Arrays
+    shape: Shape  # chains and draws, or draws, or nothing
+
+    @classmethod
+    def of(cls, arrays: Arrays, shape: Shape) -> Draws:
+        """Of arrays that have chains and draws leading."""
         # an entry that is not a site carries the number of draws, where no other is left
         arrays = arrays or {"_draws": np.zeros(shape)}
-        self.arrays = {name: self._flat(x) for name, x in arrays.items()}
-        self.sharded = any(_is_sharded(x) for x in arrays.values())
-
-    def _flat(self, x: Any) -> Any:
-        if not _is_in_memory(x):
-            return x
-        x = x if _is_sharded(x) else np.asarray(x)
-        return x.reshape(self.total, *x.shape[len(self.shape) :])
+        found = {}
+        for name, x in arrays.items():
+            is_read = _is_in_memory(x) or not shape
+            found[name] = _flat(x, len(shape)) if is_read else x
+        return cls(found, shape)
 
     def with_drawn(self, arrays: Mapping[str, Any], ndims: int) -> Draws:
         """With other arrays of some entries, of ``ndims`` leading dimensions."""
-        draws = copy.copy(self)
-        vars(draws).pop("held", None)
-        draws.arrays = {**self.arrays, **{name: x.reshape(self.total, *x.shape[ndims:]) for name, x in arrays.items()}}
-        return draws
+        drawn = {name: _flat(x, ndims) for name, x in arrays.items()}
+        return Draws({**self.arrays, **drawn}, self.shape)
 
-    def slice(self, start: int, stop: int) -> Arrays:
-        """The draws in between; what is not in memory has still to be read."""
-        if stop - start == self.total and self.sharded:
-            return self.arrays
-        return {name: self._slice(x, start, stop) for name, x in self.arrays.items()}
+    @property
+    def total(self) -> int:
+        return int(np.prod(self.shape))
 
-    def _slice(self, x: Any, start: int, stop: int) -> Any:
-        if not self.shape and not _is_in_memory(x):
-            return np.asarray(x)[None]
-        if len(self.shape) < 2 or _is_in_memory(x):
-            return x[start:stop]
-        parts, per_chain = [], self.shape[1]
-        for chain in range(start // per_chain, (stop - 1) // per_chain + 1):
-            first = chain * per_chain
-            parts.append(x[chain, max(start - first, 0) : min(stop - first, per_chain)])
-        return parts[0] if len(parts) == 1 else np.concatenate([np.asarray(part) for part in parts])
+    @property
+    def per_chain(self) -> int:
+        return self.shape[-1] if self.shape else 1
+
+    @functools.cached_property
+    def sharded(self) -> bool:
+        return any(map(_is_sharded, self.arrays.values()))
+
+    @functools.cached_property
+    def in_memory(self) -> bool:
+        return all(map(_is_in_memory, self.arrays.values()))
+
+    @property
+    def unbroken(self) -> int:
+        """So many can be read at once: what is not in memory is read chain by chain."""
+        return self.total if self.in_memory else self.per_chain
 
     @functools.cached_property
     def held(self) -> Arrays:
         """All of them where they are computed with."""
         return {name: jnp.asarray(x) for name, x in self.arrays.items()}
 
-    @property
-    def in_memory(self) -> bool:
-        return all(map(_is_in_memory, self.arrays.values()))
+    def slice(self, start: int, stop: int) -> Arrays:
+        """The draws in between, of one chain where some are not in memory: these have still to be read."""
+        if stop - start == self.total and self.sharded:
+            return self.arrays
+        return {name: self._slice(x, start, stop) for name, x in self.arrays.items()}
+
+    def _slice(self, x: Any, start: int, stop: int) -> Any:
+        if len(self.shape) < 2 or _is_in_memory(x):
+            return x[start:stop]
+        chain, first = divmod(start, self.per_chain)
+        return x[chain, first : first + stop - start]
 
     def one(self) -> Arrays:
         """Shapes of one draw, for the compiler."""
         shapes = {}
         for name, x in self.arrays.items():
             leading = 1 if _is_in_memory(x) else len(self.shape)
-            shapes[name] = jax.ShapeDtypeStruct(x.shape[leading:], jax.dtypes.canonicalize_dtype(x.dtype))
+            dtype = jax.dtypes.canonicalize_dtype(x.dtype)
+            shapes[name] = jax.ShapeDtypeStruct(x.shape[leading:], dtype)
         return shapes
+
+
+def _flat(x: Any, ndims: int) -> Any:
+    """With one dimension of draws in place of ``ndims``."""
+    x = x if _is_sharded(x) else np.asarray(x)
+    draws = int(np.prod(x.shape[:ndims]))
+    return x.reshape(draws, *x.shape[ndims:])
 
 
 def _is_in_memory(x: Any) -> bool:
@@ -102,7 +120,7 @@ class Compiled:
     """
 
     def __init__(self, function: Callable[..., Any], inputs: tuple[Any, ...], sharded: bool = False):
-        self.x64 = jax.config.jax_enable_x64  # type: ignore[attr-defined]
+        self.x64 = _x64()
         self.function, self.inputs = jax.jit(function), inputs
         with ONE_RUN_AT_A_TIME:
             lowered = self.function.lower(*inputs)
@@ -117,14 +135,14 @@ class Compiled:
         return exported(self.function, self.inputs)
 
     def __reduce__(self) -> Any:
-        return _loaded, (self.exported, self.x64)
+        return Loaded, (self.exported, self.x64)
 
 
 def exported(function: Any, inputs: tuple[Any, ...], platforms: Sequence[str] | None = None) -> bytes:
     """What ``jax.export`` makes of a function, for these platforms; by default for this one."""
-    export = _export()
+    export = _export().export(function, platforms=platforms)
     with ONE_RUN_AT_A_TIME:
-        return bytes(export.export(function, platforms=platforms)(*inputs).serialize())
+        return bytes(export(*inputs).serialize())
 
 
 def _export() -> Any:
@@ -140,34 +158,34 @@ def _export() -> Any:
     return export
 
 
+@dataclass(frozen=True)
 class Loaded:
     """What a `Compiled` is in another process."""
 
-    def __init__(self, data: bytes, x64: bool):
-        self.data, self.x64 = data, x64
-        self.call = jax.jit(_export().deserialize(bytearray(data)).call)
+    data: bytes
+    x64: bool
 
     def __call__(self, *inputs: Any) -> Any:
-        self.refuse_other_precision()
-        return self.call(*inputs)
+        return self.program()(*inputs)
 
-    def refuse_other_precision(self) -> None:
-        """The numbers would not be those of the process that compiled."""
-        if self.x64 != jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+    def program(self) -> Callable[..., Any]:
+        """What runs; where the numbers would not be those of the process that compiled, an error."""
+        if self.x64 != _x64():
             raise OptionError(
                 f"This was compiled with jax_enable_x64={self.x64}, and this process has the other setting: set "
                 f"JAX_ENABLE_X64={int(self.x64)} in the environment of the workers, or of this process."
             )
-
-    def __reduce__(self) -> Any:
-        return _loaded, (self.data, self.x64)
+        return _program(self.data)
 
 
-_LOADED = Memory[Loaded]()
+@functools.lru_cache
+def _program(data: bytes) -> Callable[..., Any]:
+    """One for all tasks of a worker, each of which is unpickled."""
+    return jax.jit(_export().deserialize(bytearray(data)).call)
 
 
-def _loaded(data: bytes, x64: bool) -> Loaded:
-    return _LOADED.get((data, x64)) or _LOADED.keep((data, x64), Loaded(data, x64))
+def _x64() -> bool:
+    return bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -187,26 +205,26 @@ class Batch:
 
     @classmethod
     def of(
-        cls, one: Callable[..., Arrays], draws: Draws, inputs: Any, size: int | None, by_chain: bool, parts: Parts
+        cls, one: Callable[..., Arrays], draws: Draws, inputs: Any, size: int | None, lazy: bool, parts: Parts
     ) -> Batch:
         """Compile ``one(key, draw, inputs)`` for pieces of these draws; ``size`` as said, if it was."""
         inputs = jax.tree_util.tree_map(lambda x: abstract(jnp.asarray(x)), inputs)
-        given = abstract(jax.random.key_data(jax.random.PRNGKey(0))), draws.one()
+        key, draw = abstract(jax.random.key_data(jax.random.PRNGKey(0))), draws.one()
         with ONE_RUN_AT_A_TIME:
-            outputs = jax.eval_shape(one, *given, inputs)
+            outputs = jax.eval_shape(one, key, draw, inputs)
         each = max(1, sum(x.size * x.dtype.itemsize for x in outputs.values()))
-        most = draws.shape[-1] if by_chain and draws.shape else draws.total
         if size is None:
-            size = max(1, _CHUNK // each) if by_chain else most
-        size = min(most, size)
+            size = max(1, _CHUNK // each) if lazy else draws.total
+        size = min(size, draws.per_chain if lazy else draws.unbroken)
         pieces = 1 if draws.sharded else -(-size // max(1, _PIECE // each))
-        n = -(-size // pieces)
-        keys, of_draws = jax.tree_util.tree_map(lambda x: jax.ShapeDtypeStruct((n, *x.shape), x.dtype), given)
+        piece = -(-size // pieces)
+        keys, of_draws = jax.tree_util.tree_map(lambda x: jax.ShapeDtypeStruct((piece, *x.shape), x.dtype), (key, draw))
         function = jax.vmap(one, (0, 0, None))
-        is_whole = n == draws.total and draws.in_memory and not (by_chain or draws.sharded)
+        is_whole = piece == draws.total and draws.in_memory and not (lazy or draws.sharded)
         if is_whole:
-            function, keys = _of_one_key(function, n), given[0]
-        return cls(Compiled(function, (keys, of_draws, inputs), draws.sharded), n, size, outputs, parts, is_whole)
+            function, keys = _of_one_key(function, piece), key
+        compiled = Compiled(function, (keys, of_draws, inputs), draws.sharded)
+        return cls(compiled, piece, size, outputs, parts, is_whole)
 
     def __call__(self, keys: Any, draws: Arrays, inputs: Any, take: int) -> Arrays:
         """The last ``take`` draws of those passed."""
@@ -219,45 +237,45 @@ class Batch:
 
     def at_once(self, key: Any, draws: Draws, inputs: Any) -> Arrays:
         """All draws by one call."""
-        found = {}
-        for name, values in self.function(key, draws.held, inputs).items():
-            self._refuse_no_mean(name, values := np.array(values))
-            found[name] = values.reshape(*draws.shape, *values.shape[1:])
-        return found
+        found = self._run(key, draws.held, inputs)
+        return _by_chain({name: np.array(x) for name, x in found.items()}, draws)
 
-    def _refuse_no_mean(self, name: str, values: Any) -> None:
-        part = self.parts.get(name)
-        if part and part.is_mean and not np.isfinite(values).all():
-            raise no_mean(part, "is NaN or infinite")
+    def _run(self, keys: Any, draws: Arrays, inputs: Any) -> Arrays:
+        """What comes out of a piece. A mean that does not exist is an error."""
+        found = {name: np.asarray(x) for name, x in self.function(keys, draws, inputs).items()}
+        for name, part in self.parts.items():
+            if part.is_mean and name in found and not np.isfinite(found[name]).all():
+                raise no_mean(part, "is NaN or infinite")
+        return found
 
     def _fill(self, result: Arrays, keys: Any, draws: Arrays, inputs: Any) -> None:
         """Run piece by piece."""
         n, piece = len(keys), self.piece
         inputs = jax.tree_util.tree_map(jnp.asarray, inputs)
-        draws = {name: x if isinstance(x, jax.Array) else np.asarray(x) for name, x in draws.items()}
+        # what was not in memory is read here
+        draws = {name: x if _is_in_memory(x) else np.asarray(x) for name, x in draws.items()}
         for stop in range(piece, n + piece, piece):
             stop = min(stop, n)
             rows = slice(stop - piece, stop)
             some = draws if piece == n else {name: x[rows] for name, x in draws.items()}
-            for name, values in self.function(keys[rows], some, inputs).items():
-                values = np.asarray(values)
-                self._refuse_no_mean(name, values)
+            for name, values in self._run(keys[rows], some, inputs).items():
                 result[name][rows] = values
 
-    def _steps(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+    def _steps(self, total: int, unbroken: int) -> Iterator[tuple[int, int, int]]:
         """From where to where the batches read, and how many draws they give: a short one reads some before it."""
-        for i in range(start, stop, self.size):
-            end = min(i + self.size, stop)
-            yield min(i, end - self.piece), end, end - i
+        for first in range(0, total, unbroken):
+            for start in range(first, first + unbroken, self.size):
+                stop = min(start + self.size, first + unbroken)
+                yield min(start, stop - self.piece), stop, stop - start
 
     def now(self, keys: Any, draws: Draws, inputs: Any, progress_bar: bool) -> Arrays:
         """All draws, of shape ``(*batch shape, ...)``."""
         result = self._empty(draws.total)
-        steps = [*self._steps(0, draws.total)]
+        steps = [*self._steps(draws.total, draws.unbroken)]
         for start, stop, _ in tqdm(steps, disable=len(steps) == 1 or not progress_bar):
             part = {name: x[start:stop] for name, x in result.items()}
             self._fill(part, keys[start:stop], draws.slice(start, stop), inputs)
-        return {name: x.reshape(*draws.shape, *x.shape[1:]) for name, x in result.items()}
+        return _by_chain(result, draws)
 
     def later(self, keys: Any, draws: Draws, inputs: Any) -> Arrays:
         """The same as dask arrays, a batch a chunk. No chunk crosses chains."""
@@ -268,21 +286,21 @@ class Batch:
             raise OptionError(f"lazy=True needs dask ({error}): pip install dask.") from error
 
         run, inputs = dask.delayed(self, pure=False), dask.delayed(inputs, pure=False)
-        per_chain = draws.shape[-1] if draws.shape else 1
         batches = []
-        for first in range(0, draws.total, per_chain):
-            for start, stop, take in self._steps(first, first + per_chain):
-                batches.append((take, run(keys[start:stop], draws.slice(start, stop), inputs, take)))
-        per_output = {}
+        for start, stop, take in self._steps(draws.total, draws.per_chain):
+            batches.append((take, run(keys[start:stop], draws.slice(start, stop), inputs, take)))
+        chains = range(0, draws.total, draws.per_chain)
+        found = {}
         for name, x in self.outputs.items():
             chunks = [da.from_delayed(batch[name], (take, *x.shape), x.dtype) for take, batch in batches]
-            each = len(chunks) * per_chain // draws.total  # of one chain
-            chains = [da.concatenate(chunks[i : i + each]) for i in range(0, len(chunks), each)]
-            if len(draws.shape) == 2:
-                per_output[name] = da.stack(chains)
-            else:
-                per_output[name] = chains[0] if draws.shape else chains[0][0]
-        return per_output
+            whole = da.concatenate(chunks)
+            by_chain = da.stack([whole[first : first + draws.per_chain] for first in chains])
+            found[name] = by_chain[(0,) * (2 - len(draws.shape))]  # without dimensions that these draws have not
+        return found
+
+
+def _by_chain(arrays: Arrays, draws: Draws) -> Arrays:
+    return {name: x.reshape((*draws.shape, *x.shape[1:])) for name, x in arrays.items()}
 
 
 def split(key: Any, n: int) -> Any:

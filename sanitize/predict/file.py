@@ -93,51 +93,40 @@ def save(
     def program(keys: Any, draws: Any, arrays: Any) -> Any:
         return batch.function.function(keys, draws, (arrays, params))
 
-    data = exported(jax.jit(program), (keys, of_draws, arrays), platforms)
-    coords, labels = _coordinates(plan), {}
-    for name, (_, values) in coords.items():
-        if values.dtype.kind == "O":
-            labels[name] = values.tolist()
     about = {
         "format": _FORMAT,
-        "written by": {**plan.attributes, "jax_version": jax.__version__},
+        "jax_version": jax.__version__,
         "x64": batch.function.x64,
         "lazy": lazy,
         "parameters": [(p.name, p.kind.name) for p in call.parameters or ()],
         "arguments": [_described(signature, i, by_value) for i in range(len(call.leaves))],
         "draws": {"shape": draws.shape, "names": [*draws.arrays]},
-        "batch": {"piece": batch.piece, "size": batch.size, "whole": batch.is_whole, "parts": batch.parts},
-        "outputs": {name: (x.shape, str(x.dtype)) for name, x in batch.outputs.items()},
-        "dims": plan.dims,
-        "coords": {name: dims for name, (dims, _) in coords.items()},
-        "labels": labels,
-        "attributes": plan.attributes,
+        "batch": {"piece": batch.piece, "size": batch.size, "parts": batch.parts, "is_whole": batch.is_whole},
+        "template": _as_dict(plan.template),
     }
     try:
         text = json.dumps(about)
     except TypeError as error:
         raise OptionError(f"A name or a label cannot be written ({error}): it has to be text or a number.") from error
+    data = exported(jax.jit(program), (keys, of_draws, arrays), platforms)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr(_ABOUT, text)
         file.writestr(_PROGRAM, data)
         for name, values in draws.slice(0, draws.total).items():
-            _write(file, f"draws/{name}", np.asarray(values))
-        for name, (_, values) in coords.items():
-            if name not in labels:
-                _write(file, f"coords/{name}", values)
+            # numbers compress badly: they are stored
+            with file.open(zipfile.ZipInfo(f"draws/{name}"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(values), allow_pickle=False)
 
 
-def _write(file: zipfile.ZipFile, name: str, values: np.ndarray) -> None:
-    with file.open(zipfile.ZipInfo(name), "w", force_zip64=True) as member:  # numbers compress badly: they are stored
-        np.lib.format.write_array(member, values, allow_pickle=False)
-
-
-def _coordinates(plan: Plan) -> dict[str, tuple[list[str], Any]]:
-    """With their dimensions. Of labels of several levels each level is one."""
-    found = {name: ([name], np.asarray(labels)) for name, labels in plan.coords.items()}
-    for name, x in () if plan.of_draws is None else plan.of_draws.coords.items():
-        if x.ndim != 1 or x.to_index().nlevels == 1:
-            found[name] = (list(x.dims), x.values)
+def _as_dict(template: xr.Dataset) -> About:
+    """As xarray describes a Dataset, with labels. Of labels of several levels each level is one."""
+    several = [dim for dim in template.dims if dim in template.indexes and template.indexes[dim].nlevels > 1]
+    template = template.reset_index(several)
+    found: About = template.to_dict(data=False)
+    for name, described in found["coords"].items():
+        labels = template[name].values
+        is_time = labels.dtype.kind in "mM"
+        described["data"] = (labels.astype(np.int64) if is_time else labels).tolist()
     return found
 
 
@@ -213,41 +202,30 @@ def load(path: Path) -> SavedPredictor:
 
 
 def _plan(file: zipfile.ZipFile, about: About) -> Plan:
-    shape, outputs, parts = tuple(about["draws"]["shape"]), {}, {}
-    arrays = {}
+    shape, arrays = tuple(about["draws"]["shape"]), {}
     for name in about["draws"]["names"]:
-        values = _read(file, f"draws/{name}")
-        arrays[name] = values.reshape((*shape, *values.shape[1:]))
-    for name, (of_one, dtype) in about["outputs"].items():
-        outputs[name] = jax.ShapeDtypeStruct(tuple(of_one), np.dtype(dtype))
-    for name, (site, distribution, is_mean, dims) in about["batch"]["parts"].items():
-        parts[name] = Part(site, distribution, is_mean, tuple(dims))
+        with file.open(f"draws/{name}") as member:
+            arrays[name] = np.lib.format.read_array(member, allow_pickle=False)
+    template = _as_dataset(about["template"])
+    outputs = {}
+    for name, x in template.items():
+        outputs[str(name)] = jax.ShapeDtypeStruct(x.shape[len(shape) :], x.dtype)
     function = Loaded(file.read(_PROGRAM), about["x64"])
-    function.refuse_other_precision()
+    function.program()  # which says what is wrong with it
     known = about["batch"]
-    batch = Batch(function, known["piece"], known["size"], outputs, parts, known["whole"])
-    dims = {name: tuple(names) for name, names in about["dims"].items()}
-    return Plan(Draws(arrays, shape), batch, dims, {}, _coords_as_dataset(file, about), about["attributes"])
+    parts = {name: Part(*part) for name, part in known["parts"].items()}
+    batch = Batch(function, known["piece"], known["size"], outputs, parts, known["is_whole"])
+    return Plan(Draws(arrays, shape), batch, template)
 
 
-def _read(file: zipfile.ZipFile, name: str) -> Any:
-    with file.open(name) as member:
-        return np.lib.format.read_array(member, allow_pickle=False)
-
-
-def _coords_as_dataset(file: zipfile.ZipFile, about: About) -> xr.Dataset:
+def _as_dataset(described: About) -> xr.Dataset:
     import xarray as xr
 
-    coords = {}
-    for name, dims in about["coords"].items():
-        if name in about["labels"]:
-            labels = about["labels"][name]
-            values = np.empty(len(labels), object)
-            values[:] = labels
-        else:
-            values = _read(file, f"coords/{name}")
-        coords[name] = (dims, values)
-    return xr.Dataset(coords=coords)
+    for x in described["coords"].values():
+        x["data"] = np.array(x["data"], x["dtype"])
+    for x in described["data_vars"].values():
+        x["data"] = np.broadcast_to(np.zeros((), x["dtype"]), x["shape"])
+    return xr.Dataset.from_dict(described)
 
 
 # ------------------------------------------------------------------------------------------------------- arguments

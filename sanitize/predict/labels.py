@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,8 +13,10 @@ from ..containers import per_draw_dims
 from ..errors import OptionError, listing
 from ..fit import Fit
 from ..model import argument
+from ..model.argument import Shape
+from ..model.call import Axis
 from ..model.sizes import Size
-from .parameters import CATEGORY, COMPONENT, Parts
+from .parameters import CATEGORY, COMPONENT, Dims, Parts
 
 Names = tuple[str, ...]
 
@@ -61,26 +64,24 @@ class Labels:
             raise OptionError(f"dims names {listing(unknown)}, not a site. The outputs are {listing(outputs)}.")
         coords = {name: labels for name, labels in self.passed_coords.items() if name in leading}
         lengths = dict(leading)
-        taken: set[Hashable] = {*outputs, *leading}
         names: dict[str, Names] = {}
         for output, site in self._in_order(outputs):
             shape = outputs[output].shape
-            dims = self.parts[output].dims if output in self.parts else tuple(range(len(shape)))
             self._refuse_other_rank(site, len(shape))
             names[output] = ()
-            for dim, length in enumerate(shape):
-                place = Place(output, site, dim, length, dims[dim])
-                name = self._name(place, taken.union(names[output]), lengths)
+            for place in self._places(output, site, shape):
+                name = self._name(place, {*outputs, *leading, *names[output]}, lengths)
                 names[output] += (name,)
-                if name not in lengths:
-                    lengths[name] = place.length
-                    labels = self._coordinate(name, place)
-                    if labels is not None:
-                        coords[name] = labels
+                if name in lengths:
+                    continue
+                lengths[name] = place.length
+                labels = self._coordinate(name, place)
+                if labels is not None:
+                    coords[name] = labels
         self._refuse_no_dimension(lengths)
         for name, labels in coords.items():
-            if np.shape(labels)[:1] != (lengths[name],):
-                n = lengths[name]
+            n = lengths[name]
+            if np.shape(labels)[:1] != (n,):
                 raise OptionError(f"coords has {len(labels)} labels for {name!r}, along which there are {n}.")
         return names, coords
 
@@ -88,22 +89,15 @@ class Labels:
         """Dimensions that follow the same rows as one of a target, and have another name."""
         found: dict[str, str] = {}
         targets = [name for name in names if name in self.inspection.ends]
-        for target in targets:
-            for output in names.keys() - targets:
-                lengths = {*outputs[output].shape}
-                own = outputs[target].shape[: len(self.inspection.sizes.of[target])]  # and no categories
-                for i, length in enumerate(own):
-                    if length in lengths and names[target][i] not in names[output]:
-                        found.update(self._on_rows(output, names, target, i))
-        return found
-
-    def _on_rows(self, output: str, names: Mapping[str, Names], target: str, dim: int) -> dict[str, str]:
-        of = self.inspection.sizes.of
-        rows = of[target][dim].intersection(self.inspection.rows)
-        found = {}
-        for own, follows in zip(names[output], of.get(output, ())):
-            if not rows.isdisjoint(follows):
-                found[own] = names[target][dim]
+        for target, other in itertools.product(targets, names.keys() - targets):
+            of, rows = self.inspection.sizes.of, self.inspection.rows
+            for name, length, follows in zip(names[target], outputs[target].shape, of[target]):
+                if name in names[other]:
+                    continue
+                of_rows = follows.intersection(rows)
+                for own, n, sizes in zip(names[other], outputs[other].shape, of.get(other, ())):
+                    if n == length and not of_rows.isdisjoint(sizes):
+                        found[own] = name
         return found
 
     def _in_order(self, outputs: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -114,30 +108,49 @@ class Labels:
                 if output == site or is_part or is_leaf:
                     yield output, site
 
+    def _places(self, output: str, site: str, shape: Shape) -> Iterator[Place]:
+        dims: Dims = tuple(range(len(shape)))
+        if output in self.parts:
+            dims = self.parts[output].dims
+        for dim, (length, of) in enumerate(zip(shape, dims)):
+            yield Place(output, site, dim, length, of)
+
     def _refuse_other_rank(self, site: str, rank: int) -> None:
-        dims, rank = self.passed_dims.get(site), self._rank(site, rank)
-        more = any(part.site == site and CATEGORY in part.dims for part in self.parts.values())
-        if dims is not None and (isinstance(dims, str) or len(dims) not in (rank, rank + more)):
+        """A score has the leading dimensions only of a value of the site, and a category has one more."""
+        dims, shape = self.passed_dims.get(site), self.sites[site].shape
+        if dims is None:
+            return
+        rank = rank if shape is None else len(shape)
+        ranks = {rank}
+        for part in self.parts.values():
+            if part.site == site and CATEGORY in part.dims:
+                ranks.add(rank + 1)
+        if isinstance(dims, str) or len(dims) not in ranks:
             raise OptionError(f"dims of {site!r} is {dims!r}: one name for each of its {rank} dimensions.")
 
     def _refuse_no_dimension(self, names: Collection[Hashable]) -> None:
-        """Outputs that this call has not may have the dimension: a score, a latent, probabilities."""
-        known = {*names, *self.samples.labels}
-        known.update(*self.passed_dims.values(), *self.samples.dims.values())
-        for passed in self.arguments:
-            known.update(map(passed.dim_name, range(len(passed.shape))))
-        for name, site in self.sites.items():
-            known.update(plate.name for plate in site.plates)
-            known.update(f"{name}_dim_{dim}" for dim in range(len(site.shape or ())))
-            known.update((f"{name}_{CATEGORY}", f"{name}_{COMPONENT}"))
-        if unknown := [name for name in self.passed_coords if name not in known]:
+        unknown = set(self.passed_coords).difference(names)
+        if unknown:
+            unknown.difference_update(self._other_dims())
+        if unknown:
+            unknown_in_order = [name for name in self.passed_coords if name in unknown]
             has = listing(map(str, names))
-            raise OptionError(f"coords names {listing(unknown)}, not a dimension. The dimensions here are {has}.")
+            raise OptionError(
+                f"coords names {listing(unknown_in_order)}, not a dimension. The dimensions here are {has}."
+            )
 
-    def _rank(self, site: str, rank: int) -> int:
-        """Of a value of the site: a score has its leading dimensions only."""
-        known = self.sites[site].shape
-        return rank if known is None else len(known)
+    def _other_dims(self) -> Iterator[Hashable]:
+        """Those of outputs that this call has not: of a score, a latent, probabilities."""
+        yield from self.samples.labels
+        for dims in (*self.passed_dims.values(), *self.samples.dims.values()):
+            yield from dims
+        for passed in self.arguments:
+            yield from map(passed.dim_name, range(len(passed.shape)))
+        for name, site in self.sites.items():
+            yield from (plate.name for plate in site.plates)
+            yield from (f"{name}_dim_{dim}" for dim in range(len(site.shape or ())))
+            yield f"{name}_{CATEGORY}"
+            yield f"{name}_{COMPONENT}"
 
     # ------------------------------------------------------------------------------------------------ names
 
@@ -168,38 +181,28 @@ class Labels:
 
     def _names_at(self, site: str, dim: int) -> Iterator[str]:
         """What the recorded entry, plates and arguments call a dimension of a site."""
-        if name := self._own_dims(site).get(dim):
-            yield name
         sizes = self._follows(site, dim)
+        yield from self._own_dims(site)[dim : dim + 1]
         yield from (self._recorded[size] for size in sizes if size in self._recorded)
         if plate := self._own_plates(site).get(dim):
             yield plate
         for size in sizes:
-            yield from self._names_of(size)
+            if size in self._plates:
+                yield self._plates[size]
+            for array, axis in self._arrays(size):
+                name = array.dim_name(axis.dim)
+                if name is not None:
+                    yield str(name)
 
-    def _own_dims(self, site: str) -> dict[int, str]:
-        """Names of the dimensions of the recorded entry."""
-        recorded = self._recorded_dims(site)
-        is_whole = len(recorded) == len(self.sites[site].shape or ())
-        return {dim: str(name) for dim, name in enumerate(recorded)} if is_whole else {}
-
-    @functools.cached_property
-    def _recorded(self) -> dict[Size, str]:
-        """What an entry calls a dimension that follows a size, so that all that follow it are called so."""
-        found: dict[Size, str] = {}
-        for site in self.sites:
-            for dim, name in self._own_dims(site).items():
-                if name != f"{site}_dim_{dim}":  # as ArviZ calls what has no name
-                    for size in self._follows(site, dim):
-                        found.setdefault(size, name)
-        return found
-
-    def _recorded_dims(self, site: str) -> Sequence[Hashable]:
-        """Those of the entry, without chains and draws; of a target those of the data."""
+    def _own_dims(self, site: str) -> list[str]:
+        """Names of the dimensions of the recorded entry; of a target those of the data."""
         if site in self.samples.dims:
-            return per_draw_dims(self.samples, site)
-        data = argument.of(self.samples.observed_data.get(site))
-        return [data.dim_name(dim) for dim in range(len(data.shape))] if data.is_labelled else []
+            recorded: Sequence[Hashable] = per_draw_dims(self.samples, site)
+        else:
+            data = argument.of(self.samples.observed_data.get(site))
+            recorded = [data.dim_name(dim) for dim in range(len(data.shape))]
+        is_whole = len(recorded) == len(self.sites[site].shape or ())
+        return [*map(str, recorded)] if is_whole else []
 
     def _own_plates(self, name: str) -> dict[int, str]:
         site = self.sites[name]
@@ -213,36 +216,41 @@ class Labels:
                 found[dim] = plate.name
         return found
 
-    def _names_of(self, size: Size) -> Iterator[str]:
-        """What plates and arguments call what follows a size."""
-        if size in self._plates:
-            yield self._plates[size]
-        for axis in size.axes:
-            name = self.arguments[axis.leaf].dim_name(axis.dim) if axis.is_of_array else None
-            if name is not None:
-                yield str(name)
+    @functools.cached_property
+    def _recorded(self) -> dict[Size, str]:
+        """What an entry calls a dimension that follows a size, so that all that follow it are called so."""
+        return self._called(lambda site: dict(enumerate(self._own_dims(site))))
 
     @functools.cached_property
     def _plates(self) -> dict[Size, str]:
         """The plate along which sites follow a size."""
+        return self._called(self._own_plates)
+
+    def _called(self, names_of: Callable[[str], Mapping[int, str]]) -> dict[Size, str]:
         found: dict[Size, str] = {}
-        for name in self.sites:
-            for dim, plate in self._own_plates(name).items():
-                for size in self._follows(name, dim):
-                    found.setdefault(size, plate)
+        for site in self.sites:
+            for dim, name in names_of(site).items():
+                if name != f"{site}_dim_{dim}":  # as ArviZ calls what has no name
+                    for size in self._follows(site, dim):
+                        found.setdefault(size, name)
         return found
 
     def _follows(self, name: str, dim: int) -> list[Size]:
         if not self._are_there_names:
             return []  # sizes need not be looked for
-        followed = self.inspection.sizes.of[name][dim : dim + 1]
-        return [size for size in self.inspection.sizes.sizes if any(size in sizes for sizes in followed)]
+        sizes = self.inspection.sizes
+        followed = sizes.of[name][dim]
+        return [size for size in sizes.sizes if size in followed]
 
     @functools.cached_property
     def _are_there_names(self) -> bool:
         plates = any(site.plates for site in self.sites.values())
         recorded = self.samples.labels or self.samples.dims
         return plates or bool(recorded) or any(known.is_labelled for known in self.arguments)
+
+    def _arrays(self, size: Size) -> list[tuple[argument.Argument, Axis]]:
+        """The arguments that have a size, and along which axis."""
+        return [(self.arguments[axis.leaf], axis) for axis in size.axes if axis.is_of_array]
 
     # ------------------------------------------------------------------------------------------ coordinates
 
@@ -257,15 +265,13 @@ class Labels:
             return None
         sizes = self._follows(place.site, place.of)
         for size in sizes:
-            for axis in size.axes:
-                if axis.is_of_array and axis.length == place.length:
-                    labels = self.arguments[axis.leaf].labels(axis.dim)
-                    if labels is not None:
-                        return labels
+            for array, axis in self._arrays(size):
+                labels = array.labels(axis.dim)
+                if labels is not None and axis.length == place.length:
+                    return labels
         recorded = self.samples.labels.get(name)
-        if recorded is None or recorded.shape != (place.length,):
-            return None
-        return recorded if all(map(self._is_that_of_the_fit, sizes)) else None
+        fits = np.shape(recorded) == (place.length,)
+        return recorded if fits and all(map(self._is_that_of_the_fit, sizes)) else None
 
     def _is_that_of_the_fit(self, size: Size) -> bool:
         """Whether labels of the fit go with a size of this call.
@@ -273,10 +279,9 @@ class Labels:
         The rows of a call are other rows, unless something proves that they are not; so are items that arguments bring
         and that no latent is fitted to. Groups are those of the fit, unless an argument of theirs alone is another.
         """
-        same, sizes = self.fit.same(size), self.inspection.sizes
-        fitted = [name for name in self.fit.recorded if name in sizes.of and self.sites[name].kind == "latent"]
-        is_of_groups = any(size in sizes.followed_by(name) for name in fitted)
-        arrays = [self.arguments[axis.leaf] for axis in size.axes if axis.is_of_array]
+        same, arrays = self.fit.same(size), self._arrays(size)
+        latents = self.fit.recorded.keys() & self.inspection.run.named("latent")
+        is_of_groups = any(size in self.inspection.sizes.followed_by(name) for name in latents)
         if size in self.inspection.rows or (arrays and not is_of_groups):
             return same is True
-        return same is not False or all(len(array.shape) > 1 for array in arrays)
+        return same is not False or all(len(array.shape) > 1 for array, _ in arrays)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,39 +17,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """Draws, what is compiled for them, and the labels of what comes out."""
+    """Draws, what is compiled for them, and an answer without its numbers: labels are made once."""
 
     draws: Draws
     batch: Batch
-    dims: Mapping[str, tuple[Hashable, ...]]
-    coords: Mapping[str, Any]
-    of_draws: Any  # a Dataset of the coordinates of chains and draws
-    attributes: Mapping[str, str]
+    template: xr.Dataset
 
     def answer(self, rng_key: Any, inputs: Any, lazy: bool, progress_bar: bool) -> xr.Dataset:
         """Predict with one key for all draws."""
         batch, draws = self.batch, self.draws
         if batch.is_whole:
             raw = rng_key if isinstance(rng_key.dtype, np.dtype) else jax.random.key_data(rng_key)
-            return self._labelled(batch.at_once(raw, draws, inputs))
+            return self.template.copy(data=batch.at_once(raw, draws, inputs))
         keys = np.asarray(jax.random.key_data(split(rng_key, draws.total)))
-        arrays = batch.later(keys, draws, inputs) if lazy else batch.now(keys, draws, inputs, progress_bar)
-        return self._labelled(arrays)
+        if lazy:
+            return self.template.copy(data=batch.later(keys, draws, inputs))
+        return self.template.copy(data=batch.now(keys, draws, inputs, progress_bar))
 
-    def _labelled(self, arrays: Mapping[str, Any]) -> xr.Dataset:
-        return self._template.copy(data={name: arrays[name] for name in self.dims})
 
-    @functools.cached_property
-    def _template(self) -> xr.Dataset:
-        """An answer without its numbers: labels are made once."""
-        import xarray as xr
-
-        variables = {}
-        for name, dims in self.dims.items():
-            output = self.batch.outputs[name]
-            variables[name] = (dims, np.broadcast_to(np.zeros((), output.dtype), (*self.draws.shape, *output.shape)))
-        answer = xr.Dataset() if self.of_draws is None else self.of_draws.copy()
-        coords = {name: (name, np.asarray(labels)) for name, labels in self.coords.items()}
-        answer = answer.assign(variables).assign_coords(coords)
-        answer.attrs = dict(self.attributes)
-        return answer
+def template(
+    of_draws: xr.Dataset,
+    draws: Draws,
+    outputs: Mapping[str, Any],
+    dims: Mapping[str, tuple[Hashable, ...]],
+    coords: Mapping[str, Any],
+) -> xr.Dataset:
+    """A Dataset of the shapes that outputs have, without memory for numbers."""
+    variables = {}
+    for name, own in dims.items():
+        zero = np.zeros((), outputs[name].dtype)
+        variables[name] = own, np.broadcast_to(zero, (*draws.shape, *outputs[name].shape))
+    labels = {name: (name, np.asarray(values)) for name, values in coords.items()}
+    return of_draws.assign(variables).assign_coords(labels)

@@ -35,7 +35,7 @@ from .file import save
 from .labels import Labels
 from .one_draw import one_draw, outcomes, predictions, priors, scores, site_of
 from .parameters import Parts
-from .plan import Plan
+from .plan import Plan, template
 from .signature import Taken, as_arrays, may_be_taken, other_values, taking
 
 if TYPE_CHECKING:
@@ -276,29 +276,29 @@ class Predictor:
             )
         signature, plan = self._prepared(self.kind, jnp.asarray(rng_key), args, kwargs)
         other = attempt(self._with_other_values, signature)
-        by_value = other is None or any(other.attributes[name] != plan.attributes[name] for name in _VERDICTS)
-        if other and not by_value:  # labels of these rows alone are left out
-            same = [name for name, labels in plan.coords.items() if np.array_equal(labels, other.coords.get(name, ()))]
-            plan = replace(plan, coords={name: plan.coords[name] for name in same})
+        by_value = other is None or any(other.attrs[name] != plan.template.attrs[name] for name in _VERDICTS)
+        if other is not None and not by_value:  # labels of these rows alone are left out
+            ours = plan.template.coords
+            gone = [name for name in ours if name not in other.coords or not ours[name].equals(other.coords[name])]
+            plan = replace(plan, template=plan.template.drop_vars(gone))
         save(path, plan, signature, self.params, self.lazy, platforms, by_value)
 
     # ---------------------------------------------------------------------------------------------- of one call
 
-    def _answer(self, kind: str, rng_key: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> xr.Dataset:
-        signature, plan = self._prepared(kind, rng_key, args, kwargs)
+    def _answer(self, kind: str, rng_key: Any, *arguments: Any) -> xr.Dataset:
+        signature, plan = self._prepared(kind, rng_key, *arguments)
         return plan.answer(rng_key, (signature.arrays, self.params), self.lazy, self.progress_bar)
 
-    def _prepared(
-        self, kind: str, rng_key: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> tuple[Signature, Plan]:
+    def _prepared(self, kind: str, rng_key: Any, *arguments: Any) -> tuple[Signature, Plan]:
         with ONE_RUN_AT_A_TIME:  # threads of a server share what is compiled
-            signature = self._signature(kind, self._bare_call.with_arguments(args, kwargs))
+            signature = self._signature(kind, self._bare_call.with_arguments(*arguments))
             return signature, self._plan(kind, rng_key, signature)
 
     @functools.cached_property
     def _bare_call(self) -> Call:
         """The model without arguments."""
-        return Call.of(handlers.substitute(self.model, data=self.params) if self.params else self.model, (), {})
+        model = handlers.substitute(self.model, data=self.params) if self.params else self.model
+        return Call.of(model, (), {})
 
     def _signature(self, kind: str, call: Call) -> Signature:
         """What this call has in common with others."""
@@ -314,60 +314,64 @@ class Predictor:
 
     def _plan(self, kind: str, rng_key: jax.Array, signature: Signature) -> Plan:
         """What this call runs. What is wrong with it is said."""
-        options = self._options(kind, signature)
-        review = self._reviews.by_need(signature, lambda seen: Case.of(seen, self._samples, options).judged())
+        case = functools.partial(self._case, kind)
+        review = self._reviews.by_need(signature, lambda seen: case(seen).judged())
         try:
             review.with_indices(signature.unseen).warn()
         except ValuesAsked:  # those of indices are looked at anew
             review.with_indices(signature.inspection).warn()
         review.refuse()
-
-        def made(inspection: Inspection) -> Plan:
-            return self._made(kind, signature, Case.of(inspection, self._samples, options), review, drawn)
-
-        def carrier(inspection: Inspection) -> Carrier:
-            return Carrier.of(Case.of(inspection, self._samples, options), review, signature.which)
-
         drawn = containers.NOTHING
-        if options.carries_on:
-            goes_on = self._carriers.by_need(signature, carrier, review.kept, review.extended)
-            drawn = goes_on(key_of_extend(rng_key), signature.arrays)
-        plan = self._plans.by_need(signature, made, review.kept, review.redrawn, review.extended)
-        if not options.carries_on:
+        if self.options.carries_on:
+            carrier = self._carriers.by_need(
+                signature,
+                lambda seen: Carrier.of(case(seen), review, signature.which),
+                review.kept,
+                review.extended,
+            )
+            drawn = carrier(key_of_extend(rng_key), signature.arrays)
+        plan = self._plans.by_need(
+            signature,
+            lambda seen: self._made(kind, signature, case(seen), review, drawn),
+            review.kept,
+            review.redrawn,
+            review.extended,
+        )
+        if not drawn.arrays:
             return plan
         return replace(plan, draws=plan.draws.with_drawn(drawn.arrays, len(review.batch_shape)))
 
-    def _options(self, kind: str, signature: Signature) -> Options:
-        sites = signature.unseen.run.sites
-        returned = None if self.return_sites is None else tuple(site_of(name, sites) for name in self.return_sites)
-        return replace(self.options, use=Use(True, kind not in _SCORES, returned=returned))
+    def _case(self, kind: str, inspection: Inspection) -> Case:
+        returned = None
+        if self.return_sites is not None:
+            returned = tuple(site_of(name, inspection.run.sites) for name in self.return_sites)
+        options = replace(self.options, use=Use(True, kind not in _SCORES, returned=returned))
+        return Case.of(inspection, self._samples, options)
 
-    def _with_other_values(self, signature: Signature) -> Plan:
-        """The plan for a call of the same signature, to see what of it the values of arrays decide."""
+    def _with_other_values(self, signature: Signature) -> xr.Dataset:
+        """The template for a call of the same signature, to see what of it the values of arrays decide."""
         call = signature.call.with_leaves(other_values(signature.call, signature.which))
-        case = Case.of(signature.unseen.with_call(call), self._samples, self._options(self.kind, signature))
-        return self._made(self.kind, signature, case, case.judged(), containers.NOTHING)
+        case = self._case(self.kind, signature.unseen.with_call(call))
+        return self._made(self.kind, signature, case, case.judged(), containers.NOTHING).template
 
     def _made(self, kind: str, signature: Signature, case: Case, review: Review, drawn: containers.Drawn) -> Plan:
-        sites = case.inspection.run.sites
+        sites, ndims = case.inspection.run.sites, len(review.batch_shape)
         self._refuse_no_site(case.inspection)
-        ndims = len(review.batch_shape)
         arrays, leading = case.samples.by_draw(ndims)
         batch_shape = np.shape(next(iter(arrays.values())))[: len(leading)]
-        arrays = arrays | {name: x.reshape(*batch_shape, *x.shape[ndims:]) for name, x in drawn.arrays.items()}
-        kept = [name for name in arrays if name in sites and (name in review.kept or name in drawn.arrays)]
-        trees = [name for name in kept if review.shapes.get(name, ()) is None]
-        if trees:
+        kept = [name for name in arrays if name in sites and name in review.kept and name not in drawn.arrays]
+        if trees := [name for name in kept if review.shapes[name] is None]:
             raise SamplesTypeError(f"Entry {listing(trees)} is a tree of arrays: pass it in params=, not as draws.")
-        draws = Draws({name: arrays[name] for name in kept}, batch_shape)
-        compiled_for = (signature.key, *kept, review.redrawn)
+        draws = Draws.of({name: arrays[name] for name in kept}, batch_shape).with_drawn(drawn.arrays, ndims)
+        compiled_for = (signature.key, *draws.arrays, review.redrawn)
         batch = self._batches.of(compiled_for, lambda: self._compiled(kind, signature, case.inspection, review, draws))
         labels = Labels(case.fit, self.dims, self.coords, drawn.coords, batch.parts)
         names, coords = labels.of(batch.outputs, dict(zip(leading, draws.shape)))
         dims = {output: (*leading, *names[output]) for output in names}
-        attributes = _attributes(kind, review)
-        attributes["sanitize_rows"] = ", ".join(map("=".join, labels.paired(names, batch.outputs).items()))
-        return Plan(draws, batch, dims, coords, self._samples.of_draws(), attributes)
+        answer = template(self._samples.of_draws(), draws, batch.outputs, dims, coords)
+        pairs = labels.paired(names, batch.outputs)
+        answer.attrs = {**_attributes(kind, review), "sanitize_rows": ", ".join(map("=".join, pairs.items()))}
+        return Plan(draws, batch, answer)
 
     def _refuse_no_site(self, inspection: Inspection) -> None:
         sites, unknown = inspection.run.sites, []

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import arviz as az
 import jax
@@ -768,7 +769,7 @@ def test_what_was_compiled_pickles_without_the_model():
     again = batch(keys, plan.draws.slice(0, 6), ([X], {}), 6)
     assert_equal(answer, again)
     assert b"regression" not in pickle.dumps(plan.batch.function)[:200]
-    batch.function.x64 = not batch.function.x64
+    batch = replace(batch, function=replace(batch.function, x64=not batch.function.x64))
     with pytest.raises(OptionError, match="JAX_ENABLE_X64=1 in the environment of the workers"):
         batch(keys, plan.draws.slice(0, 6), ([X], {}), 6)
 
