@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -129,28 +130,21 @@ class Labels:
             raise OptionError(f"dims of {site!r} is {dims!r}: one name for each of its {rank} dimensions.")
 
     def _refuse_no_dimension(self, names: Collection[Hashable]) -> None:
-        unknown = set(self.passed_coords).difference(names)
-        if unknown:
-            unknown.difference_update(self._other_dims())
-        if unknown:
-            unknown_in_order = [name for name in self.passed_coords if name in unknown]
-            has = listing(map(str, names))
-            raise OptionError(
-                f"coords names {listing(unknown_in_order)}, not a dimension. The dimensions here are {has}."
-            )
-
-    def _other_dims(self) -> Iterator[Hashable]:
-        """Those of outputs that this call has not: of a score, a latent, probabilities."""
-        yield from self.samples.labels
-        for dims in (*self.passed_dims.values(), *self.samples.dims.values()):
-            yield from dims
+        """Outputs that this call has not may have the dimension: a score, a latent, probabilities."""
+        known = {*names, *self.samples.labels}
+        known.update(*self.passed_dims.values(), *self.samples.dims.values())
         for passed in self.arguments:
-            yield from map(passed.dim_name, range(len(passed.shape)))
-        for name, site in self.sites.items():
-            yield from (plate.name for plate in site.plates)
-            yield from (f"{name}_dim_{dim}" for dim in range(len(site.shape or ())))
-            yield f"{name}_{CATEGORY}"
-            yield f"{name}_{COMPONENT}"
+            known.update(map(passed.dim_name, range(len(passed.shape))))
+        for site in self.sites.values():
+            known.update(plate.name for plate in site.plates)
+        unknown = []
+        for name in self.passed_coords:
+            of = re.sub(rf"_(dim_\d+|{CATEGORY}|{COMPONENT})$", "", name)
+            if name not in known and (of == name or of not in self.sites):
+                unknown.append(name)
+        if unknown:
+            has = listing(map(str, names))
+            raise OptionError(f"coords names {listing(unknown)}, not a dimension. The dimensions here are {has}.")
 
     # ------------------------------------------------------------------------------------------------ names
 

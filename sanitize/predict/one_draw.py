@@ -32,13 +32,16 @@ def one_draw(model: Model, call: Call, of: Of) -> Callable[[Any, Values, Any], V
     """A function of the key, the draw and the inputs, to be compiled."""
 
     def one(key: Any, draw: Values, inputs: tuple[list[Any], Values]) -> Values:
-        leaves, params = inputs
+        arrays, params = inputs
         given = handlers.substitute(model, data=params) if params else model
         with handlers.block():  # handlers around the caller are not those of later calls
-            values = of(given, key, dict(draw), *call.filled(leaves))
+            values = of(given, key, dict(draw), *call.filled(arrays))
         # a site's value may be a tree of arrays: each has a name of its own
-        found, _ = jax.tree_util.tree_flatten_with_path(values)
-        return {path[0].key + jax.tree_util.keystr(path[1:]): jnp.asarray(value) for path, value in found}
+        leaves, _ = jax.tree_util.tree_flatten_with_path(values)
+        found = {}
+        for (site, *path), value in leaves:
+            found[site.key + jax.tree_util.keystr(tuple(path))] = jnp.asarray(value)
+        return found
 
     return one
 
@@ -79,28 +82,34 @@ def predictions(
         drawn = drawn_anew(inspection, given)
         computed = inspection.run.named("deterministic")
         wanted = [name for name in (*drawn, *computed) if not is_factor(sites[name])]
-    sought = {target: [name for name in wanted if site_of(name, sites) == target] for target in targets}
-    if strangers := [name for name in wanted if site_of(name, sites) not in (name, *targets)]:
+    names, strangers = [], []
+    sought: dict[str, list[str]] = {}  # target -> itself, or parameters of it
+    for name in wanted:
+        site = site_of(name, sites)
+        if site in targets:
+            sought.setdefault(site, []).append(name)
+        elif site == name:
+            names.append(name)
+        else:
+            strangers.append(name)
+    if strangers:
         raise OptionError(
             f"return_sites names {listing(strangers)}, and kind='params' gives parameters of what is observed: "
             f"of {listing(targets)}."
         )
-    replaced = [name for name in targets if sought[name]]
-    names = [f"{name}{_INSTEAD}" for name in replaced]
-    names += [name for name in wanted if site_of(name, sites) not in targets]
+    names += [name + _INSTEAD for name in sought]
 
     def instead(name: str, fn: Any) -> Values:
         return _mean(name, fn, parts) if kind == "mean" else _parameters(name, fn, sought[name], parts)
 
     def of(model: Model, key: Any, draw: Values, args: Any, kwargs: Any) -> Values:
-        if replaced:
-            model = _recording(model, replaced, instead)
+        model = _recording(model, sought, instead) if sought else model
         predictive = StockPredictive(model, draw, batch_ndims=0, return_sites=names)
         if fixed:
             condition_on_deterministic(predictive, fixed)
         values: Values = predictive(key, *args, **kwargs)
-        for name in replaced:
-            values.update(values.pop(f"{name}{_INSTEAD}"))
+        for name in sought:
+            values.update(values.pop(name + _INSTEAD))
         return values
 
     return of
@@ -108,7 +117,9 @@ def predictions(
 
 def site_of(name: str, sites: Names) -> str:
     """The site that a name means: itself, or that of which it is a parameter, ``y.loc``."""
-    return next((site for site in sites if name not in sites and name.startswith(f"{site}.")), name)
+    if name in sites:
+        return name
+    return next((site for site in sites if name.startswith(f"{site}.")), name)
 
 
 def drawn_anew(inspection: Inspection, given: Names) -> list[str]:
@@ -135,7 +146,7 @@ def _recording(model: Model, targets: Names, instead: Callable[[str, Any], Value
         with handlers.trace() as trace:
             model(*args, **kwargs)
         for name in targets:
-            numpyro.deterministic(f"{name}{_INSTEAD}", instead(name, trace[name]["fn"]))
+            numpyro.deterministic(name + _INSTEAD, instead(name, trace[name]["fn"]))
 
     return recording
 
@@ -143,25 +154,30 @@ def _recording(model: Model, targets: Names, instead: Callable[[str, Any], Value
 def _parameters(name: str, fn: Any, sought: Names, parts: Parts) -> Values:
     """Those of the distribution that are sought: all, if the site itself is."""
     found = {f"{name}.{parameter.name}": parameter for parameter in parameters_of(fn)}
-    unknown = [one for one in sought if one != name and one not in found]
+    unknown = [one for one in sought if one not in (name, *found)]
     if unknown or not found:
         has = f"its parameters are {listing(found)}" if found else "it has no parameters"
         raise OptionError(
             f"kind='params' cannot give {listing(unknown or [name])}: {name!r} is drawn from a {name_of(fn)}, "
             f"and {has}."
         )
-    found = {one: parameter for one, parameter in found.items() if name in sought or one in sought}
-    parts.update({one: Part(name, name_of(fn), False, parameter.dims) for one, parameter in found.items()})
-    return {one: parameter.value for one, parameter in found.items()}
+    values = {}
+    for one, parameter in found.items():
+        if name in sought or one in sought:
+            values[one] = parameter.value
+            parts[one] = Part(name, name_of(fn), False, parameter.dims)
+    return values
 
 
 def _mean(name: str, fn: Any, parts: Parts) -> Values:
     """Of a category the probabilities, along a dimension of their own."""
-    part = parts[name] = Part(name, name_of(fn), True, tuple(range(len(fn.shape()))))
+    shape = fn.shape()
+    part = Part(name, name_of(fn), True, tuple(range(len(shape))))
+    parts[name] = part
     if is_category(fn):
         parts[name] = part._replace(dims=(*part.dims, CATEGORY))
         probs = unwrapped(fn).probs
-        return {name: jnp.broadcast_to(probs, (*fn.shape(), probs.shape[-1]))}
+        return {name: jnp.broadcast_to(probs, (*shape, probs.shape[-1]))}
     try:
         return {name: mean_of(fn)}
     except (NotImplementedError, AttributeError, TypeError) as error:

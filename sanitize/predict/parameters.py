@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -16,8 +17,9 @@ from ..model.argument import Shape
 from ..model.dists import is_category, unwrapped
 
 CATEGORY, COMPONENT = "category", "component"  # dimensions that what is drawn has not
+_ATTRIBUTES = {"base_distribution": "base_dist"}  # what a constructor takes by another name
 _PATHS = {
-    "base_distribution": "base_dist",
+    **_ATTRIBUTES,
     "mixing_distribution": "mixing",
     "component_distribution": "component",
     "component_distributions": "component",
@@ -60,9 +62,11 @@ class _ByName:
         """The parameters of one that draws along the last of these dimensions."""
         fn = unwrapped(fn)
         dims = _last(dims, len(fn.shape()))
-        batch, event = dims[: len(fn.batch_shape)], dims[len(fn.batch_shape) :]
+        n = len(fn.batch_shape)
+        batch, event = dims[:n], dims[n:]
         for name in _names(fn):
-            part, path = _stored(fn, name), f"{way}{_PATHS.get(name, name)}"
+            part = getattr(fn, _ATTRIBUTES.get(name, name), None)
+            path = way + _PATHS.get(name, name)
             if _is_number(part) or (isinstance(part, int) and name in fn.arg_constraints):
                 yield self.parameter(path, part, batch, _event_dims(fn, name, part, event, way))
             elif name == "mixing_distribution":
@@ -84,17 +88,20 @@ class _ByName:
             for name, inner in vars(part).items():
                 if _is_number(inner):
                     yield self.parameter(f"{path}.{name}", inner, dims, ())
-                elif isinstance(inner, Transform):
+                else:
                     yield from self.part(inner, f"{path}.{name}", dims)
 
     def parameter(self, path: str, value: Any, batch: Dims, event: Dims) -> Parameter:
         """With the dimensions of length one gone that NumPyro puts in front where shapes differ."""
         value = jnp.asarray(value)
-        dims = (*_last(batch, value.ndim - len(event)), *event)
+        dims = _last(batch, value.ndim - len(event)) + event
         while value.ndim > len(event) and value.shape[0] == 1 and not self.has(dims[0], 1):
             value, dims = value[0], dims[1:]
-        own = [dim if isinstance(dim, str) or self.has(dim, n) else None for dim, n in zip(dims, value.shape)]
-        return Parameter(path, value, tuple(own))
+        own: Dims = ()
+        for dim, length in zip(dims, value.shape):
+            is_own = isinstance(dim, str) or self.has(dim, length)
+            own += (dim if is_own else None,)
+        return Parameter(path, value, own)
 
     def has(self, dim: int | str | None, length: int) -> bool:
         return isinstance(dim, int) and self.shape[dim] == length
@@ -105,15 +112,8 @@ def _names(fn: Any) -> list[str]:
     taken = inspect.signature(type(fn).__init__).parameters
     one_of = [name for name in fn.arg_constraints if name in taken and taken[name].default is None]
     given = [name for name in one_of if name in vars(fn)] or one_of[:1]
-    names = [name for name in (*taken, *fn.arg_constraints) if name not in one_of or name in given]
-    return [*dict.fromkeys([*names, "probs"])]
-
-
-def _stored(fn: Any, name: str) -> Any:
-    """What a distribution has by the name of an argument of its constructor."""
-    name = "base_dist" if name == "base_distribution" else name
-    is_its_own = name == "probs" or name in fn.arg_constraints or isinstance(getattr(type(fn), name, None), property)
-    return getattr(fn, name, None) if is_its_own else vars(fn).get(name)
+    names = dict.fromkeys([*taken, *fn.arg_constraints, "probs"])
+    return [name for name in names if name not in one_of or name in given]
 
 
 def _is_number(part: Any) -> bool:
@@ -125,18 +125,19 @@ def _event_dims(fn: Any, name: str, value: Any, event: Dims, way: str) -> Dims:
     if name in ("probs", "logits") and is_category(fn):
         return (COMPONENT if way.endswith("mixing.") else CATEGORY,)
     constraint = fn.arg_constraints.get(name)
-    try:  # a location has the shape of what is drawn, whatever NumPyro says (MatrixNormal)
-        n = len(event) if constraint is None or name == "loc" else constraint.event_dim
-    except NotImplementedError:  # where it depends on the parameters
-        n = len(event)
-    n = min(n, jnp.ndim(value))
-    is_event = jnp.shape(value)[jnp.ndim(value) - n :] == fn.event_shape
-    if n > 1 and name != "loc" and type(constraint) is not type(fn.support):  # a scale of rows, a Cholesky factor
-        is_event = False
-    return event if is_event else (None,) * n
+    n = len(event)
+    if constraint is not None and name != "loc":  # it has the shape of what is drawn, whatever NumPyro says
+        with contextlib.suppress(NotImplementedError):  # where it depends on the parameters
+            n = constraint.event_dim
+    shape = jnp.shape(value)
+    n = min(n, len(shape))
+    # a scale of rows, a Cholesky factor
+    is_another = n > 1 and name != "loc" and type(constraint) is not type(fn.support)
+    if is_another or shape[len(shape) - n :] != fn.event_shape:
+        return (None,) * n
+    return event
 
 
 def _last(dims: Dims, n: int) -> Dims:
     """So many of them; with more in front, where there are fewer."""
-    dims = (*[None] * n, *dims)
-    return dims[len(dims) - n :]
+    return ((None,) * n + dims)[len(dims) :]

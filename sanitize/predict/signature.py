@@ -9,7 +9,7 @@ numbers, or has to come to the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -40,7 +40,8 @@ def may_be_taken(call: Call) -> Which:
 
 def as_arrays(call: Call, which: Collection[int]) -> Call:
     """The call with arrays in place of floats."""
-    return call.with_leaves({i: np.asarray(call.leaves[i]) for i in which if _is_float(call.leaves[i])})
+    floats = [i for i in which if _is_float(call.leaves[i])]
+    return call.with_leaves({i: np.asarray(call.leaves[i]) for i in floats})
 
 
 def taking(call: Call, which: Collection[int]) -> Call:
@@ -71,13 +72,8 @@ class Taken:
         return self.judged.of(values, lambda: self._without_loss(call))
 
     def _without_loss(self, call: Call) -> Which:
-        if attempt(_is_same, self.first, call, self.which):
-            return self.which
-        found = set(self.which).difference(self.asked)
-        for i in self.asked:
-            if attempt(_is_same, self.first, call, tuple(sorted({*found, i}))):
-                found.add(i)
-        return tuple(sorted(found))
+        certain = tuple(i for i in self.which if i not in self.asked)
+        return _as_many(self.which, certain, lambda which: attempt(_is_same, self.first, call, which))
 
     def inspection(self, call: Call, which: Which) -> Inspection:
         """Of such calls, without the values of what is taken."""
@@ -103,8 +99,10 @@ def _asked(first: Inspection, which: Which) -> Which:
 
 def _is_uncast(call: Call, value: Value) -> bool:
     """Whether it is computed of numbers that NumPy has as JAX has them, so that both differ by rounding alone."""
-    leaves = [call.leaves[i] for i in value.arguments]
-    return bool(leaves) and all(is_array(x) and x.dtype.kind == "f" and x.dtype == abstract(x).dtype for x in leaves)
+    for leaf in (call.leaves[i] for i in value.arguments):
+        if not is_array(leaf) or leaf.dtype.kind != "f" or leaf.dtype != abstract(leaf).dtype:
+            return False
+    return bool(value.arguments)
 
 
 def _is_same(first: Inspection, call: Call, which: Which) -> bool:
@@ -156,20 +154,25 @@ def other_values(call: Call, which: Which) -> Mapping[int, Any]:
 
 def _takeable(inspection: Inspection) -> Which:
     """Arrays and floats whose values the model does not need: without them its run is the same."""
-    call = inspection.call
+    call, seen = inspection.call, inspection.run
 
-    def is_same(which: Collection[int]) -> bool:
+    def is_same(which: Which) -> bool:
         run = try_run(taking(call, which))
-        return run is not None and (run.sites, run.dist_shapes) == (inspection.run.sites, inspection.run.dist_shapes)
+        return run is not None and run.sites == seen.sites and run.dist_shapes == seen.dist_shapes
 
-    found = call.traced
-    likely = may_be_taken(call)
-    if found == likely or is_same(likely):
-        return likely
-    for i in likely:
-        if i not in found and is_same((*found, i)):
-            found = (*found, i)
-    return tuple(sorted(found))
+    return _as_many(may_be_taken(call), call.traced, is_same)
+
+
+def _as_many(which: Which, certain: Which, are_fine: Callable[[Which], bool | None]) -> Which:
+    """All of these arguments that are fine together; some of them are for certain."""
+    if which == certain or are_fine(which):
+        return which
+    found = certain
+    for i in which:
+        more = tuple(sorted({*found, i}))
+        if more != found and are_fine(more):
+            found = more
+    return found
 
 
 def _is_float(leaf: Any) -> bool:
