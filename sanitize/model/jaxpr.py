@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .argument import Shape, equal
+from .argument import Shape, equal, has_values
 from .call import Call
 from .trace import Run, Site
 
@@ -519,6 +519,7 @@ class Value:
 
     def array(self) -> Any:
         """What it is, computed if need be."""
+        has_values(self.content)  # where it is withheld, it is asked for
         if self.content is None:
             inputs = [value.array() for value in self.inputs]
             if self.made in ("step", "stack"):

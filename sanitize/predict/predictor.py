@@ -321,21 +321,13 @@ class Predictor:
         except ValuesAsked:  # those of indices are looked at anew
             review.with_indices(signature.inspection).warn()
         review.refuse()
-        drawn = containers.NOTHING
+        drawn, verdicts = containers.NOTHING, (review.kept, review.redrawn, review.extended)
         if self.options.carries_on:
-            carrier = self._carriers.by_need(
-                signature,
-                lambda seen: Carrier.of(case(seen), review, signature.which),
-                review.kept,
-                review.extended,
-            )
+            make = lambda seen: Carrier.of(case(seen), review, signature.which)  # noqa: E731
+            carrier = self._carriers.by_need(signature, make, *verdicts)
             drawn = carrier(key_of_extend(rng_key), signature.arrays)
         plan = self._plans.by_need(
-            signature,
-            lambda seen: self._made(kind, signature, case(seen), review, drawn),
-            review.kept,
-            review.redrawn,
-            review.extended,
+            signature, lambda seen: self._made(kind, signature, case(seen), review, drawn), *verdicts
         )
         if not drawn.arrays:
             return plan
@@ -383,7 +375,7 @@ class Predictor:
         if unknown:
             raise OptionError(
                 f"return_sites names {listing(unknown)}, which is not a site of {inspection.call.description}: its "
-                f"sites are {listing(inspection.run.sites, most=20)}."
+                f"sites are {listing(sites, most=20)}."
             )
 
     def _compiled(self, kind: str, signature: Signature, inspection: Inspection, review: Review, draws: Draws) -> Batch:

@@ -9,7 +9,7 @@ import pytest
 from numpyro import infer as stock
 from since import OF_PREDICTOR
 
-from sanitize import Predictor
+from sanitize import IndexRangeWarning, Predictor
 
 pytestmark = OF_PREDICTOR
 
@@ -179,3 +179,27 @@ def test_scores_are_of_what_was_subtracted_before_the_cast():
         scores = predict.log_likelihood(start, stop, mask)["stop"]
         truth = stock.log_likelihood(arrivals, DRAWS, start, stop, mask)["stop"]
         np.testing.assert_allclose(scores, truth, 2e-5)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        lambda x: jnp.searchsorted(jnp.array([1.0, 2.0]), x),
+        lambda x: jnp.digitize(x, jnp.array([1.0, 2.0])),
+        lambda x: x.astype(int) % 3,
+        lambda x: jnp.abs(x).astype(int),
+    ],
+)
+def test_an_index_that_is_computed_of_an_argument_is_asked_for(index):
+    def model(x, y=None):
+        level = numpyro.sample("level", dist.Normal().expand([3]).to_event(1))
+        numpyro.sample("y", dist.Normal(level[index(x)], 1.0), obs=y)
+
+    samples = {"level": np.arange(12, dtype=np.float32).reshape(4, 3)}
+    predict = Predictor(model, samples)
+    for x in (np.array([0.5, 2.5, 1.5], np.float32), np.array([0.1, 0.2, 1.2], np.float32)):
+        truth = stock.Predictive(model, samples)(KEY, x)
+        np.testing.assert_allclose(predict(KEY, x)["y"], truth["y"], rtol=1e-5)
+    if index(x).max() < 3 and index(np.full(3, 9.0)).max() == 3:
+        with pytest.warns(IndexRangeWarning):
+            predict(KEY, np.full(3, 9.0, np.float32))
