@@ -232,6 +232,7 @@ class Inspection:
     def statistic(self, draw: Draw, kept: Names, sizes: Collection[Size]) -> Statistic | None:
         """How what is drawn at one row depends on the arguments at others, or on its place; None: it does not."""
         run, rows = self.run, {}
+        is_fixed = not self.rows  # then they cannot be fewer, and statistics are not looked for
         for size in sizes:
             targets = [name for name in self.targets if self._has_one_a_row(name, size)]
             if targets and not size.is_lone:
@@ -245,17 +246,23 @@ class Inspection:
                 offered.append(name)
         draw = {name: value for name, value in draw.items() if name not in run.scanned}  # few rows are fewer steps
         for name in run.named("latent"):
-            if name in self.row_dims:  # through one, as of a Gaussian process, rows are to act on each other
+            if name in self.row_dims or self.untold(
+                name
+            ):  # through one, as of a Gaussian process, rows are to act on each other
                 draw[name] = np.zeros(run.sites[name].shape or (), run.sites[name].dtype)
-        scene = Scene(self.call, rows, [size.axes for size in self.rows], draw, kept, self.programs)
-        found = attempt(find_statistic, scene, offered) if self.rows_may_meet else None
+        others = [size.axes for size in self.rows]
+        scene = Scene(self.call, rows, others, draw, kept, self.programs, is_fixed)
+        found = attempt(find_statistic, scene, offered) if self.rows_may_meet and not is_fixed else None
         if found is None and self.rows_may_be_counted:
             found = attempt(find_place, scene)
         return found
 
     def _has_one_a_row(self, target: str, size: Size) -> bool:
         """Whether a target is drawn row by row: one event is drawn at once, as a Gaussian process that is observed."""
-        dims = [i for i, follows in enumerate(self.sizes.of[target]) if size in follows]
+        if size in self.sizes.fixed:
+            dims = [i for i in self.untold(target) if self.run.sites[target].shape[i] == size.length]
+        else:
+            dims = [i for i, follows in enumerate(self.sizes.of[target]) if size in follows]
         batch = self.run.sites[target].rank - self.run.joint.get(target, 0)
         return bool(dims) and max(dims) < batch and target not in self.run.scanned
 
@@ -319,6 +326,11 @@ class Inspection:
         # a model that scores its latents only where there are data: see it with data
         words = rows_with_its_data(self.observations, self.call, self.run)
         return tuple(size for size in self.sizes.sizes if not words.isdisjoint(size.words))
+
+    @property
+    def rows_or_fixed(self) -> tuple[Size, ...]:
+        """Where there are no rows, what cannot change: it may be rows beside a column that the model closes over."""
+        return self.rows or self.sizes.fixed
 
     @functools.cached_property
     def row_dims(self) -> Mapping[str, Dims]:

@@ -18,7 +18,7 @@ import jax
 import numpy as np
 
 from . import argument
-from .call import Call
+from .call import Call, with_defaults
 from .replay import (
     FEW,
     NEAR,
@@ -87,11 +87,15 @@ class Scene:
     draw: Draw
     kept: Names  # deterministic sites that have their recorded values
     programs: Programs
+    is_fixed: bool = False  # whether the rows cannot be fewer
 
     def meetings(self, fewest: int = FEW) -> Iterator[tuple[Rows, _Meeting]]:
         """The rows of each size, so few of them, or some more."""
-        few, lengths = few_rows(self.call, [*self.rows, *self.others], fewest)
-        draw = repeated(self.draw, replay_again(few, {}, (), self.programs))
+        if self.is_fixed:
+            few, lengths, draw = with_defaults(self.call), {axes: axes[0].length for axes in self.rows}, self.draw
+        else:
+            few, lengths = few_rows(self.call, [*self.rows, *self.others], fewest)
+            draw = repeated(self.draw, replay_again(few, {}, (), self.programs))
         for axes, targets in self.rows.items():
             dims = {axis.leaf: int(axis.dim) for axis in axes if axis.is_of_array}
             yield axes, _Meeting(few, dims, lengths[axes], targets, draw, self.kept, self.programs)

@@ -86,6 +86,8 @@ class Sizes:
         All that were found.
     stuck : frozenset of int
         Lengths of axes that cannot change.
+    fixed : tuple of Size
+        Sizes that cannot change, as beside a column that the model closes over.
     shrinking : frozenset of Size
         Sizes that make a target shorter: a lag, as of ``y[p:]``.
     runs : int
@@ -97,6 +99,7 @@ class Sizes:
     loops: Mapping[str, frozenset[Size]]
     sizes: tuple[Size, ...]
     stuck: frozenset[int]
+    fixed: tuple[Size, ...]
     shrinking: frozenset[Size]
     runs: int
 
@@ -154,7 +157,8 @@ def find_sizes(call: Call, base: Run, targets: Collection[str]) -> Sizes:
         for (name, _), step in growth.items():
             if step < 0 and name in targets:
                 shrinking.add(size)
-    return Sizes(base.sites, of, loops, tuple(moved), search.stuck_lengths(), frozenset(shrinking), len(search.told))
+    stuck, fixed = search.stuck_lengths(), tuple(search.stuck)
+    return Sizes(base.sites, of, loops, tuple(moved), stuck, fixed, frozenset(shrinking), len(search.told))
 
 
 def _moving(moved: Mapping[Size, Growth], name: str, dim: int) -> frozenset[Size]:

@@ -524,14 +524,15 @@ class Facts:
             return None
         draw = {name: values[0] for name, values in fit.samples.some_draws([*latents, *computed], fit.ndims, 1).items()}
         kept = [name for name, verb in self.verbs.items() if verb == "keep"]
-        found = inspection.statistic(draw, kept, inspection.rows)
+        rows = inspection.rows_or_fixed
+        found = inspection.statistic(draw, kept, rows)
         if found is None:
             return None
         # only now, since values are compared for it
-        others = [size for size in inspection.rows if not fit.is_continued(size)]
+        others = [size for size in rows if not fit.is_continued(size)]
         if found.arguments and fit.had(found.arguments, draw):
             return None
-        return found if len(others) == len(inspection.rows) else inspection.statistic(draw, kept, others)
+        return found if len(others) == len(rows) else inspection.statistic(draw, kept, others)
 
 
 def names_of(entries: Iterable[Entry]) -> Names:

@@ -511,7 +511,8 @@ def indices_out_of_range(found: Collection[OutOfRange]) -> str:
 
 def place_counts(found: Statistic, facts: Facts) -> str:
     ways = ["pass what counts (the time, the group) as an argument of the model"]
-    ways.append("pass the rows of the fit first, and the new ones after them")
+    if facts.inspection.rows:  # else the rows cannot be more
+        ways.append("pass the rows of the fit first, and the new ones after them")
     return (
         f"In this model the place of a row counts (arange(len(x)), the index of a plate, an array in the model): where "
         f"all rows are alike, {found.parameter} of {found.target!r} still differs by up to {found.moves:.2g} between "

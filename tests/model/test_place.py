@@ -18,6 +18,7 @@ from sanitize import DataStatisticWarning, Predictive, strip_deterministic
 X = np.linspace(-1.0, 1.0, 9).astype(np.float32)
 KEY = jax.random.PRNGKey(0)
 GROUPS = np.array([0, 0, 1, 1, 2, 2, 0, 1, 2])
+NEIGHBOURS = np.eye(9, k=1) + np.eye(9, k=-1)
 
 
 def trend(x, y=None):
@@ -46,6 +47,36 @@ def weight_of_age(frame, y=None):
     level = sample("level", dist.Normal(0.0, 1.0))
     x = frame["x"].to_numpy()
     sample("y", dist.Normal(level + x, 0.9 ** np.arange(len(frame))), obs=y)
+
+
+def wards_closed_over(x, y=None):
+    b = sample("b", dist.Normal(0.0, 1.0))
+    with plate("wards", 3):
+        ward = sample("ward", dist.Normal(0.0, 1.0))
+    with plate("rows", len(x)):
+        sample("y", dist.Normal(ward[GROUPS] + b * x, 1.0), obs=y)
+
+
+def exposure_closed_over(frame, y=None):
+    b = sample("b", dist.Normal(0.0, 1.0))
+    sample("y", dist.Poisson((1.0 + GROUPS) * jnp.exp(b * frame["x"].to_numpy())), obs=y)
+
+
+def areas_beside_their_neighbours(x, y=None):
+    b = sample("b", dist.Normal(0.0, 1.0))
+    area = sample("area", dist.CAR(0.0, 0.5, 1.0, NEIGHBOURS))
+    sample("y", dist.Normal(area + b * x, 1.0), obs=y)
+
+
+def rows_masked(x, y=None):
+    b = sample("b", dist.Normal(0.0, 1.0))
+    with numpyro.handlers.mask(mask=GROUPS > 0):
+        sample("y", dist.Normal(b * x, 1.0), obs=y)
+
+
+def items_by_persons(ability, y=None):
+    difficulty = sample("difficulty", dist.Normal(0.0, 1.0).expand([9]).to_event(1))
+    sample("y", dist.Normal(ability[:, None] - difficulty * (1 + GROUPS), 1.0).to_event(1), obs=y)
 
 
 def slope_only(x, y=None):
@@ -88,6 +119,8 @@ COUNTS = {
     "a season in NumPy": (season_in_numpy, {"x": X}),
     "the number of a trial": (trial, X),
     "a weight that falls": (weight_of_age, pd.DataFrame({"x": X})),
+    "groups that the model closes over": (wards_closed_over, X),
+    "an exposure that the model closes over": (exposure_closed_over, pd.DataFrame({"x": X})),
 }
 DOES_NOT = {
     "a slope": (slope_only, X),
@@ -95,6 +128,9 @@ DOES_NOT = {
     "a lag of two": (lag, X),
     "row effects by the index of their plate": (row_effects, X),
     "a series without covariates": (series_alone, X),
+    "a map that a prior closes over": (areas_beside_their_neighbours, X),
+    "a mask that the model closes over": (rows_masked, X),
+    "as many items as persons": (items_by_persons, X),
 }
 
 
@@ -126,10 +162,19 @@ def test_the_fits_rows_and_what_comes_after_them_are_silent(name):
     samples = Fitted(model, x, X)
     samples._draws.update(posterior(model, (x,)))
     assert not said(model, samples, x)
-    if isinstance(x, np.ndarray):
+    if isinstance(x, np.ndarray) and model is not wards_closed_over:  # whose rows cannot be more or fewer
         assert not said(model, samples, np.concatenate([x, x + 5]))
         assert said(model, samples, x[3:])
     assert not said(model, posterior(model, (x,)), x, new_rows=False)
+
+
+def test_other_rows_beside_groups_that_the_model_closes_over():
+    """As many as the fit had: there is no other number. The message does not offer to pass more."""
+    samples = Fitted(wards_closed_over, X, X)
+    samples._draws.update(posterior(wards_closed_over, (X,)))
+    (warning,) = said(wards_closed_over, samples, X[::-1])
+    assert "pass what counts" in str(warning)
+    assert "first, and the new ones" not in str(warning)
 
 
 def test_the_drop_in_says_it():
