@@ -95,7 +95,7 @@ class WithPrimes(Inspection):
         of = {}
         for name, site in self.run.sites.items():
             of[name] = tuple(follows.get(source(n, self.primes)[0], nothing) for n in site.shape or ())
-        return Sizes(self.run.sites, of, {}, tuple(sizes.values()), frozenset(), nothing, 0)
+        return Sizes(self.run.sites, of, {}, tuple(sizes.values()), frozenset(), (), nothing, 0)
 
 
 @dataclass(frozen=True, eq=False)
