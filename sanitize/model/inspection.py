@@ -260,7 +260,8 @@ class Inspection:
     def _has_one_a_row(self, target: str, size: Size) -> bool:
         """Whether a target is drawn row by row: one event is drawn at once, as a Gaussian process that is observed."""
         if size in self.sizes.fixed:
-            dims = [i for i in self.untold(target) if self.run.sites[target].shape[i] == size.length]
+            shape = self.run.sites[target].shape or ()
+            dims = [i for i in self.untold(target) if shape[i] == size.length]
         else:
             dims = [i for i, follows in enumerate(self.sizes.of[target]) if size in follows]
         batch = self.run.sites[target].rank - self.run.joint.get(target, 0)
