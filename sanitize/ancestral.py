@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -30,10 +30,12 @@ from .model.replay import Replayed, replay_with
 Positions = Sequence[np.ndarray]  # along each dimension
 Keys = tuple[jax.Array, jax.Array]
 Leaves = Sequence[Any]  # arguments
+DrawnWith = Mapping[tuple[str, str], Any]  # by target and parameter
 
 _OF_SHARES = (dist.CategoricalLogits, dist.CategoricalProbs, dist.MultinomialLogits, dist.MultinomialProbs)
 _SHARES = "shares"  # a parameter of these
 TABLE = "table "  # before the number of one that targets look something up in
+_REFERENCE = 2  # at most so many values more or fewer: a reference group, or all but the last of a sum
 
 
 class Compared(NamedTuple):
@@ -46,10 +48,11 @@ class Compared(NamedTuple):
     @classmethod
     def of(cls, array: Any, parts: Mapping[int, Any]) -> Compared:
         """Of an array, where ``parts`` tells along which dimension what was fitted stands where."""
-        known: Any = True
-        for dim, part in parts.items():
-            known = known & jnp.reshape(part, (-1,) + (1,) * (array.ndim - dim - 1))
-        return cls(jnp.where(known, array, 0), array.sum(tuple(parts)), array.min())
+        part = array
+        for dim, known in parts.items():
+            behind = (1,) * (array.ndim - dim - 1)
+            part = jnp.where(jnp.reshape(known, (-1, *behind)), part, 0)
+        return cls(part, array.sum(tuple(parts)), array.min())
 
 
 class Passed(NamedTuple):
@@ -71,9 +74,27 @@ class Longer(NamedTuple):
     def part(self, length: int) -> np.ndarray | None:
         """Where what was fitted stands along a dimension; None: it is not as long, or longer by a reference group."""
         more = length - self.length
-        if more and (abs(more) > 2 or not np.array_equal(self.at, np.arange(len(self.at)))):
-            return None
-        return np.isin(np.arange(length), self.at) if not more else np.arange(length) < len(self.at) + more
+        places = np.arange(length)
+        if not more:
+            return np.isin(places, self.at)
+        if abs(more) <= _REFERENCE and is_first(self.at):
+            return places < len(self.at) + more
+        return None
+
+
+class _Picked(NamedTuple):
+    """Of each row that looks something up: whether what it picks was fitted."""
+
+    known: Any
+    is_index: bool
+
+    def along(self, length: int) -> Any:
+        """The same of each row along a dimension, or of all together where there are not so many."""
+        if length not in self.known.shape:
+            return self.known.all()
+        others = list(range(self.known.ndim))
+        others.remove(self.known.shape.index(length))
+        return self.known.all(tuple(others))
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,27 +108,27 @@ class Pass:
     scored: Collection[str]  # fitted latents whose densities are compared
     ties: Collection[str]  # factors, and observations of latents, that depend on what is drawn
     targets: Mapping[str, Collection[int]]  # what is predicted -> lengths of the dimensions that have become longer
-    fitted: Call | None  # the call with the arguments of the fit, where they are known
     taken: Sequence[int]  # arguments whose values come with each pass; those of all others are in it
 
     def run(self, keys: Keys, draw: Arrays, leaves: Leaves) -> Passed:
         """The pass of one draw. The second key is for what is wanted, the first for all else."""
         inputs = keys, dict(draw), leaves
+        looked_up = list[LookUp]()
         if self.inspection.call.mode == "eager":
             drawn_with, passed = self._run(*inputs)
-            return passed._replace(targets=self._compared(drawn_with, []))
-        closed, shapes = jax.make_jaxpr(self._run, return_shape=True)(*inputs)
-        first = len(jax.tree_util.tree_leaves(shapes[0]))
-        latents = slice(first, first + len(shapes[1].values))
-        outputs, found = evaluated(closed, jax.tree_util.tree_leaves(inputs), slice(first), latents)
-        drawn_with, passed = jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(shapes), outputs)
-        return passed._replace(targets=self._compared(drawn_with, found))
+        else:
+            closed, shapes = jax.make_jaxpr(self._run, return_shape=True)(*inputs)
+            n = len(shapes[0])
+            latents = slice(n, n + len(shapes[1].values))
+            outputs, looked_up = evaluated(closed, jax.tree_util.tree_leaves(inputs), slice(n), latents)
+            drawn_with, passed = jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(shapes), outputs)
+        return passed._replace(targets=self._compared(drawn_with, looked_up))
 
     def call(self, leaves: Leaves) -> Call:
         """The call with values for all arguments."""
         return self.inspection.call.with_leaves(dict(zip(self.taken, leaves)))
 
-    def _run(self, keys: Keys, draw: Arrays, leaves: Leaves) -> tuple[Arrays, Passed]:
+    def _run(self, keys: Keys, draw: Arrays, leaves: Leaves) -> tuple[DrawnWith, Passed]:
         """What targets are drawn with, and what a pass gives but for that."""
         given = _Given(self, keys, draw)
         outcome = replay_with(self.call(leaves), given, random.fold_in(keys[0], 0))
@@ -115,7 +136,11 @@ class Pass:
         computed = {}
         for name, at in self.computed.items():
             computed[name] = jnp.asarray(outcome[name].value)[np.ix_(*at)]
-        drawn_with = {name: _drawn_with(outcome[name]) for name in self.targets if name in outcome}
+        drawn_with = {}
+        for name, site in outcome.items():
+            of_site = _drawn_with(site) if name in self.targets else {}
+            for parameter, array in of_site.items():
+                drawn_with[name, parameter] = jnp.asarray(array)
         return drawn_with, Passed(values, computed, given.density, given.excess, {})
 
     @functools.cached_property
@@ -131,28 +156,28 @@ class Pass:
     def part(self, length: int) -> Any:
         """Where what was fitted stands along a dimension of this length; None: none of this length is longer."""
         exact = [longer for longer in self.longer if longer.length == length]
-        for longer in exact or self.longer:
-            known = longer.part(length)
-            if known is not None:
-                return known
-        return None
+        parts = [longer.part(length) for longer in exact or self.longer]
+        return next((part for part in parts if part is not None), None)
 
-    def _compared(self, drawn_with: Arrays, found: Sequence[LookUp]) -> dict[str, Compared]:
+    def _compared(self, drawn_with: DrawnWith, looked_up: Sequence[LookUp]) -> dict[str, Compared]:
         """The fitted part of what targets are drawn with, and of the tables that they look it up in."""
-        compared, picked = {}, list[tuple[bool, Any]]()
-        for number, look_up in enumerate(found):
+        compared, picked = {}, list[_Picked]()
+        for number, look_up in enumerate(looked_up):
             parts = self._parts(look_up.table)
             if look_up.dim in parts:
                 compared[f"{TABLE}{number}"] = Compared.of(look_up.table, parts)
-                picked.append((look_up.contracted is None, look_up.picks(parts[look_up.dim])))
-        for target, name, array in _each(drawn_with):
-            parts, is_fitted = self._parts(array), False
+                known = look_up.picks(parts[look_up.dim])
+                picked.append(_Picked(known, look_up.contracted is None))
+        for (target, parameter), array in drawn_with.items():
+            parts = self._parts(array)
+            is_fitted = False
             for dim, length in enumerate(array.shape):
-                of_rows = self._picked(picked, length, name == _SHARES or length in self.targets[target])
-                is_fitted |= bool(of_rows)
-                parts[dim] = functools.reduce(jnp.logical_and, of_rows, parts.get(dim, np.full(length, True)))
+                is_longer = parameter == _SHARES or length in self.targets[target]
+                for known in self._rows(picked, length, is_longer):
+                    parts[dim] = known & parts.get(dim, np.full(length, True))
+                    is_fitted = True
             if is_fitted:
-                compared[f"{target}.{name}"] = Compared.of(array, parts)
+                compared[f"{target}.{parameter}"] = Compared.of(array, parts)
         return compared
 
     def _parts(self, array: Any) -> dict[int, Any]:
@@ -160,31 +185,27 @@ class Pass:
         parts = {dim: self.part(length) for dim, length in enumerate(array.shape)}
         return {dim: known for dim, known in parts.items() if known is not None}
 
-    def _picked(self, picked: Sequence[tuple[bool, Any]], length: int, is_longer: bool) -> list[Any]:
-        """Whether what rows look up was fitted, where there are so many rows; empty: it is not told what was fitted.
+    def _rows(self, picked: Sequence[_Picked], length: int, is_longer: bool) -> list[Any]:
+        """Which of so many rows were fitted, by all that tells; empty: nothing does.
 
         Rows that have become longer with a latent were fitted by their place, and what they look up by an index.
         """
-        of_rows = [known for is_index, known in picked if length in known.shape and (is_index or not is_longer)]
+        telling = [one for one in picked if length in one.known.shape]
         if is_longer:
-            return [_along(known, length) for known in of_rows] + [True] * (self.part(length) is not None)
-        return [_along(known, length) for _, known in picked] if of_rows else []
+            by_place = self.part(length)
+            by_index = [one.along(length) for one in telling if one.is_index]
+            return by_index if by_place is None else [*by_index, by_place]
+        return [one.along(length) for one in picked] if telling else []
 
     def tied(self, values: Arrays, leaves: Leaves) -> Arrays:
         """The log densities of what ties latents to each other, given all of them in one draw."""
         call = replace(self.call(leaves), masked=False)
         outcome = replay_with(call, lambda message: values.get(message["name"]))
-        return {name: jnp.sum(outcome[name].fn.log_prob(outcome[name].value)) for name in self.ties}
-
-    def nearly(self, keys: Any, draws: Arrays, leaves: Leaves) -> Arrays:
-        """Recorded values computed anew with draws and arguments that differ in their last digits."""
-        call = self.inspection.call
-        changed = {i: leaf * (1 + 1e-6) for i, leaf in enumerate(call.leaves) if _is_float(leaf)}
-        other = replace(self, inspection=replace(self.inspection, call=call.with_leaves(changed)))
-        leaves = [leaf * (1 + 1e-6) if _is_float(leaf) else leaf for leaf in leaves]
-        draws = {name: x * (1 - 1e-6) if _is_float(x) else x for name, x in draws.items()}
-        nearby: Passed = other.each(other.run, keys, draws, leaves)(keys, draws, leaves)
-        return nearby.computed
+        scores = {}
+        for name in self.ties:
+            site = outcome[name]
+            scores[name] = jnp.sum(site.fn.log_prob(site.value))
+        return scores
 
     def each(self, function: Callable[..., Any], *inputs: Any) -> Callable[..., Any]:
         """A function of one draw, for many draws like these inputs; the last input is the same for all.
@@ -192,15 +213,16 @@ class Pass:
         One by one where the model branches on the values of latents.
         """
         if self.inspection.call.mode != "eager":
-            many = jax.vmap(function, (*[0] * (len(inputs) - 1), None))
+            *draws, _ = inputs
+            many = jax.vmap(function, (*[0] * len(draws), None))
             return compiled_once(many, *inputs)
 
         def one_by_one(*inputs: Any) -> Any:
             *draws, leaves = inputs
+            arrays, tree = jax.tree_util.tree_flatten(draws)
             results = []
-            for i in range(len(jax.tree_util.tree_leaves(draws)[0])):
-                draw = jax.tree_util.tree_map(lambda x, i=i: x[i], draws)
-                results.append(function(*draw, leaves))
+            for one in zip(*arrays):
+                results.append(function(*jax.tree_util.tree_unflatten(tree, one), leaves))
             return jax.tree_util.tree_map(lambda *x: np.stack(x), *results)
 
         return one_by_one
@@ -221,31 +243,16 @@ def compiled_once(function: Callable[..., Any], *inputs: Any) -> Callable[..., A
         compiled = _COMPILED.keep(text, jax.jit(functools.partial(jax.core.eval_jaxpr, closed.jaxpr)))
 
     def call(*inputs: Any) -> Any:
-        return jax.tree_util.tree_unflatten(tree, compiled(closed.consts, *jax.tree_util.tree_leaves(inputs)))
+        outputs = compiled(closed.consts, *jax.tree_util.tree_leaves(inputs))
+        return jax.tree_util.tree_unflatten(tree, outputs)
 
     return call
 
 
-def _drawn_with(site: Replayed) -> dict[str, Any]:
+def _drawn_with(site: Replayed) -> Mapping[str, Any]:
     """The parameters of a site; of one that draws categories their shares."""
     fn = unwrapped(site.fn)
-    if isinstance(fn, _OF_SHARES):
-        return {_SHARES: jnp.asarray(fn.probs)}
-    return {name: jnp.asarray(array) for name, array in site.arrays.items()}
-
-
-def _each(drawn_with: Arrays) -> Iterator[tuple[str, str, Any]]:
-    for target, arrays in drawn_with.items():
-        for name, array in arrays.items():
-            yield target, name, array
-
-
-def _along(rows: Any, length: int) -> Any:
-    """Whether all is known: of each row, or of all together where there are not so many."""
-    if length not in rows.shape:
-        return rows.all()
-    here = rows.shape.index(length)
-    return rows.all(tuple(dim for dim in range(rows.ndim) if dim != here))
+    return {_SHARES: fn.probs} if isinstance(fn, _OF_SHARES) else site.arrays
 
 
 class _Given:
@@ -261,10 +268,10 @@ class _Given:
         if message["type"] != "sample":
             holds_value = message["type"] in ("param", "mutable", "deterministic")
             return self.draw.get(name) if holds_value else None
-        fn, shape = message["fn"], tuple(message["kwargs"].get("sample_shape", ()))
         # NumPyro itself goes on with a scan that is recorded for its first steps
         if message["is_observed"] or "_scan_current_index" in message["infer"]:
             return self.draw.get(name)
+        fn, shape = message["fn"], tuple(message["kwargs"].get("sample_shape", ()))
         if name in self.plan.where:
             return self._carried_on(name, fn, shape)
         if name in self.draw:
@@ -280,23 +287,27 @@ class _Given:
         return random.fold_in(key, zlib.crc32(name.encode()) & 0x7FFFFFFF)
 
     def _carried_on(self, name: str, fn: Any, shape: tuple[int, ...]) -> Any:
-        where, recorded = self.plan.where[name], self.draw[name]
+        where, recorded = self.plan.where[name], jnp.asarray(self.draw[name])
         try:
-            value = complete(fn, self._key(name), jnp.asarray(recorded), where, shape)
+            value = complete(fn, self._key(name), recorded, where, shape)
         except OptionError as error:
             raise OptionError(f"Latent {name!r} cannot be carried on: {error}.") from None
         except NotImplementedError:
             why = f"nothing can be drawn from a {name_of(fn)}"
             raise OptionError(f"Latent {name!r} cannot be carried on: {why}.") from None
-        fn = unwrapped(fn)
+        self._score(name, unwrapped(fn), value, recorded.size)
+        return value
+
+    def _score(self, name: str, fn: Any, value: jax.Array, fitted: int) -> None:
+        """The density of the fitted part; of a normal vector that has become longer that of all."""
+        where = self.plan.where[name]
         batch_ndims = value.ndim - fn.event_dim
-        event = zip(where[batch_ndims:], value.shape[batch_ndims:])
-        if isinstance(fn, dist.MultivariateNormal) and len(where[-1]) < value.shape[-1]:
-            self.excess[name] = _below_usual(fn, value) / int(np.prod(np.shape(recorded)))
-        elif name in self.plan.scored and all(len(at) == length for at, length in event):
+        is_whole = [len(at) for at in where[batch_ndims:]] == [*value.shape[batch_ndims:]]
+        if not is_whole and isinstance(fn, dist.MultivariateNormal):
+            self.excess[name] = _below_usual(fn, value) / fitted
+        elif is_whole and name in self.plan.scored:
             logs = jnp.broadcast_to(fn.log_prob(value), value.shape[:batch_ndims])
             self.density[name] = jnp.sum(logs[np.ix_(*where[:batch_ndims])])
-        return value
 
 
 def _below_usual(fn: dist.MultivariateNormal, value: Any) -> Any:
@@ -306,14 +317,14 @@ def _below_usual(fn: dist.MultivariateNormal, value: Any) -> Any:
     on two cores), and the one solve here waits for that of `complete`.
     """
     tril = fn.scale_tril
-    usual = -0.5 * tril.shape[-1] * (1 + jnp.log(2 * jnp.pi))
-    usual -= jnp.log(jnp.diagonal(tril, axis1=-2, axis2=-1)).sum(-1)
+    of_scale = jnp.log(jnp.diagonal(tril, axis1=-2, axis2=-1)).sum(-1)
+    usual = -0.5 * tril.shape[-1] * (1 + jnp.log(2 * jnp.pi)) - of_scale
     return jnp.sum(usual - fn.log_prob(value))
 
 
-def _is_float(x: Any) -> bool:
-    is_number = isinstance(x, (float, np.floating, np.ndarray, jax.Array))
-    return is_number and jnp.issubdtype(jnp.result_type(x), jnp.floating)
+def is_first(at: np.ndarray) -> bool:
+    """Whether these positions are the first ones, in order."""
+    return np.array_equal(at, np.arange(len(at)))
 
 
 def every_draw(where: Positions) -> Any:

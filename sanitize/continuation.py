@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import random
 
-from .ancestral import Arrays, Leaves, Pass, Passed, Positions, every_draw
-from .containers import Drawn, per_draw_dims
+from .ancestral import Arrays, Leaves, Pass, Passed, Positions, every_draw, is_first
+from .containers import NOTHING, Drawn, per_draw_dims
+from .errors import ExtensionError
 from .levels import as_index, continued
+from .memory import Memory
 from .model.argument import Shape, has_values, is_array
 from .model.call import Call, arguments_error
+from .model.dists import unmasked
+from .model.replay import Draw, attempt, replay
 from .model.trace import is_factor
 from .prepare import Case
 from .review import Review
-from .unchanged import Seen, check, density_in_fit, refuse_not_finite
+from .unchanged import Inputs, Seen, check
 
 # Draws that are worked on at once: a Gaussian process of 500 inputs needs 1 MB a draw for each matrix.
 _PIECE = 128
@@ -33,6 +37,11 @@ def carried_on(case: Case, review: Review, rng_key: Any) -> Drawn:
     return Carrier.of(case, review)(rng_key, ())
 
 
+def key_of_extend(rng_key: jax.Array) -> jax.Array:
+    """The key that values are carried on with where ``rng_key`` is for the predictions."""
+    return random.fold_in(rng_key, 23)
+
+
 @dataclass(frozen=True, eq=False)
 class Carrier:
     """What goes on in all calls that differ in some arguments' values alone: compiled once."""
@@ -42,29 +51,31 @@ class Carrier:
     seen: Seen
     batch_shape: Shape
     coords: Mapping[Hashable, Any]
-    compiled: dict[str, Callable[..., Passed]] = field(default_factory=dict)  # the pass, by the kind of its keys
+    compiled: Memory[Callable[..., Passed]] = field(default_factory=Memory)  # the pass, by the kind of its keys
 
     @classmethod
     def of(cls, case: Case, review: Review, taken: Sequence[int] = ()) -> Carrier:
         """``taken`` are the arguments whose values come with each call."""
-        labels: dict[Hashable, Any] = {dim: level.labels for dim, level in case.levels.items()}
+        labels = {dim: level.labels for dim, level in case.levels.items()}
         if not review.extended:
             return cls(None, {}, Seen({}, {}), (), labels)
-        call, ndims = case.inspection.call, len(review.batch_shape)
-        fitted = _WhatGoesOn(case, review)
-        plan = fitted.plan(taken)
+        fitted = _Fitted(case, review)
+        call = case.inspection.call
+        call_of_fit = None if case.levels else fitted.call()
+        plan = fitted.plan(taken, call_of_fit)
         if not all(has_values(leaf) for i, leaf in enumerate(call.leaves) if i not in taken):
             raise arguments_error(call, "values are carried on outside of jit, with the arguments' own values")
+        ndims = len(review.batch_shape)
         values = case.samples.values(fitted.kept, ndims)
         for name, at in plan.where.items():  # dimensions of length one in front are not the model's
-            values[name] = values[name].reshape(len(values[name]), *map(len, at))
-        first = {name: jax.tree_util.tree_map(lambda x: x[0], value) for name, value in values.items()}
-        seen = Seen(case.samples.values([*plan.computed], ndims), density_in_fit(plan, first))
-        return cls(plan, values, seen, review.batch_shape, {**fitted.coords(), **labels})
+            values[name] = values[name].reshape(-1, *map(len, at))
+        computed = case.samples.values([*plan.computed], ndims)
+        density = _density(plan, call_of_fit, _taken(values, 0)) if call_of_fit else {}
+        return cls(plan, values, Seen(computed, density), review.batch_shape, {**fitted.coords(), **labels})
 
     def __call__(self, rng_key: Any, leaves: Leaves) -> Drawn:
         if self.plan is None:
-            return Drawn({}, self.coords)
+            return NOTHING._replace(coords=self.coords)
         arrays = {}
         for name, value in self._drawn(self.plan, rng_key, leaves).items():
             value = _exact(name, value, self.values.get(name), self.plan.where.get(name))
@@ -75,18 +86,13 @@ class Carrier:
         """All draws, in pieces of one length, so that one compilation serves them. The last overlaps the one before."""
         total = len(jax.tree_util.tree_leaves(self.values)[0])
         keys, others = _keys(rng_key, total)
-        sites = plan.inspection.run.sites
-        rows = max((int(np.prod(sites[name].shape or ())) for name in plan.targets), default=1)
-        piece = min(_PIECE, total, max(1, _MOST // max(rows, 1)))
+        piece = min(_PIECE, total, max(1, _MOST // _largest(plan)))
         found: dict[str, np.ndarray] = {}
         for start in (*range(0, total - piece, piece), total - piece):
             part = slice(start, start + piece)
-            draws = jax.tree_util.tree_map(lambda x, part=part: x[part], dict(self.values))
-            inputs = (keys[part], keys[part]), draws, leaves
-            kind = str(keys.dtype)  # a typed key is another input than a raw one
-            if kind not in self.compiled:
-                self.compiled[kind] = plan.each(plan.run, *inputs)
-            run = self.compiled[kind]
+            inputs = Inputs((keys[part], keys[part]), _taken(self.values, part), leaves)
+            # a typed key is another input than a raw one
+            run = self.compiled.of(str(keys.dtype), functools.partial(plan.each, plan.run, *inputs))
             ran = run(*inputs)
             if not found:
                 check(plan, run, inputs, (keys[part], others[part]), ran, self.seen)
@@ -103,85 +109,151 @@ def _keys(rng_key: jax.Array, total: int) -> tuple[jax.Array, jax.Array]:
     return keys, jax.vmap(functools.partial(random.fold_in, data=1))(keys)
 
 
-def key_of_extend(rng_key: jax.Array) -> jax.Array:
-    """The key that values are carried on with where ``rng_key`` is for the predictions."""
-    return random.fold_in(rng_key, 23)
+def _taken(values: Arrays, part: Any) -> dict[str, Any]:
+    """Some draws of entries, or one of them."""
+    return jax.tree_util.tree_map(lambda x: x[part], dict(values))
 
 
-class _WhatGoesOn:
+def _largest(plan: Pass) -> int:
+    """How many values the largest target has."""
+    shapes = [plan.inspection.run.sites[name].shape or () for name in plan.targets]
+    return max([1, *(int(np.prod(shape)) for shape in shapes)])
+
+
+def _density(plan: Pass, call_of_fit: Call, draw: Draw) -> dict[str, float]:
+    """How likely what is carried on was in the fit."""
+    in_fit = attempt(replay, call_of_fit, draw)
+    found: dict[str, float] = {}
+    if in_fit is None:
+        return found
+    for name in plan.where.keys() & plan.scored:
+        fn = unmasked(in_fit[name].fn)
+        found[name] = float(np.sum(fn.log_prob(draw[name])))
+    return found
+
+
+def _exact(name: str, value: np.ndarray, fitted: Any, where: Positions | None) -> Any:
+    """What was drawn, with the fitted values bit for bit, whatever precision JAX works in."""
+    is_nan = np.isnan(value).reshape(len(value), -1).any(1)
+    if is_nan.any() and (fitted is None or not np.isnan(fitted).any()):
+        raise ExtensionError(
+            f"{name!r} carried on is not a number in {is_nan.sum()} of {len(value)} draws: a covariance is not "
+            "positive definite in the precision of JAX. Add jitter to its diagonal, or set jax_enable_x64.",
+            sites=(name,),
+        )
+    if where is not None:
+        value = value.astype(fitted.dtype)
+        value[every_draw(where)] = fitted
+    return jnp.asarray(value) if isinstance(fitted, jax.Array) else value
+
+
+class _Dim(NamedTuple):
+    """A dimension of an entry."""
+
+    label: Hashable  # None: it has none
+    at: np.ndarray  # where its recorded values stand
+    length: int  # with the arguments of this call
+    follows: Collection[Any]  # sizes
+
+    @property
+    def is_longer(self) -> bool:
+        return len(self.at) < self.length
+
+    @property
+    def growth(self) -> set[Any]:
+        """What grows with it, and how long that was; where no size is known, how long it was and is."""
+        was = len(self.at)
+        return {(size, was) for size in self.follows} or {(was, self.length)}
+
+
+class _Fitted:
     """What was fitted, and what of it goes on."""
 
     def __init__(self, case: Case, review: Review):
-        self.inspection, self.samples, self.levels, self.fit = case.inspection, case.samples, case.levels, case.fit
+        self.case, self.inspection, self.samples = case, case.inspection, case.samples
         self.sites, self.extended = self.inspection.run.sites, review.extended
-        ndims = len(review.batch_shape)
-        self.recorded = {name: (shape or ())[ndims:] for name, shape in self.samples.shapes.items()}
+        self.recorded: dict[str, Shape] = {}
+        for name, shape in self.samples.shapes.items():
+            self.recorded[name] = (shape or ())[len(review.batch_shape) :]
         self.entries = [name for name in review.kept if name in self.sites]
         self.kept = [name for name in self.entries if self.sites[name].kind != "observed"]
-        self.where: dict[str, Positions] = {}
-        for name in self.extended:
-            if name in self.recorded:
-                self.where[name] = [self._positions(dim, was) for dim, was, _ in self._dims(name)]
+        self.going = [name for name in self.extended if name in self.recorded]
 
-    def _dims(self, name: str) -> list[tuple[Hashable, int, int]]:
-        """Of each dimension of an entry: its label (None: it has none), how long it was, how long it is."""
-        model = self.sites[name].shape or ()
-        lengths = self.recorded[name][len(self.recorded[name]) - len(model) :]
-        dims = per_draw_dims(self.samples, name)
-        labels = dims[len(dims) - len(model) :] or (None,) * len(model)
-        return list(zip(labels, lengths, model))
-
-    def _positions(self, dim: Hashable, length: int) -> np.ndarray:
-        return self.levels[dim].at if dim in self.levels else np.arange(length)
-
-    def coords(self) -> dict[Hashable, Any]:
-        """Coordinates of the dimensions that have become longer."""
-        found = {}
-        for name in self.where:
-            for dim, was, now in self._dims(name):
-                if was < now and dim in self.samples.labels and dim not in self.levels:
-                    found[dim] = continued(name, dim, as_index(self.samples.labels[dim]), now)
-        return found
-
-    def plan(self, taken: Sequence[int]) -> Pass:
-        """What a pass has to draw, to compare and to score."""
-        inspection, extended = self.inspection, self.extended
-        fixed = [name for name in self.kept if name not in extended]
-        unrecorded = []
-        for name in inspection.used(fixed, extended):
-            if name not in self.entries and self.sites[name].kind == "latent":
-                unrecorded.append(name)
-        wanted = [*dict.fromkeys([*extended, *unrecorded])]
-        above = inspection.ancestors
-        scored = [name for name in self.kept if not above.get(name, frozenset()).isdisjoint(extended)]
-        ties = []
-        for name in inspection.run.named("observed"):
-            binds = is_factor(self.sites[name]) or above.get(name)
-            if binds and not self.where.keys().isdisjoint(inspection.used(fixed, [name])):
-                ties.append(name)
-        fitted = None if self.levels else self._call_of_fit()
-        for name in self.where if fitted else ():
-            if name not in scored and self.recorded.keys() >= {*inspection.parents(name)}:
-                scored.append(name)
-        return Pass(inspection, self.where, wanted, self._fitted_parts(), scored, ties, self._targets(), fitted, taken)
-
-    def _call_of_fit(self) -> Call | None:
+    def call(self) -> Call | None:
         """The call with what the fit had in place of each argument; None where the samples do not hold all of them."""
-        call, leaves = self.fit.call, {}
-        for i, leaf in enumerate(call.leaves):
-            was = self.fit.leaf(i)
+        fit, leaves = self.case.fit, {}
+        for i, leaf in enumerate(fit.call.leaves):
+            was = fit.leaf(i)
             if was is None and leaf is not None:
                 return None
             leaves[i] = np.asarray(was) if is_array(leaf) else was
-        return call.with_leaves(leaves)
+        return fit.call.with_leaves(leaves)
+
+    def coords(self) -> dict[Hashable, Any]:
+        """Coordinates of the dimensions that have become longer."""
+        found, labels = {}, self.samples.labels
+        for name in self.going:
+            for dim in self._dims(name):
+                if dim.is_longer and dim.label in labels and dim.label not in self.case.levels:
+                    found[dim.label] = continued(name, dim.label, as_index(labels[dim.label]), dim.length)
+        return found
+
+    def plan(self, taken: Sequence[int], call_of_fit: Call | None) -> Pass:
+        """What a pass has to draw, to compare and to score."""
+        inspection, extended = self.inspection, self.extended
+        where = {name: [dim.at for dim in self._dims(name)] for name in self.going}
+        fixed = [name for name in self.kept if name not in extended]
+        wanted = dict.fromkeys(extended)
+        for name in inspection.used(fixed, extended):
+            if name not in self.entries and self.sites[name].kind == "latent":
+                wanted[name] = None
+        scored = set()
+        for name in self.kept:
+            above = inspection.ancestors.get(name, ())
+            in_fit = call_of_fit and name in where and self.recorded.keys() >= {*inspection.parents(name)}
+            if in_fit or not set(extended).isdisjoint(above):
+                scored.add(name)
+        ties = []
+        for name in inspection.run.named("observed"):
+            binds = is_factor(self.sites[name]) or inspection.ancestors.get(name)
+            if binds and not where.keys().isdisjoint(inspection.used(fixed, [name])):
+                ties.append(name)
+        return Pass(inspection, where, [*wanted], self._fitted_parts(), scored, ties, self._targets(), taken)
+
+    def _dims(self, name: str) -> Iterator[_Dim]:
+        model, lengths = self.sites[name].shape or (), self.recorded[name]
+        labels = per_draw_dims(self.samples, name) or (None,) * len(lengths)
+        # dimensions of length one in front are not the model's
+        front = len(lengths) - len(model)
+        follows = self.inspection.sizes.of[name]
+        for label, was, now, sizes in zip(labels[front:], lengths[front:], model, follows):
+            at = self.case.levels[label].at if label in self.case.levels else np.arange(was)
+            yield _Dim(label, at, now, sizes)
+
+    @functools.cached_property
+    def _grown(self) -> set[Any]:
+        """What has become longer: a size and how long it was; where no size is known, how long it was and is."""
+        grown = set[Any]()
+        for name in self.going:
+            for dim in self._dims(name):
+                if dim.is_longer and is_first(dim.at):
+                    grown |= dim.growth
+        for name in self.extended:
+            steps = sum(one in self.recorded for one in self.inspection.loop_of(name))
+            of_loop = self.inspection.sizes.loops.get(name, ())
+            if name not in self.recorded:
+                grown.update((size, steps) for size in of_loop)
+        return grown
 
     def _targets(self) -> dict[str, set[int]]:
         """What is predicted -> how long its dimensions are that have become longer together with a latent."""
-        sizes = {size for size, _ in self._grown}
-        found = {}
+        grown = {size for size, _ in self._grown}
+        found: dict[str, set[int]] = {}
         for name in self.inspection.ends.difference(self.kept, self.extended):
-            dims = zip(self.inspection.sizes.of[name], self.sites[name].shape or ())
-            found[name] = {length for follows, length in dims if not sizes.isdisjoint(follows)}
+            lengths = found[name] = set()
+            for sizes, length in zip(self.inspection.sizes.of[name], self.sites[name].shape or ()):
+                if not grown.isdisjoint(sizes):
+                    lengths.add(length)
         return found
 
     def _fitted_parts(self) -> dict[str, Positions]:
@@ -194,44 +266,15 @@ class _WhatGoesOn:
             site = self.sites.get(name)
             if site is None or site.kind != "deterministic" or site.shape in (None, was):
                 continue
-            dims = self._dims(name) if len(was) == len(site.shape) else []
-            parts = [self._positions(dim, n) for i, (dim, n, now) in enumerate(dims) if self._goes_on(name, i, n, now)]
-            if len(parts) == len(was):
-                found[name] = parts
+            dims = [dim for dim in self._dims(name) if self._goes_on(dim)]
+            if len(dims) == len(was) == len(site.shape):
+                found[name] = [dim.at for dim in dims]
         return found
 
-    def _goes_on(self, name: str, i: int, was: int, now: int) -> bool:
+    def _goes_on(self, dim: _Dim) -> bool:
         """Whether a recorded value has become longer along a dimension as a latent has, or is as long as it was."""
-        dims, follows = per_draw_dims(self.samples, name), self.inspection.sizes.of[name][i]
-        if dims and dims[i] in self.levels:
+        if dim.label in self.case.levels:
             return True
-        if not follows:
-            return was == now or (was, now) in self._grown
-        return any((size, was) in self._grown for size in follows)
-
-    @functools.cached_property
-    def _grown(self) -> set[tuple[Any, int]]:
-        """What has become longer: a size and how long it was; where no size is known, how long it was and is."""
-        grown: set[tuple[Any, int]] = set()
-        sizes = self.inspection.sizes
-        for name in self.extended:
-            if name not in self.where:
-                steps = sum(one in self.recorded for one in self.inspection.loop_of(name))
-                grown.update((size, steps) for size in sizes.loops.get(name, ()))
-                continue
-            for follows, at, now in zip(sizes.of[name], self.where[name], self.sites[name].shape or ()):
-                was = len(at)
-                if was < now and np.array_equal(at, np.arange(was)):
-                    grown.update((size, was) for size in follows)
-                    if not follows:
-                        grown.add((was, now))
-        return grown
-
-
-def _exact(name: str, value: np.ndarray, fitted: Any, where: Positions | None) -> Any:
-    """What was drawn, with the fitted values bit for bit, whatever precision JAX works in."""
-    refuse_not_finite(name, value, fitted)
-    if where is not None:
-        value = value.astype(fitted.dtype)
-        value[every_draw(where)] = fitted
-    return jnp.asarray(value) if isinstance(fitted, jax.Array) else value
+        if not dim.follows and len(dim.at) == dim.length:
+            return True
+        return not self._grown.isdisjoint(dim.growth)
