@@ -35,7 +35,6 @@ DrawnWith = Mapping[tuple[str, str], Any]  # by target and parameter
 _OF_SHARES = (dist.CategoricalLogits, dist.CategoricalProbs, dist.MultinomialLogits, dist.MultinomialProbs)
 _SHARES = "shares"  # a parameter of these
 TABLE = "table "  # before the number of one that targets look something up in
-_REFERENCE = 2  # at most so many values more or fewer: a reference group, or all but the last of a sum
 
 
 class Compared(NamedTuple):
@@ -65,23 +64,6 @@ class Passed(NamedTuple):
     targets: Mapping[str, Compared]  # what targets are drawn with along the fitted part, and what they look up there
 
 
-class Longer(NamedTuple):
-    """A dimension that has become longer: how long it is, and where its fitted values stand."""
-
-    length: int
-    at: np.ndarray
-
-    def part(self, length: int) -> np.ndarray | None:
-        """Where what was fitted stands along a dimension; None: it is not as long, or longer by a reference group."""
-        more = length - self.length
-        places = np.arange(length)
-        if not more:
-            return np.isin(places, self.at)
-        if abs(more) <= _REFERENCE and is_first(self.at):
-            return places < len(self.at) + more
-        return None
-
-
 class _Picked(NamedTuple):
     """Of each row that looks something up: whether what it picks was fitted."""
 
@@ -92,9 +74,8 @@ class _Picked(NamedTuple):
         """The same of each row along a dimension, or of all together where there are not so many."""
         if length not in self.known.shape:
             return self.known.all()
-        others = list(range(self.known.ndim))
-        others.remove(self.known.shape.index(length))
-        return self.known.all(tuple(others))
+        rows = jnp.moveaxis(self.known, self.known.shape.index(length), 0)
+        return rows.reshape(length, -1).all(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +84,7 @@ class Pass:
 
     inspection: Inspection
     where: Mapping[str, Positions]  # latents that are carried on -> the positions of their recorded values
+    parts: Mapping[int, np.ndarray]  # how long dimensions are that have become longer -> what of them was fitted
     wanted: Collection[str]  # sites whose values are asked for
     computed: Mapping[str, Positions]  # recorded deterministic sites that are compared -> their fitted part
     scored: Collection[str]  # fitted latents whose densities are compared
@@ -143,22 +125,6 @@ class Pass:
                 drawn_with[name, parameter] = jnp.asarray(array)
         return drawn_with, Passed(values, computed, given.density, given.excess, {})
 
-    @functools.cached_property
-    def longer(self) -> list[Longer]:
-        """The dimensions that have become longer."""
-        found = []
-        for name, where in self.where.items():
-            for at, length in zip(where, self.inspection.run.sites[name].shape or ()):
-                if len(at) < length:
-                    found.append(Longer(length, at))
-        return found
-
-    def part(self, length: int) -> Any:
-        """Where what was fitted stands along a dimension of this length; None: none of this length is longer."""
-        exact = [longer for longer in self.longer if longer.length == length]
-        parts = [longer.part(length) for longer in exact or self.longer]
-        return next((part for part in parts if part is not None), None)
-
     def _compared(self, drawn_with: DrawnWith, looked_up: Sequence[LookUp]) -> dict[str, Compared]:
         """The fitted part of what targets are drawn with, and of the tables that they look it up in."""
         compared, picked = {}, list[_Picked]()
@@ -182,8 +148,7 @@ class Pass:
 
     def _parts(self, array: Any) -> dict[int, Any]:
         """Where what was fitted stands, along each dimension of an array that may have become longer."""
-        parts = {dim: self.part(length) for dim, length in enumerate(array.shape)}
-        return {dim: known for dim, known in parts.items() if known is not None}
+        return {dim: self.parts[length] for dim, length in enumerate(array.shape) if length in self.parts}
 
     def _rows(self, picked: Sequence[_Picked], length: int, is_longer: bool) -> list[Any]:
         """Which of so many rows were fitted, by all that tells; empty: nothing does.
@@ -192,9 +157,8 @@ class Pass:
         """
         telling = [one for one in picked if length in one.known.shape]
         if is_longer:
-            by_place = self.part(length)
-            by_index = [one.along(length) for one in telling if one.is_index]
-            return by_index if by_place is None else [*by_index, by_place]
+            by_place = [self.parts[length]] if length in self.parts else []
+            return by_place + [one.along(length) for one in telling if one.is_index]
         return [one.along(length) for one in picked] if telling else []
 
     def tied(self, values: Arrays, leaves: Leaves) -> Arrays:
@@ -317,14 +281,9 @@ def _below_usual(fn: dist.MultivariateNormal, value: Any) -> Any:
     on two cores), and the one solve here waits for that of `complete`.
     """
     tril = fn.scale_tril
-    of_scale = jnp.log(jnp.diagonal(tril, axis1=-2, axis2=-1)).sum(-1)
-    usual = -0.5 * tril.shape[-1] * (1 + jnp.log(2 * jnp.pi)) - of_scale
-    return jnp.sum(usual - fn.log_prob(value))
-
-
-def is_first(at: np.ndarray) -> bool:
-    """Whether these positions are the first ones, in order."""
-    return np.array_equal(at, np.arange(len(at)))
+    scales = jnp.diagonal(tril, axis1=-2, axis2=-1)
+    of_one = 0.5 * (1 + jnp.log(2 * jnp.pi)) + jnp.log(scales)
+    return jnp.sum(-of_one.sum(-1) - fn.log_prob(value))
 
 
 def every_draw(where: Positions) -> Any:

@@ -10,11 +10,10 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
-from jax import lax, random
+from jax import Array, lax, random
 from jax.scipy.linalg import solve_triangular
 
 from .errors import OptionError
@@ -22,7 +21,7 @@ from .model.dists import FORWARD, is_forward, joint_dims, name_of
 
 
 @functools.singledispatch
-def carry_on(fn: Any, rng_key: jax.Array, recorded: jax.Array, at: np.ndarray) -> jax.Array:
+def carry_on(fn: Any, rng_key: Array, recorded: Array, at: np.ndarray) -> Array:
     """Draw the values of a distribution that are not recorded, given those that are: one rule a distribution.
 
     Rules exist for ``MultivariateNormal``, ``LowRankMultivariateNormal``, ``GaussianRandomWalk``, ``EulerMaruyama``,
@@ -74,8 +73,8 @@ def has_rule(family: type) -> bool:
 
 
 def complete(
-    fn: Any, rng_key: jax.Array, recorded: jax.Array, where: Sequence[np.ndarray], sample_shape: tuple[int, ...] = ()
-) -> jax.Array:
+    fn: Any, rng_key: Array, recorded: Array, where: Sequence[np.ndarray], sample_shape: tuple[int, ...] = ()
+) -> Array:
     """A whole value of a site: ``recorded`` at the positions ``where`` along each dimension, the rest given it."""
     alike = None if sample_shape else _alike_after(fn, recorded.shape, where)
     if alike is not None:
@@ -83,17 +82,18 @@ def complete(
         return jnp.concatenate([recorded, new.sample(rng_key)], dim)
     fresh = fn.sample(rng_key, sample_shape)
     lead = fresh.ndim - joint_dims(fn)
-    own = where[lead:]
+    own, event = where[lead:], fresh.shape[lead:]
     # what is new along the leading dimensions has a past of its own, drawn from the prior
     past = fresh[(..., *np.ix_(*own))] if own else fresh
-    past = past.at[np.ix_(*where[:lead], *map(np.arange, recorded.shape[lead:]))].set(recorded)
-    grows = [i for i, at in enumerate(own) if len(at) < fresh.shape[lead + i]]
-    if any(grows):  # the first of them is the one that rules are for
+    fitted = np.ix_(*where[:lead], *map(np.arange, recorded.shape[lead:]))
+    past = past.at[fitted].set(recorded)
+    grows = [len(at) < length for at, length in zip(own, event)]
+    if any(grows[1:]):  # rules are for the first
         raise OptionError(
             f"it is drawn jointly by a {name_of(fn)}, of which not the first dimension of the event grows. Name the "
-            f"latent in redraw="
+            "latent in redraw="
         )
-    if not grows and all((at == np.arange(len(at))).all() for at in own):
+    if not any(grows) and all(map(_is_in_order, own)):
         return past
     return carry_on(fn, random.fold_in(rng_key, 1), past, own[0])
 
@@ -103,32 +103,38 @@ def _alike_after(fn: Any, recorded: tuple[int, ...], where: Sequence[np.ndarray]
     need not be the same for all along it."""
     while isinstance(fn, (dist.Independent, dist.MaskedDistribution)):
         fn = fn.base_dist
-    in_order = all(np.array_equal(at, np.arange(len(at))) for at in where)
-    grows = [dim for dim, (was, now) in enumerate(zip(recorded, fn.shape())) if was < now]
-    if not isinstance(fn, dist.ExpandedDistribution) or not in_order or len(grows) != 1:
+    if not isinstance(fn, dist.ExpandedDistribution) or not all(map(_is_in_order, where)):
         return None
-    shape, dim = list(fn.batch_shape), grows[0]
+    grows = np.flatnonzero(np.less(recorded, fn.shape()))
+    if len(grows) != 1 or grows[0] >= len(fn.batch_shape):
+        return None
+    dim, shape = int(grows[0]), [*fn.batch_shape]
     inner = (1,) * len(shape) + fn.base_dist.batch_shape
-    if dim >= len(shape) or inner[dim - len(shape)] != 1:
+    if inner[dim - len(shape)] != 1:
         return None
     shape[dim] -= recorded[dim]
     return dim, fn.base_dist.expand(shape)
 
 
+def _is_in_order(at: np.ndarray) -> bool:
+    """Whether these are the first positions, one after the other."""
+    return np.array_equal(at, np.arange(len(at)))
+
+
 def _from_first(fn: Any, at: np.ndarray) -> None:
-    if not np.array_equal(at, np.arange(len(at))):
+    if not _is_in_order(at):
         raise OptionError(f"a {type(fn).__name__} goes on after its last recorded step only, in the order of the steps")
 
 
 @carry_on.register(dist.Independent)
 @carry_on.register(dist.ExpandedDistribution)
 @carry_on.register(dist.MaskedDistribution)
-def _(fn: Any, rng_key: jax.Array, recorded: jax.Array, at: np.ndarray) -> jax.Array:
+def _(fn: Any, rng_key: Array, recorded: Array, at: np.ndarray) -> Array:
     return carry_on(fn.base_dist, rng_key, recorded, at)
 
 
 @carry_on.register(dist.TransformedDistribution)
-def _(fn: Any, rng_key: jax.Array, recorded: jax.Array, at: np.ndarray) -> jax.Array:
+def _(fn: Any, rng_key: Array, recorded: Array, at: np.ndarray) -> Array:
     jointly = any(t.domain.event_dim or t.codomain.event_dim for t in fn.transforms)
     if jointly and not is_forward(fn):
         return carry_on.dispatch(object)(fn, rng_key, recorded, at)
@@ -143,9 +149,10 @@ def _(fn: Any, rng_key: jax.Array, recorded: jax.Array, at: np.ndarray) -> jax.A
         value = transform.inv(value)
     value = jnp.take(value, at, axis)
     if jointly:
-        shape = fn.base_dist.shape()
-        where = [at if dim == axis else np.arange(n) for dim, n in enumerate(value.shape)]
-        value = complete(fn.base_dist, rng_key, value, where, value.shape[: value.ndim - len(shape)])
+        where = [*map(np.arange, value.shape)]
+        where[axis] = at
+        lead = value.ndim - len(fn.base_dist.shape())
+        value = complete(fn.base_dist, rng_key, value, where, value.shape[:lead])
     else:
         value = carry_on(fn.base_dist, rng_key, value, at)
     for transform in fn.transforms:
@@ -155,50 +162,60 @@ def _(fn: Any, rng_key: jax.Array, recorded: jax.Array, at: np.ndarray) -> jax.A
 
 @carry_on.register(dist.MultivariateNormal)
 @carry_on.register(dist.LowRankMultivariateNormal)
-def _(fn: Any, rng_key: jax.Array, recorded: jax.Array, at: np.ndarray) -> jax.Array:
+def _(fn: Any, rng_key: Array, recorded: Array, at: np.ndarray) -> Array:
     """By the Cholesky factor with the recorded values first: its innovations are solved for, and go on."""
-    batch, (r, n) = recorded.shape[:-1], (len(at), fn.event_shape[0])
-    order = np.r_[at, np.setdiff1d(np.arange(n), at)]
-    if isinstance(fn, dist.MultivariateNormal) and np.array_equal(order, np.arange(n)):
+    batch, r, n = recorded.shape[:-1], len(at), fn.event_shape[0]
+    others = np.setdiff1d(np.arange(n), at)
+    order = np.r_[at, others]
+    if isinstance(fn, dist.MultivariateNormal) and _is_in_order(order):
         scale = fn.scale_tril
     else:
         scale = jnp.linalg.cholesky(fn.covariance_matrix[..., order, :][..., order])
     scale = jnp.broadcast_to(scale, (*batch, n, n))
     mean = jnp.broadcast_to(fn.mean, (*batch, n))[..., order]
-    first = solve_triangular(scale[..., :r, :r], (recorded - mean[..., :r])[..., None], lower=True)[..., 0]
-    noise = jnp.concatenate([first, random.normal(rng_key, (*batch, n - r), first.dtype)], -1)
-    return (mean + jnp.einsum("...ij,...j->...i", scale, noise))[..., np.argsort(order)]
+    off = recorded - mean[..., :r]
+    first = solve_triangular(scale[..., :r, :r], off[..., None], lower=True)[..., 0]
+    noise = jnp.concatenate([first, _noise(rng_key, first, n - r)], -1)
+    value = mean + jnp.einsum("...ij,...j->...i", scale, noise)
+    return value[..., np.argsort(order)]
+
+
+def _noise(rng_key: Array, past: Array, n: int) -> Array:
+    """Standard normals, so many for each series of the past."""
+    return random.normal(rng_key, (*past.shape[:-1], n), past.dtype)
 
 
 @carry_on.register(dist.GaussianRandomWalk)
-def _(fn: Any, rng_key: jax.Array, recorded: jax.Array, at: np.ndarray) -> jax.Array:
+def _(fn: Any, rng_key: Array, recorded: Array, at: np.ndarray) -> Array:
     _from_first(fn, at)
-    steps = random.normal(rng_key, (*recorded.shape[:-1], fn.event_shape[0] - len(at)), recorded.dtype)
-    steps = jnp.expand_dims(fn.scale, -1) * steps
-    return jnp.concatenate([recorded, recorded[..., -1:] + jnp.cumsum(steps, -1)], -1)
+    scale = jnp.expand_dims(fn.scale, -1)
+    steps = scale * _noise(rng_key, recorded, fn.event_shape[0] - len(at))
+    path = recorded[..., -1:] + jnp.cumsum(steps, -1)
+    return jnp.concatenate([recorded, path], -1)
 
 
 if hasattr(dist, "EulerMaruyama"):  # since NumPyro 0.14
 
     @carry_on.register(dist.EulerMaruyama)
-    def _path(fn: Any, rng_key: jax.Array, recorded: jax.Array, at: np.ndarray) -> jax.Array:
+    def _path(fn: Any, rng_key: Array, recorded: Array, at: np.ndarray) -> Array:
         _from_first(fn, at)
         axis, r = recorded.ndim - fn.event_dim, len(at)
         last = dist.Delta(jnp.take(recorded, r - 1, axis), event_dim=fn.event_dim - 1)
-        path = dist.EulerMaruyama(jnp.asarray(fn.t)[..., r - 1 :], fn.sde_fn, last).sample(rng_key)
+        times = jnp.asarray(fn.t)[..., r - 1 :]
+        path = dist.EulerMaruyama(times, fn.sde_fn, last).sample(rng_key)
         return jnp.concatenate([recorded, lax.slice_in_dim(path, 1, None, axis=axis)], axis)
 
 
 if hasattr(dist, "GaussianStateSpace"):  # since NumPyro 0.16
 
     @carry_on.register(dist.GaussianStateSpace)
-    def _states(fn: Any, rng_key: jax.Array, recorded: jax.Array, at: np.ndarray) -> jax.Array:
+    def _states(fn: Any, rng_key: Array, recorded: Array, at: np.ndarray) -> Array:
         _from_first(fn, at)
         steps, states = fn.event_shape
         noise = random.normal(rng_key, (*recorded.shape[:-2], steps - len(at), states), recorded.dtype)
         noise = jnp.einsum("...ij,...tj->t...i", fn.scale_tril, noise)
 
-        def step(state: jax.Array, change: jax.Array) -> tuple[jax.Array, jax.Array]:
+        def step(state: Array, change: Array) -> tuple[Array, Array]:
             state = jnp.einsum("ij,...j->...i", fn.transition_matrix, state) + change
             return state, state
 

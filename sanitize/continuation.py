@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import random
 
-from .ancestral import Arrays, Leaves, Pass, Passed, Positions, every_draw, is_first
+from .ancestral import Arrays, Leaves, Pass, Passed, Positions, every_draw
 from .containers import NOTHING, Drawn, per_draw_dims
 from .errors import ExtensionError
 from .levels import as_index, continued
@@ -30,6 +31,8 @@ from .unchanged import Inputs, Seen, check
 _PIECE = 128
 # What targets are drawn with is looked at for all of them: not for more values at once.
 _MOST = 2**25
+# A reference group, or all but the last of a sum: so many values fewer or more than a latent has.
+_BESIDE = (-1, 1, -2, 2)
 
 
 def carried_on(case: Case, review: Review, rng_key: Any) -> Drawn:
@@ -63,7 +66,8 @@ class Carrier:
         call = case.inspection.call
         call_of_fit = None if case.levels else fitted.call()
         plan = fitted.plan(taken, call_of_fit)
-        if not all(has_values(leaf) for i, leaf in enumerate(call.leaves) if i not in taken):
+        known = [leaf for i, leaf in enumerate(call.leaves) if i not in taken]
+        if not all(map(has_values, known)):
             raise arguments_error(call, "values are carried on outside of jit, with the arguments' own values")
         ndims = len(review.batch_shape)
         values = case.samples.values(fitted.kept, ndims)
@@ -91,8 +95,8 @@ class Carrier:
         for start in (*range(0, total - piece, piece), total - piece):
             part = slice(start, start + piece)
             inputs = Inputs((keys[part], keys[part]), _taken(self.values, part), leaves)
-            # a typed key is another input than a raw one
-            run = self.compiled.of(str(keys.dtype), functools.partial(plan.each, plan.run, *inputs))
+            compiled = functools.partial(plan.each, plan.run, *inputs)
+            run = self.compiled.of(str(keys.dtype), compiled)  # a typed key is another input than a raw one
             ran = run(*inputs)
             if not found:
                 check(plan, run, inputs, (keys[part], others[part]), ran, self.seen)
@@ -116,8 +120,8 @@ def _taken(values: Arrays, part: Any) -> dict[str, Any]:
 
 def _largest(plan: Pass) -> int:
     """How many values the largest target has."""
-    shapes = [plan.inspection.run.sites[name].shape or () for name in plan.targets]
-    return max([1, *(int(np.prod(shape)) for shape in shapes)])
+    sites = plan.inspection.run.sites
+    return max([1, *(math.prod(sites[name].shape or ()) for name in plan.targets)])
 
 
 def _density(plan: Pass, call_of_fit: Call, draw: Draw) -> dict[str, float]:
@@ -160,6 +164,11 @@ class _Dim(NamedTuple):
         return len(self.at) < self.length
 
     @property
+    def is_first(self) -> bool:
+        """Whether what was fitted comes first, in its order."""
+        return np.array_equal(self.at, np.arange(len(self.at)))
+
+    @property
     def growth(self) -> set[Any]:
         """What grows with it, and how long that was; where no size is known, how long it was and is."""
         was = len(self.at)
@@ -170,14 +179,22 @@ class _Fitted:
     """What was fitted, and what of it goes on."""
 
     def __init__(self, case: Case, review: Review):
-        self.case, self.inspection, self.samples = case, case.inspection, case.samples
-        self.sites, self.extended = self.inspection.run.sites, review.extended
-        self.recorded: dict[str, Shape] = {}
-        for name, shape in self.samples.shapes.items():
-            self.recorded[name] = (shape or ())[len(review.batch_shape) :]
-        self.entries = [name for name in review.kept if name in self.sites]
-        self.kept = [name for name in self.entries if self.sites[name].kind != "observed"]
-        self.going = [name for name in self.extended if name in self.recorded]
+        self.case, self.inspection, self.extended = case, case.inspection, review.extended
+        self.sites, self.recorded = self.inspection.run.sites, case.fit.recorded
+        self.kept = [name for name in review.kept if name in self.sites and self.sites[name].kind != "observed"]
+        self.fixed = [name for name in self.kept if name not in self.extended]
+        self.going = {name: [*self._dims(name)] for name in self.extended if name in self.recorded}
+        self.longer = [dim for dims in self.going.values() for dim in dims if dim.is_longer]
+
+    def _dims(self, name: str) -> Iterator[_Dim]:
+        model, lengths = self.sites[name].shape or (), self.recorded[name] or ()
+        labels = per_draw_dims(self.case.samples, name) or (None,) * len(lengths)
+        front = len(lengths) - len(model)  # dimensions of length one in front are not the model's
+        follows = self.inspection.sizes.of[name]
+        for label, was, now, sizes in zip(labels[front:], lengths[front:], model, follows):
+            level = self.case.levels.get(label)
+            at = np.arange(was) if level is None else level.at
+            yield _Dim(label, at, now, sizes)
 
     def call(self) -> Call | None:
         """The call with what the fit had in place of each argument; None where the samples do not hold all of them."""
@@ -191,58 +208,67 @@ class _Fitted:
 
     def coords(self) -> dict[Hashable, Any]:
         """Coordinates of the dimensions that have become longer."""
-        found, labels = {}, self.samples.labels
-        for name in self.going:
-            for dim in self._dims(name):
+        found, labels = {}, self.case.samples.labels
+        for name, dims in self.going.items():
+            for dim in dims:
                 if dim.is_longer and dim.label in labels and dim.label not in self.case.levels:
-                    found[dim.label] = continued(name, dim.label, as_index(labels[dim.label]), dim.length)
+                    index = as_index(labels[dim.label])
+                    found[dim.label] = continued(name, dim.label, index, dim.length)
         return found
 
     def plan(self, taken: Sequence[int], call_of_fit: Call | None) -> Pass:
         """What a pass has to draw, to compare and to score."""
-        inspection, extended = self.inspection, self.extended
-        where = {name: [dim.at for dim in self._dims(name)] for name in self.going}
-        fixed = [name for name in self.kept if name not in extended]
-        wanted = dict.fromkeys(extended)
-        for name in inspection.used(fixed, extended):
-            if name not in self.entries and self.sites[name].kind == "latent":
-                wanted[name] = None
-        scored = set()
-        for name in self.kept:
-            above = inspection.ancestors.get(name, ())
-            in_fit = call_of_fit and name in where and self.recorded.keys() >= {*inspection.parents(name)}
-            if in_fit or not set(extended).isdisjoint(above):
-                scored.add(name)
-        ties = []
-        for name in inspection.run.named("observed"):
-            binds = is_factor(self.sites[name]) or inspection.ancestors.get(name)
-            if binds and not where.keys().isdisjoint(inspection.used(fixed, [name])):
-                ties.append(name)
-        return Pass(inspection, where, [*wanted], self._fitted_parts(), scored, ties, self._targets(), taken)
+        return Pass(
+            self.inspection,
+            where={name: [dim.at for dim in dims] for name, dims in self.going.items()},
+            parts=self._parts(),
+            wanted=[*dict.fromkeys([*self.extended, *self._unrecorded()])],
+            computed=self._computed(),
+            scored=[name for name in self.kept if self._is_scored(name, call_of_fit is not None)],
+            ties=[name for name in self.inspection.run.named("observed") if self._ties(name)],
+            targets=self._targets(),
+            taken=taken,
+        )
 
-    def _dims(self, name: str) -> Iterator[_Dim]:
-        model, lengths = self.sites[name].shape or (), self.recorded[name]
-        labels = per_draw_dims(self.samples, name) or (None,) * len(lengths)
-        # dimensions of length one in front are not the model's
-        front = len(lengths) - len(model)
-        follows = self.inspection.sizes.of[name]
-        for label, was, now, sizes in zip(labels[front:], lengths[front:], model, follows):
-            at = self.case.levels[label].at if label in self.case.levels else np.arange(was)
-            yield _Dim(label, at, now, sizes)
+    def _unrecorded(self) -> list[str]:
+        """Latents without an entry that what goes on is drawn from."""
+        used = self.inspection.used(self.fixed, self.extended)
+        return [name for name in used if name not in self.kept and self.sites[name].kind == "latent"]
+
+    def _is_scored(self, name: str, is_fit_known: bool) -> bool:
+        """Whether the distribution of fitted values may depend on what is new, or be another than in the fit."""
+        if not self.inspection.ancestors.get(name, frozenset()).isdisjoint(self.extended):
+            return True
+        parents = self.inspection.parents(name)
+        return is_fit_known and name in self.going and self.recorded.keys() >= {*parents}
+
+    def _ties(self, name: str) -> bool:
+        """Whether a factor, or an observation of latents, depends on what goes on."""
+        if not is_factor(self.sites[name]) and not self.inspection.ancestors.get(name):
+            return False
+        return not self.going.keys().isdisjoint(self.inspection.used(self.fixed, [name]))
+
+    def _parts(self) -> dict[int, np.ndarray]:
+        """How long dimensions are that have become longer, or nearly so -> what of them was fitted."""
+        found: dict[int, np.ndarray] = {}
+        for dim in self.longer:
+            found.setdefault(dim.length, np.isin(np.arange(dim.length), dim.at))
+        for dim in self.longer:
+            for more in _BESIDE if dim.is_first else ():
+                places = np.arange(dim.length + more)
+                found.setdefault(len(places), places < len(dim.at) + more)
+        return found
 
     @functools.cached_property
     def _grown(self) -> set[Any]:
         """What has become longer: a size and how long it was; where no size is known, how long it was and is."""
         grown = set[Any]()
-        for name in self.going:
-            for dim in self._dims(name):
-                if dim.is_longer and is_first(dim.at):
-                    grown |= dim.growth
+        for dim in self.longer:
+            grown |= dim.growth if dim.is_first else set()
         for name in self.extended:
-            steps = sum(one in self.recorded for one in self.inspection.loop_of(name))
-            of_loop = self.inspection.sizes.loops.get(name, ())
             if name not in self.recorded:
-                grown.update((size, steps) for size in of_loop)
+                steps = sum(one in self.recorded for one in self.inspection.loop_of(name))
+                grown |= {(size, steps) for size in self.inspection.sizes.loops.get(name, ())}
         return grown
 
     def _targets(self) -> dict[str, set[int]]:
@@ -250,13 +276,11 @@ class _Fitted:
         grown = {size for size, _ in self._grown}
         found: dict[str, set[int]] = {}
         for name in self.inspection.ends.difference(self.kept, self.extended):
-            lengths = found[name] = set()
-            for sizes, length in zip(self.inspection.sizes.of[name], self.sites[name].shape or ()):
-                if not grown.isdisjoint(sizes):
-                    lengths.add(length)
+            dims = zip(self.inspection.sizes.of[name], self.sites[name].shape or ())
+            found[name] = {length for follows, length in dims if not grown.isdisjoint(follows)}
         return found
 
-    def _fitted_parts(self) -> dict[str, Positions]:
+    def _computed(self) -> dict[str, Positions]:
         """Recorded deterministic values that have become longer together with a latent -> their fitted part.
 
         Not among them are those that follow something else: the rows of a call are often others than those of the fit.
@@ -267,7 +291,7 @@ class _Fitted:
             if site is None or site.kind != "deterministic" or site.shape in (None, was):
                 continue
             dims = [dim for dim in self._dims(name) if self._goes_on(dim)]
-            if len(dims) == len(was) == len(site.shape):
+            if len(dims) == len(was or ()) == len(site.shape or ()):
                 found[name] = [dim.at for dim in dims]
         return found
 

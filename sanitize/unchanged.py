@@ -92,12 +92,15 @@ def _refuse_implausible(excess: Arrays) -> None:
 
 def _refuse_changed(plan: Pass, inputs: Inputs, computed: Arrays, recorded: Arrays) -> None:
     """Recorded values have to come again. Where they do not, rounding is measured before it is blamed."""
-    gaps = {name: _Gap.of(recorded[name][: len(value)], value) for name, value in computed.items()}
-    doubtful = [name for name, gap in gaps.items() if not gap.is_rounding]
+    doubtful = {}
+    for name, value in computed.items():
+        gap = _Gap.of(recorded[name][: len(value)], value)
+        if not gap.is_rounding:
+            doubtful[name] = gap
     nearby = _computed_nearby(plan, inputs) if doubtful else {}
-    for name in doubtful:
-        gap = gaps[name]
-        if gap.size <= _ROUNDING * _Gap.of(computed[name], nearby[name]).size:
+    for name, gap in doubtful.items():
+        rounding = _Gap.of(computed[name], nearby[name])
+        if gap.size <= _ROUNDING * rounding.size:
             continue
         raise ExtensionError(
             f"What was fitted would change: {name!r}, recomputed along its fitted part, is off by {gap.size:.3g} from "
@@ -122,8 +125,9 @@ def _times(factor: float, values: Any) -> Any:
     """The same with other numbers that are not whole."""
 
     def times(x: Any) -> Any:
-        is_number = isinstance(x, (float, np.floating, np.ndarray, jax.Array))
-        return x * factor if is_number and jnp.issubdtype(jnp.result_type(x), jnp.floating) else x
+        if not isinstance(x, (float, np.floating, np.ndarray, jax.Array)):
+            return x
+        return x * factor if jnp.issubdtype(jnp.result_type(x), jnp.floating) else x
 
     return jax.tree_util.tree_map(times, values)
 
@@ -194,7 +198,8 @@ def _compare_targets(plan: Pass, one: Mapping[str, Compared], other: Mapping[str
 def _are_shares(one: Compared, other: Compared) -> bool:
     """Whether these are parts of a whole, which is the same in both passes."""
     is_whole = _Gap.of(one.sums, other.sums).is_rounding
-    return bool(is_whole and np.min(one.lowest) >= 0 and np.max(one.sums) > 0)
+    are_parts = np.min(one.lowest) >= 0 and np.max(one.sums) > 0
+    return bool(is_whole and are_parts)
 
 
 def _refuse_tied(plan: Pass, values: Arrays, others: Arrays, leaves: Leaves) -> None:
@@ -206,7 +211,8 @@ def _refuse_tied(plan: Pass, values: Arrays, others: Arrays, leaves: Leaves) -> 
         for drawn in (values[name], others[name]):
             mixed = np.array(drawn)  # new values of this draw, and fitted ones of the draw before
             mixed[fitted] = np.roll(mixed[fitted], 1, axis=0)
-            scores += [score({**values, name: drawn}, leaves), score({**values, name: mixed}, leaves)]
+            for value in (drawn, mixed):
+                scores.append(score({**values, name: value}, leaves))
         for tie in plan.ties:
             a, b, c, d = (np.asarray(found[tie], float) for found in scores)
             scale = np.max(np.abs([a, b, c, d]), axis=0)
