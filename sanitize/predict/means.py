@@ -12,8 +12,10 @@ import numpyro.distributions as dist
 from jax.scipy.special import expit
 from numpyro.distributions import transforms
 
+from ..model.dists import unwrapped
+
 # The mean of a linear function is that function of the mean. Some are younger than the oldest NumPyro.
-_LINEAR_NAMES = (
+_LINEAR = (
     "IdentityTransform",
     "AffineTransform",
     "LowerCholeskyAffine",
@@ -24,7 +26,6 @@ _LINEAR_NAMES = (
     "HaarTransform",
     "DiscreteCosineTransform",
 )
-_LINEAR = tuple(getattr(transforms, name) for name in _LINEAR_NAMES if hasattr(transforms, name))
 _NORMAL = (dist.Normal, dist.MultivariateNormal, dist.LowRankMultivariateNormal)
 _FAR = 1e30  # in units of the scale: what decays like exp(-z) is 0 there, and z * 0 is no NaN
 
@@ -49,7 +50,8 @@ def _(fn: Any) -> Any:
 def _censored(fn: Any) -> Any:
     """What is drawn is not censored. Its parameters have got dimensions in front that its batch shape has not."""
     added = len(fn.batch_shape) - len(fn.base_dist.batch_shape)
-    return mean_of(jax.tree_util.tree_map(lambda x: jnp.reshape(x, jnp.shape(x)[added:]), fn.base_dist))
+    own = jax.tree_util.tree_map(lambda x: jnp.reshape(x, jnp.shape(x)[added:]), fn.base_dist)
+    return mean_of(own)
 
 
 if hasattr(dist, "LeftCensoredDistribution"):  # younger than NumPyro 0.15
@@ -69,30 +71,28 @@ def _(fn: Any) -> Any:
 def _(fn: Any) -> Any:
     if type(fn).mean is not dist.TransformedDistribution.mean:
         return fn.mean
-    base = fn.base_dist
-    while isinstance(base, (dist.Independent, dist.ExpandedDistribution)):
-        base = base.base_dist
-    parts = list(fn.transforms)
-    if parts and isinstance(parts[0], transforms.AbsTransform):
-        return _linear(_folded(base), parts[1:])
+    base, parts = unwrapped(fn.base_dist), list(fn.transforms)
     variance = base.variance if isinstance(base, _NORMAL) else None
-    mean = mean_of(fn.base_dist)
-    for i, part in enumerate(parts):
-        if isinstance(part, transforms.ExpTransform) and variance is not None:
-            return _linear(jnp.exp(mean + variance / 2), parts[i + 1 :])
-        mean = _linear(mean, [part])
-        if variance is not None:
-            variance = variance * part.scale**2 if isinstance(part, transforms.AffineTransform) else None
-    return mean
-
-
-def _linear(mean: Any, parts: list[Any]) -> Any:
+    if parts and isinstance(parts[0], transforms.AbsTransform):
+        mean, variance = _folded(base), None
+        del parts[0]
+    else:
+        mean = mean_of(fn.base_dist)
     for part in parts:
-        inner = part.base_transform if isinstance(part, transforms.IndependentTransform) else part
-        if not isinstance(inner, _LINEAR):
-            raise NotImplementedError
-        mean = inner(mean)
+        if isinstance(part, transforms.ExpTransform) and variance is not None:
+            mean, variance = jnp.exp(mean + variance / 2), None
+            continue
+        mean = _linear(part)(mean)
+        is_scaled = variance is not None and isinstance(part, transforms.AffineTransform)
+        variance = variance * part.scale**2 if is_scaled else None
     return mean
+
+
+def _linear(part: Any) -> Any:
+    inner = part.base_transform if isinstance(part, transforms.IndependentTransform) else part
+    if type(inner).__name__ not in _LINEAR:
+        raise NotImplementedError
+    return inner
 
 
 # ------------------------------------------------------------------------ truncated and folded, by location and scale
@@ -128,60 +128,56 @@ def _(fn: Any, z: Any) -> Any:
 
 @_integral.register(dist.StudentT)
 def _(fn: Any, z: Any) -> Any:
-    power, grows = (1 - fn.df) / 2, jnp.log1p(z * z / fn.df)
-    grown = jnp.where(power == 0, grows, jnp.expm1(power * grows) / jnp.where(power == 0, 1.0, power))
-    return grown * fn.df / 2 * jnp.exp(dist.StudentT(fn.df).log_prob(0.0))
+    grown = _grown((1 - fn.df) / 2, jnp.log1p(z * z / fn.df))
+    at_zero = jnp.exp(dist.StudentT(fn.df).log_prob(0.0))
+    return grown * fn.df / 2 * at_zero
 
 
-def _between(fn: Any, low: Any, high: Any) -> Any:
-    base = fn.base_dist
-    z_low, z_high = (low - base.loc) / base.scale, (high - base.loc) / base.scale
+def _grown(power: Any, log: Any) -> Any:
+    """``(exp(power * log) - 1) / power``, also where the power is 0."""
+    is_zero = power == 0
+    return jnp.where(is_zero, log, jnp.expm1(power * log) / jnp.where(is_zero, 1.0, power))
+
+
+@_mean.register(dist.LeftTruncatedDistribution)
+@_mean.register(dist.RightTruncatedDistribution)
+@_mean.register(dist.TwoSidedTruncatedDistribution)
+def _(fn: Any) -> Any:
+    base, low, high = fn.base_dist, getattr(fn, "low", -jnp.inf), getattr(fn, "high", jnp.inf)
+    z_low = (low - base.loc) / base.scale
+    z_high = (high - base.loc) / base.scale
     # the density is symmetric: shares are those of the lower tail, which are not lost beside 1
     sign = jnp.where(z_low > 0, -1.0, 1.0)
     share = sign * (_share_below(base, sign * z_high) - _share_below(base, sign * z_low))
-    mean = base.loc + base.scale * (_integral(base, z_high) - _integral(base, z_low)) / share
+    moment = _integral(base, z_high) - _integral(base, z_low)
+    mean = base.loc + base.scale * moment / share
     return jnp.clip(mean, low, high)  # of rounding, where the interval is short
 
 
 def _share_below(base: Any, z: Any) -> Any:
-    share = base.cdf(base.loc + base.scale * jnp.clip(z, -_FAR, _FAR))
-    return jnp.where(jnp.isinf(z), jnp.where(z > 0, 1.0, 0.0), share)
+    near = jnp.clip(z, -_FAR, _FAR)
+    return jnp.where(jnp.isinf(z), jnp.heaviside(z, 0.0), base.cdf(base.loc + base.scale * near))
 
 
 def _folded(base: Any) -> Any:
     center = -base.loc / base.scale
     spread = _integral(base, jnp.inf) - _integral(base, center)
-    return base.loc * (1 - 2 * base.cdf(0.0)) + 2 * base.scale * spread
-
-
-@_mean.register(dist.LeftTruncatedDistribution)
-def _(fn: Any) -> Any:
-    return _between(fn, fn.low, jnp.inf)
-
-
-@_mean.register(dist.RightTruncatedDistribution)
-def _(fn: Any) -> Any:
-    return _between(fn, -jnp.inf, fn.high)
-
-
-@_mean.register(dist.TwoSidedTruncatedDistribution)
-def _(fn: Any) -> Any:
-    return _between(fn, fn.low, fn.high)
+    more_above = 1 - 2 * base.cdf(0.0)
+    return base.loc * more_above + 2 * base.scale * spread
 
 
 if hasattr(dist, "LowerTruncatedPowerLaw"):  # younger than NumPyro 0.15
 
     @_mean.register(dist.LowerTruncatedPowerLaw)
     def _lower(fn: Any) -> Any:
-        return jnp.where(fn.alpha < -2, fn.low * (1 + fn.alpha) / (2 + fn.alpha), jnp.inf)
+        mean = fn.low * (1 + fn.alpha) / (2 + fn.alpha)
+        return jnp.where(fn.alpha < -2, mean, jnp.inf)
 
     @_mean.register(dist.DoublyTruncatedPowerLaw)
     def _doubly(fn: Any) -> Any:
         def integral(power: Any) -> Any:
             """Of ``x**(power - 1)`` from low to high."""
-            log = jnp.log(fn.high) - jnp.log(fn.low)
-            rest = jnp.where(power == 0, log, -jnp.expm1(-power * log) / jnp.where(power == 0, 1.0, power))
-            return fn.high**power * rest
+            return fn.high**power * _grown(-power, jnp.log(fn.high) - jnp.log(fn.low))
 
         return integral(fn.alpha + 2) / integral(fn.alpha + 1)
 
@@ -196,10 +192,11 @@ def _(fn: Any) -> Any:
 
 @_mean.register(dist.MixtureGeneral)
 def _(fn: Any) -> Any:
-    means = [jnp.broadcast_to(mean_of(component), fn.shape()) for component in fn.component_distributions]
-    return _mixed(fn, jnp.stack(means, fn.mixture_dim))
+    means = map(mean_of, fn.component_distributions)
+    alike = [jnp.broadcast_to(mean, fn.shape()) for mean in means]
+    return _mixed(fn, jnp.stack(alike, fn.mixture_dim))
 
 
 def _mixed(fn: Any, means: Any) -> Any:
-    shares = fn.mixing_distribution.probs
-    return (shares.reshape(*shares.shape, *[1] * fn.event_dim) * means).sum(fn.mixture_dim)
+    shares = jnp.expand_dims(fn.mixing_distribution.probs, tuple(range(-fn.event_dim, 0)))
+    return (shares * means).sum(fn.mixture_dim)

@@ -348,7 +348,7 @@ class Predictor:
 
     def _made(self, kind: str, signature: Signature, case: Case, review: Review, drawn: containers.Drawn) -> Plan:
         sites, ndims = case.inspection.run.sites, len(review.batch_shape)
-        self._refuse_no_site(case.inspection)
+        self._refuse_names(case.inspection)
         arrays, leading = case.samples.by_draw(ndims)
         batch_shape = np.shape(next(iter(arrays.values())))[: len(leading)]
         kept = [name for name in arrays if name in sites and name in review.kept and name not in drawn.arrays]
@@ -365,13 +365,19 @@ class Predictor:
         answer.attrs = {**_attributes(kind, review), "sanitize_rows": ", ".join(map("=".join, pairs.items()))}
         return Plan(draws, batch, answer)
 
-    def _refuse_no_site(self, inspection: Inspection) -> None:
+    def _refuse_names(self, inspection: Inspection) -> None:
         sites, unknown = inspection.run.sites, []
         for name in self.return_sites or ():
             # whether a distribution has the parameter is seen when the model runs
             site = site_of(name, sites) if self.kind == "params" else name
             if inspection.site(site) is None:
                 unknown.append(name)
+        fixed = [name for name in inspection.run.named("latent") if name in self.params]
+        if fixed:
+            raise OptionError(
+                f"params names {listing(fixed)}, a latent, which would be the same in all draws: it holds values of "
+                f"numpyro.param sites. Values of latents are entries of the samples, or numpyro.handlers.condition's."
+            )
         if unknown:
             raise OptionError(
                 f"return_sites names {listing(unknown)}, which is not a site of {inspection.call.description}: its "

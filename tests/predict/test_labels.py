@@ -210,6 +210,13 @@ def test_params_of_a_guide_are_silent(model, params):
     Predictor(model, SLOPE, params=params)(KEY, X)
 
 
+@pytest.mark.parametrize(("model", "samples"), [(line, SLOPE), (with_param, SLOPE), (in_plate, {"gone": np.ones(3)})])
+@pytest.mark.filterwarnings("ignore::sanitize.SanitizeWarning")
+def test_a_latent_in_params_is_told(model, samples):
+    with pytest.raises(OptionError, match="params names 'slope', a latent"):
+        Predictor(model, samples, params={"slope": 1.0})(KEY, X)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:There are not enough devices:UserWarning")
 def test_chains_and_draws_of_an_mcmc_are_numbered_as_arviz_does():
