@@ -218,22 +218,21 @@ class Batch:
         size = min(size, draws.per_chain if lazy else draws.unbroken)
         pieces = 1 if draws.sharded else -(-size // max(1, _PIECE // each))
         piece = -(-size // pieces)
-        keys, of_draws = jax.tree_util.tree_map(lambda x: jax.ShapeDtypeStruct((piece, *x.shape), x.dtype), (key, draw))
-        function = jax.vmap(one, (0, 0, None))
+        keys, function = _several(key, piece), jax.vmap(one, (0, 0, None))
         is_whole = piece == draws.total and draws.in_memory and not (lazy or draws.sharded)
         if is_whole:
             function, keys = _of_one_key(function, piece), key
-        compiled = Compiled(function, (keys, of_draws, inputs), draws.sharded)
+        compiled = Compiled(function, (keys, _several(draw, piece), inputs), draws.sharded)
         return cls(compiled, piece, size, outputs, parts, is_whole)
 
     def __call__(self, keys: Any, draws: Arrays, inputs: Any, take: int) -> Arrays:
         """The last ``take`` draws of those passed."""
         result = self._empty(len(keys))
         self._fill(result, keys, draws, inputs)
-        return {name: x[-take:] for name, x in result.items()}
+        return _rows(result, slice(-take, None))
 
     def _empty(self, n: int) -> Arrays:
-        return {name: np.empty((n, *x.shape), x.dtype) for name, x in self.outputs.items()}
+        return jax.tree_util.tree_map(lambda x: np.empty(x.shape, x.dtype), _several(self.outputs, n))
 
     def at_once(self, key: Any, draws: Draws, inputs: Any) -> Arrays:
         """All draws by one call."""
@@ -257,7 +256,7 @@ class Batch:
         for stop in range(piece, n + piece, piece):
             stop = min(stop, n)
             rows = slice(stop - piece, stop)
-            some = draws if piece == n else {name: x[rows] for name, x in draws.items()}
+            some = draws if piece == n else _rows(draws, rows)
             for name, values in self._run(keys[rows], some, inputs).items():
                 result[name][rows] = values
 
@@ -273,7 +272,7 @@ class Batch:
         result = self._empty(draws.total)
         steps = [*self._steps(draws.total, draws.unbroken)]
         for start, stop, _ in tqdm(steps, disable=len(steps) == 1 or not progress_bar):
-            part = {name: x[start:stop] for name, x in result.items()}
+            part = _rows(result, slice(start, stop))
             self._fill(part, keys[start:stop], draws.slice(start, stop), inputs)
         return _by_chain(result, draws)
 
@@ -292,15 +291,26 @@ class Batch:
         chains = range(0, draws.total, draws.per_chain)
         found = {}
         for name, x in self.outputs.items():
-            chunks = [da.from_delayed(batch[name], (take, *x.shape), x.dtype) for take, batch in batches]
+            chunks = []
+            for take, batch in batches:
+                chunks.append(da.from_delayed(batch[name], (take, *x.shape), x.dtype))
             whole = da.concatenate(chunks)
             by_chain = da.stack([whole[first : first + draws.per_chain] for first in chains])
             found[name] = by_chain[(0,) * (2 - len(draws.shape))]  # without dimensions that these draws have not
         return found
 
 
+def _several(shapes: Any, n: int) -> Any:
+    """Shapes of so many of them."""
+    return jax.tree_util.tree_map(lambda x: jax.ShapeDtypeStruct((n, *x.shape), x.dtype), shapes)
+
+
+def _rows(arrays: Arrays, rows: slice) -> Arrays:
+    return {name: x[rows] for name, x in arrays.items()}
+
+
 def _by_chain(arrays: Arrays, draws: Draws) -> Arrays:
-    return {name: x.reshape((*draws.shape, *x.shape[1:])) for name, x in arrays.items()}
+    return {name: x.reshape(draws.shape + x.shape[1:]) for name, x in arrays.items()}
 
 
 def split(key: Any, n: int) -> Any:

@@ -120,13 +120,14 @@ def save(
 
 def _as_dict(template: xr.Dataset) -> About:
     """As xarray describes a Dataset, with labels. Of labels of several levels each level is one."""
-    several = [dim for dim in template.dims if dim in template.indexes and template.indexes[dim].nlevels > 1]
+    several = [dim for dim, index in template.indexes.items() if index.nlevels > 1 and dim in template.dims]
     template = template.reset_index(several)
     found: About = template.to_dict(data=False)
     for name, described in found["coords"].items():
         labels = template[name].values
-        is_time = labels.dtype.kind in "mM"
-        described["data"] = (labels.astype(np.int64) if is_time else labels).tolist()
+        if labels.dtype.kind in "mM":  # of time
+            labels = labels.astype(np.int64)
+        described["data"] = labels.tolist()
     return found
 
 
@@ -137,7 +138,7 @@ def _described(signature: Signature, i: int, by_value: bool) -> About:
     if by_value or not is_taken:
         described["value"] = _digest(leaf)
     else:
-        described.update(shape=leaf.shape, dtype=str(abstract(leaf).dtype))
+        described["type"] = _type(leaf)
     if i in signature.asked:
         described["largest"] = max(_LARGE, 2 * _largest(leaf))
     return described
@@ -209,7 +210,8 @@ def _plan(file: zipfile.ZipFile, about: About) -> Plan:
     template = _as_dataset(about["template"])
     outputs = {}
     for name, x in template.items():
-        outputs[str(name)] = jax.ShapeDtypeStruct(x.shape[len(shape) :], x.dtype)
+        of_one = x.shape[len(shape) :]
+        outputs[str(name)] = jax.ShapeDtypeStruct(of_one, x.dtype)
     function = Loaded(file.read(_PROGRAM), about["x64"])
     function.program()  # which says what is wrong with it
     known = about["batch"]
@@ -249,16 +251,21 @@ def _wrong(known: Mapping[str, Any], leaf: Any) -> str | None:
         return None if known["value"] == _digest(leaf) else "it counts by value, and has another one"
     if not (is_array(leaf) or isinstance(leaf, (float, np.floating))):
         return f"it is {argument.of(leaf).description}, and was an array or a float"
-    found = abstract(np.asarray(leaf) if not is_array(leaf) else leaf)
-    shape = tuple(known["shape"])
-    if found.shape != shape or str(found.dtype) != known["dtype"]:
-        return f"its shape and dtype are {found.shape} {found.dtype}, and were {shape} {known['dtype']}"
-    if _largest(leaf) > known.get("largest", np.inf):
+    if _type(leaf) != known["type"]:
+        return f"its shape and dtype are {_type(leaf)}, and were {known['type']}"
+    largest = _largest(leaf)
+    if largest > known.get("largest", np.inf):
         return (
-            f"it has numbers up to {_largest(leaf):.4g}, and the model computes with it in NumPy, which was compared "
+            f"it has numbers up to {largest:.4g}, and the model computes with it in NumPy, which was compared "
             f"with what JAX computes for numbers up to {known['largest']:.4g} only"
         )
     return None
+
+
+def _type(leaf: Any) -> str:
+    """Shape and dtype, as JAX sees them."""
+    array = leaf if is_array(leaf) else np.asarray(leaf)
+    return argument.of(abstract(array)).description
 
 
 def _largest(leaf: Any) -> float:
@@ -270,7 +277,8 @@ def _digest(leaf: Any) -> str:
     """The value of an argument, the same in all processes."""
     if leaf is None or isinstance(leaf, (bool, int, float, complex, str, bytes)):
         return f"{type(leaf).__name__} {leaf!r}"
-    return hashlib.sha256(repr([type(leaf).__name__, *_content(leaf)]).encode()).hexdigest()
+    content = [type(leaf).__name__, *_content(leaf)]
+    return hashlib.sha256(repr(content).encode()).hexdigest()
 
 
 def _content(leaf: Any) -> Iterator[Any]:
@@ -280,7 +288,8 @@ def _content(leaf: Any) -> Iterator[Any]:
     elif known.shape or is_array(leaf):
         for name, column in known.columns.items() or [(None, known)]:
             values = column.array
-            yield name, values.shape, values.dtype.str, values.tolist() if values.dtype == object else values.tobytes()
+            numbers = values.tolist() if values.dtype == object else values.tobytes()
+            yield name, values.shape, values.dtype.str, numbers
         for dim in range(len(known.shape)):
             labels = known.labels(dim)
             yield None if labels is None else labels.tolist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,12 +14,10 @@ from ..containers import per_draw_dims
 from ..errors import OptionError, listing
 from ..fit import Fit
 from ..model import argument
-from ..model.argument import Shape
 from ..model.call import Axis
 from ..model.sizes import Size
-from .parameters import CATEGORY, COMPONENT, Dims, Parts
-
-Names = tuple[str, ...]
+from .compiled import Batch
+from .parameters import CATEGORY, COMPONENT
 
 
 class Place(NamedTuple):
@@ -33,10 +31,17 @@ class Place(NamedTuple):
 
 
 class Labels:
-    """What the dimensions of outputs are called, in one call.
+    """What the dimensions of outputs are called in one call, and the coordinates along them.
 
     The names are those that were passed; those of the recorded entry; of plates; of a frame's index or a labelled
     array among the arguments; else ``<site>_dim_0``. Nothing is looked for that no output needs.
+
+    Attributes
+    ----------
+    names : dict
+        Output -> the names of its dimensions but for those of the draws, in the order of the model.
+    coords : dict
+        Dimension -> its labels.
     """
 
     def __init__(
@@ -45,76 +50,70 @@ class Labels:
         dims: Mapping[str, Sequence[str]],
         coords: Mapping[str, Any],
         carried_on: Mapping[Hashable, Any],
-        parts: Parts,
+        batch: Batch,
+        leading: Mapping[Hashable, int],
     ):
         self.fit, self.inspection, self.samples = fit, fit.inspection, fit.samples
         self.sites = fit.inspection.run.sites
         self.passed_dims, self.passed_coords = dims, coords
         self.carried_on = carried_on  # coordinates of fitted values with new ones
-        self.parts = parts
+        self.outputs, self.parts = batch.outputs, batch.parts
         self.arguments = [argument.of(leaf) for leaf in fit.call.leaves]
-
-    def of(
-        self, outputs: Mapping[str, Any], leading: Mapping[Hashable, int]
-    ) -> tuple[dict[str, Names], dict[str, Any]]:
-        """Names for each output, in the order of the model, and the coordinates along them.
-
-        ``leading`` are the dimensions of the draws, which all outputs have besides.
-        """
-        if unknown := [name for name in self.passed_dims if self.inspection.site(name) is None]:
-            raise OptionError(f"dims names {listing(unknown)}, not a site. The outputs are {listing(outputs)}.")
-        coords = {name: labels for name, labels in self.passed_coords.items() if name in leading}
-        lengths = dict(leading)
-        names: dict[str, Names] = {}
-        for output, site in self._in_order(outputs):
-            shape = outputs[output].shape
-            self._refuse_other_rank(site, len(shape))
-            names[output] = ()
-            for place in self._places(output, site, shape):
-                name = self._name(place, {*outputs, *leading, *names[output]}, lengths)
-                names[output] += (name,)
-                if name in lengths:
-                    continue
-                lengths[name] = place.length
-                labels = self._coordinate(name, place)
-                if labels is not None:
-                    coords[name] = labels
-        self._refuse_no_dimension(lengths)
-        for name, labels in coords.items():
-            n = lengths[name]
+        self.taken = {*self.outputs, *leading}  # no names of other dimensions
+        self.lengths = dict(leading)
+        self.names: dict[str, list[str]] = {}
+        self.coords = {name: labels for name, labels in coords.items() if name in leading}
+        if unknown := [name for name in dims if self.inspection.site(name) is None]:
+            raise OptionError(f"dims names {listing(unknown)}, not a site. The outputs are {listing(self.outputs)}.")
+        for site in self.sites:
+            for output in self.outputs:
+                if self._stands_for(output, site):
+                    self._label(output, site)
+        self._refuse_no_dimension()
+        for name, labels in self.coords.items():
+            n = self.lengths[name]
             if np.shape(labels)[:1] != (n,):
                 raise OptionError(f"coords has {len(labels)} labels for {name!r}, along which there are {n}.")
-        return names, coords
 
-    def paired(self, names: Mapping[str, Names], outputs: Mapping[str, Any]) -> dict[str, str]:
+    def _stands_for(self, output: str, site: str) -> bool:
+        """Whether it is the site's value, a part of a tree of arrays, or what comes in its place."""
+        if output in self.parts:
+            return self.parts[output].site == site
+        is_part = output.startswith(f"{site}[") and output not in self.sites
+        return output == site or is_part
+
+    def _label(self, output: str, site: str) -> None:
+        shape = self.outputs[output].shape
+        self._refuse_other_rank(site, len(shape))
+        dims = self.parts[output].dims if output in self.parts else tuple(range(len(shape)))
+        self.names[output] = []
+        for dim, (length, of) in enumerate(zip(shape, dims)):
+            place = Place(output, site, dim, length, of)
+            name = self._name(place)
+            self.names[output].append(name)
+            if name in self.lengths:
+                continue
+            self.lengths[name] = length
+            labels = self._coordinate(name, place)
+            if labels is not None:
+                self.coords[name] = labels
+
+    @property
+    def paired(self) -> dict[str, str]:
         """Dimensions that follow the same rows as one of a target, and have another name."""
         found: dict[str, str] = {}
-        targets = [name for name in names if name in self.inspection.ends]
-        for target, other in itertools.product(targets, names.keys() - targets):
+        targets = [name for name in self.names if name in self.inspection.ends]
+        others = [name for name in self.names if name not in targets]
+        for target, other in itertools.product(targets, others):
             of, rows = self.inspection.sizes.of, self.inspection.rows
-            for name, length, follows in zip(names[target], outputs[target].shape, of[target]):
-                if name in names[other]:
+            for name, follows in zip(self.names[target], of[target]):
+                if name in self.names[other]:
                     continue
                 of_rows = follows.intersection(rows)
-                for own, n, sizes in zip(names[other], outputs[other].shape, of.get(other, ())):
-                    if n == length and not of_rows.isdisjoint(sizes):
+                for own, sizes in zip(self.names[other], of.get(other, ())):
+                    if self.lengths[own] == self.lengths[name] and not of_rows.isdisjoint(sizes):
                         found[own] = name
         return found
-
-    def _in_order(self, outputs: Collection[str]) -> Iterator[tuple[str, str]]:
-        for site in self.sites:
-            for output in outputs:
-                is_part = output in self.parts and self.parts[output].site == site
-                is_leaf = output.startswith(f"{site}[") and output not in self.sites
-                if output == site or is_part or is_leaf:
-                    yield output, site
-
-    def _places(self, output: str, site: str, shape: Shape) -> Iterator[Place]:
-        dims: Dims = tuple(range(len(shape)))
-        if output in self.parts:
-            dims = self.parts[output].dims
-        for dim, (length, of) in enumerate(zip(shape, dims)):
-            yield Place(output, site, dim, length, of)
 
     def _refuse_other_rank(self, site: str, rank: int) -> None:
         """A score has the leading dimensions only of a value of the site, and a category has one more."""
@@ -122,16 +121,14 @@ class Labels:
         if dims is None:
             return
         rank = rank if shape is None else len(shape)
-        ranks = {rank}
-        for part in self.parts.values():
-            if part.site == site and CATEGORY in part.dims:
-                ranks.add(rank + 1)
-        if isinstance(dims, str) or len(dims) not in ranks:
+        of_site = [part.dims for part in self.parts.values() if part.site == site]
+        most = rank + any(CATEGORY in own for own in of_site)
+        if isinstance(dims, str) or len(dims) not in (rank, most):
             raise OptionError(f"dims of {site!r} is {dims!r}: one name for each of its {rank} dimensions.")
 
-    def _refuse_no_dimension(self, names: Collection[Hashable]) -> None:
+    def _refuse_no_dimension(self) -> None:
         """Outputs that this call has not may have the dimension: a score, a latent, probabilities."""
-        known = {*names, *self.samples.labels}
+        known = {*self.lengths, *self.samples.labels}
         known.update(*self.passed_dims.values(), *self.samples.dims.values())
         for passed in self.arguments:
             known.update(map(passed.dim_name, range(len(passed.shape))))
@@ -143,15 +140,15 @@ class Labels:
             if name not in known and (of == name or of not in self.sites):
                 unknown.append(name)
         if unknown:
-            has = listing(map(str, names))
+            has = listing(map(str, self.lengths))
             raise OptionError(f"coords names {listing(unknown)}, not a dimension. The dimensions here are {has}.")
 
     # ------------------------------------------------------------------------------------------------ names
 
-    def _name(self, place: Place, taken: Collection[Hashable], lengths: Mapping[Hashable, int]) -> str:
-        likely = [*self._likely(place)]
+    def _name(self, place: Place) -> str:
+        likely, taken = [*self._likely(place)], self.taken.union(self.names[place.output])
         for name in likely:
-            if name not in taken and lengths.get(name, place.length) == place.length:
+            if name not in taken and self.lengths.get(name, place.length) == place.length:
                 return name
         raise OptionError(
             f"dims of {place.site!r} names dimension {place.dim}, of length {place.length}, {likely[0]!r}, which is "

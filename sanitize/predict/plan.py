@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from .compiled import Batch, Draws, split
+from .labels import Labels
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,16 +37,13 @@ class Plan:
 
 
 def template(
-    of_draws: xr.Dataset,
-    draws: Draws,
-    outputs: Mapping[str, Any],
-    dims: Mapping[str, tuple[Hashable, ...]],
-    coords: Mapping[str, Any],
+    coords: xr.Dataset, of_draws: Mapping[Hashable, int], outputs: Mapping[str, Any], labels: Labels
 ) -> xr.Dataset:
-    """A Dataset of the shapes that outputs have, without memory for numbers."""
+    """A Dataset of the shapes that outputs have, without memory for numbers; ``coords`` are those of the draws."""
     variables = {}
-    for name, own in dims.items():
-        zero = np.zeros((), outputs[name].dtype)
-        variables[name] = own, np.broadcast_to(zero, (*draws.shape, *outputs[name].shape))
-    labels = {name: (name, np.asarray(values)) for name, values in coords.items()}
-    return of_draws.assign(variables).assign_coords(labels)
+    for name, dims in labels.names.items():
+        output = outputs[name]
+        zero = np.zeros((), output.dtype)
+        variables[name] = (*of_draws, *dims), np.broadcast_to(zero, (*of_draws.values(), *output.shape))
+    own = {name: (name, np.asarray(values)) for name, values in labels.coords.items()}
+    return coords.assign(variables).assign_coords(own)

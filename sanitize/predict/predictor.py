@@ -357,12 +357,10 @@ class Predictor:
         draws = Draws.of({name: arrays[name] for name in kept}, batch_shape).with_drawn(drawn.arrays, ndims)
         compiled_for = (signature.key, *draws.arrays, review.redrawn)
         batch = self._batches.of(compiled_for, lambda: self._compiled(kind, signature, case.inspection, review, draws))
-        labels = Labels(case.fit, self.dims, self.coords, drawn.coords, batch.parts)
-        names, coords = labels.of(batch.outputs, dict(zip(leading, draws.shape)))
-        dims = {output: (*leading, *names[output]) for output in names}
-        answer = template(self._samples.of_draws(), draws, batch.outputs, dims, coords)
-        pairs = labels.paired(names, batch.outputs)
-        answer.attrs = {**_attributes(kind, review), "sanitize_rows": ", ".join(map("=".join, pairs.items()))}
+        of_draws = dict(zip(leading, draws.shape))
+        labels = Labels(case.fit, self.dims, self.coords, drawn.coords, batch, of_draws)
+        answer = template(self._samples.of_draws(), of_draws, batch.outputs, labels)
+        answer.attrs = _attributes(kind, review, labels)
         return Plan(draws, batch, answer)
 
     def _refuse_names(self, inspection: Inspection) -> None:
@@ -407,13 +405,14 @@ class Predictor:
             raise
 
 
-def _attributes(kind: str, review: Review) -> dict[str, str]:
+def _attributes(kind: str, review: Review, labels: Labels) -> dict[str, str]:
     """Text alone, which every format of files takes."""
     attributes = {
         "inference_library": "numpyro",
         "inference_library_version": numpyro.__version__,
         "creation_library": "sanitize",
         "kind": kind,
+        "sanitize_rows": ", ".join(map("=".join, labels.paired.items())),
     }
     for word, names in zip(_VERDICTS, (review.kept, review.stripped, review.redrawn)):
         in_order = [name for name in review if name in names]
