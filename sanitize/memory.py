@@ -25,6 +25,7 @@ Answer = TypeVar("Answer")
 class Signature:
     """A call, and what it has in common with others."""
 
+    kind: str  # what is asked of the call: samples, means, scores
     unseen: Inspection  # without the values of what others give as arrays of the same shapes
     call: Call
     which: tuple[int, ...]  # those arrays

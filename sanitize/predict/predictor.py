@@ -276,10 +276,11 @@ class Predictor:
             )
         signature, plan = self._prepared(self.kind, jnp.asarray(rng_key), args, kwargs)
         other = attempt(self._with_other_values, signature)
-        by_value = other is None or any(other.attrs[name] != plan.template.attrs[name] for name in _VERDICTS)
-        if other is not None and not by_value:  # labels of these rows alone are left out
-            ours = plan.template.coords
-            gone = [name for name in ours if name not in other.coords or not ours[name].equals(other.coords[name])]
+        by_value = other is None or other.attrs != plan.template.attrs
+        if other is not None and not by_value:
+            # labels of these rows alone are left out
+            ours, theirs = plan.template.coords, other.coords
+            gone = [name for name in ours if name not in theirs or not ours[name].equals(theirs[name])]
             plan = replace(plan, template=plan.template.drop_vars(gone))
         save(path, plan, signature, self.params, self.lazy, platforms, by_value)
 
@@ -291,13 +292,16 @@ class Predictor:
 
     def _prepared(self, kind: str, rng_key: Any, *arguments: Any) -> tuple[Signature, Plan]:
         with ONE_RUN_AT_A_TIME:  # threads of a server share what is compiled
-            signature = self._signature(kind, self._bare_call.with_arguments(*arguments))
-            return signature, self._plan(kind, rng_key, signature)
+            call = self._bare_call.with_arguments(*arguments)
+            signature = self._signature(kind, call)
+            return signature, self._plan(rng_key, signature)
 
     @functools.cached_property
     def _bare_call(self) -> Call:
         """The model without arguments."""
-        model = handlers.substitute(self.model, data=self.params) if self.params else self.model
+        model = self.model
+        if self.params:
+            model = handlers.substitute(model, data=self.params)
         return Call.of(model, (), {})
 
     def _signature(self, kind: str, call: Call) -> Signature:
@@ -310,11 +314,11 @@ class Predictor:
         call = as_arrays(call, which)
         key = first if which == likely else (kind, key_of(call, which))
         unseen = self._inspections.of(key, lambda: taken.inspection(call, which))
-        return Signature(unseen, call, which, key, taken.asked)
+        return Signature(kind, unseen, call, which, key, taken.asked)
 
-    def _plan(self, kind: str, rng_key: jax.Array, signature: Signature) -> Plan:
+    def _plan(self, rng_key: jax.Array, signature: Signature) -> Plan:
         """What this call runs. What is wrong with it is said."""
-        case = functools.partial(self._case, kind)
+        case = functools.partial(self._case, signature.kind)
         review = self._reviews.by_need(signature, lambda seen: case(seen).judged())
         try:
             review.with_indices(signature.unseen).warn()
@@ -326,41 +330,43 @@ class Predictor:
             make = lambda seen: Carrier.of(case(seen), review, signature.which)  # noqa: E731
             carrier = self._carriers.by_need(signature, make, *verdicts)
             drawn = carrier(key_of_extend(rng_key), signature.arrays)
-        plan = self._plans.by_need(
-            signature, lambda seen: self._made(kind, signature, case(seen), review, drawn), *verdicts
-        )
+        plan = self._plans.by_need(signature, lambda seen: self._made(signature, case(seen), review, drawn), *verdicts)
         if not drawn.arrays:
             return plan
-        return replace(plan, draws=plan.draws.with_drawn(drawn.arrays, len(review.batch_shape)))
+        draws = plan.draws.with_drawn(drawn.arrays, len(review.batch_shape))
+        return replace(plan, draws=draws)
 
     def _case(self, kind: str, inspection: Inspection) -> Case:
         returned = None
         if self.return_sites is not None:
             returned = tuple(site_of(name, inspection.run.sites) for name in self.return_sites)
-        options = replace(self.options, use=Use(True, kind not in _SCORES, returned=returned))
-        return Case.of(inspection, self._samples, options)
+        use = Use(True, kind not in _SCORES, returned=returned)
+        return Case.of(inspection, self._samples, replace(self.options, use=use))
 
     def _with_other_values(self, signature: Signature) -> xr.Dataset:
         """The template for a call of the same signature, to see what of it the values of arrays decide."""
         call = signature.call.with_leaves(other_values(signature.call, signature.which))
         case = self._case(self.kind, signature.unseen.with_call(call))
-        return self._made(self.kind, signature, case, case.judged(), containers.NOTHING).template
+        plan = self._made(signature, case, case.judged(), containers.NOTHING)
+        return plan.template
 
-    def _made(self, kind: str, signature: Signature, case: Case, review: Review, drawn: containers.Drawn) -> Plan:
-        sites, ndims = case.inspection.run.sites, len(review.batch_shape)
-        self._refuse_names(case.inspection)
+    def _made(self, signature: Signature, case: Case, review: Review, drawn: containers.Drawn) -> Plan:
+        inspection, ndims = case.inspection, len(review.batch_shape)
+        self._refuse_names(inspection)
         arrays, leading = case.samples.by_draw(ndims)
-        batch_shape = np.shape(next(iter(arrays.values())))[: len(leading)]
-        kept = [name for name in arrays if name in sites and name in review.kept and name not in drawn.arrays]
-        if trees := [name for name in kept if review.shapes[name] is None]:
+        first, *_ = arrays.values()
+        kept = review.kept.intersection(inspection.run.sites).difference(drawn.arrays)
+        if trees := [name for name in arrays if name in kept and review.shapes[name] is None]:
             raise SamplesTypeError(f"Entry {listing(trees)} is a tree of arrays: pass it in params=, not as draws.")
-        draws = Draws.of({name: arrays[name] for name in kept}, batch_shape).with_drawn(drawn.arrays, ndims)
+        fitted = {name: x for name, x in arrays.items() if name in kept}
+        draws = Draws.of(fitted, np.shape(first)[: len(leading)])
+        draws = draws.with_drawn(drawn.arrays, ndims)
         compiled_for = (signature.key, *draws.arrays, review.redrawn)
-        batch = self._batches.of(compiled_for, lambda: self._compiled(kind, signature, case.inspection, review, draws))
+        batch = self._batches.of(compiled_for, lambda: self._compiled(signature, inspection, review, draws))
         of_draws = dict(zip(leading, draws.shape))
         labels = Labels(case.fit, self.dims, self.coords, drawn.coords, batch, of_draws)
         answer = template(self._samples.of_draws(), of_draws, batch.outputs, labels)
-        answer.attrs = _attributes(kind, review, labels)
+        answer.attrs = _attributes(signature.kind, review, labels)
         return Plan(draws, batch, answer)
 
     def _refuse_names(self, inspection: Inspection) -> None:
@@ -382,7 +388,8 @@ class Predictor:
                 f"sites are {listing(sites, most=20)}."
             )
 
-    def _compiled(self, kind: str, signature: Signature, inspection: Inspection, review: Review, draws: Draws) -> Batch:
+    def _compiled(self, signature: Signature, inspection: Inspection, review: Review, draws: Draws) -> Batch:
+        kind = signature.kind
         parts: Parts = {}
         missing: list[str] = []
         if kind == "log_likelihood":
@@ -396,8 +403,9 @@ class Predictor:
             targets = [] if kind == "samples" else outcomes(inspection, draws.arrays, review.redrawn)
             of = predictions(inspection, draws.arrays, self.return_sites, targets, kind, parts)
         one = one_draw(self.model, taking(signature.call, signature.which), of)
+        inputs = signature.arrays, self.params
         try:
-            return Batch.of(one, draws, (signature.arrays, self.params), self.batch_size, self.lazy, parts)
+            return Batch.of(one, draws, inputs, self.batch_size, self.lazy, parts)
         except Exception as error:
             if missing:
                 raise cannot_score(inspection, missing) from error
@@ -421,8 +429,8 @@ def _attributes(kind: str, review: Review, labels: Labels) -> dict[str, str]:
 
 
 def _refuse_old_numpyro() -> None:
-    version = tuple(int(part) for part in numpyro.__version__.split(".")[:2])
-    if version < _SINCE:
+    major, minor, *_ = numpyro.__version__.split(".")
+    if (int(major), int(minor)) < _SINCE:
         raise OptionError(
             f"Predictor needs NumPyro {'.'.join(map(str, _SINCE))} or later, and here is {numpyro.__version__}: "
             f"sanitize.Predictive works with all versions."

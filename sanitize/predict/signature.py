@@ -9,6 +9,7 @@ numbers, or has to come to the same numbers.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -35,7 +36,8 @@ Pair = tuple[Value, Value]
 
 def may_be_taken(call: Call) -> Which:
     """Arrays and floats."""
-    return tuple(i for i, leaf in enumerate(call.leaves) if is_array(leaf) or _is_float(leaf))
+    leaves = enumerate(call.leaves)
+    return tuple(i for i, leaf in leaves if is_array(leaf) or _is_float(leaf))
 
 
 def as_arrays(call: Call, which: Collection[int]) -> Call:
@@ -87,19 +89,20 @@ def _asked(first: Inspection, which: Which) -> Which:
     """The arguments that the model computes something of otherwise if it has no values of these."""
     found: set[int] = set()
     traced = _traced(first, first.call, which)
-    # also with other values: two branches may have come to the same numbers
-    for call in (first.call, first.call.with_leaves(other_values(first.call, which))):
+    # two branches may have come to the same numbers
+    with_others = first.call.with_leaves(other_values(first.call, which))
+    for call in (first.call, with_others):
         pairs = _differing(first, call, which, traced)
         for one, other in [_UNTOLD] if pairs is None else pairs:
-            is_settled = _is_uncast(first.call, one) and _is_near(one.array(), other.array())
-            if not is_settled:
+            if not (_is_uncast(first.call, one) and _are_near(one, other)):
                 found.update(one.arguments or which)
     return tuple(sorted(found))
 
 
 def _is_uncast(call: Call, value: Value) -> bool:
     """Whether it is computed of numbers that NumPy has as JAX has them, so that both differ by rounding alone."""
-    for leaf in (call.leaves[i] for i in value.arguments):
+    for i in value.arguments:
+        leaf = call.leaves[i]
         if not is_array(leaf) or leaf.dtype.kind != "f" or leaf.dtype != abstract(leaf).dtype:
             return False
     return bool(value.arguments)
@@ -108,7 +111,7 @@ def _is_uncast(call: Call, value: Value) -> bool:
 def _is_same(first: Inspection, call: Call, which: Which) -> bool:
     """Whether the model comes to the same numbers without the values of these arguments."""
     pairs = _differing(first, call, which, _traced(first, call, which))
-    return pairs is not None and all(_is_near(one.array(), other.array()) for one, other in pairs)
+    return pairs is not None and all(itertools.starmap(_are_near, pairs))
 
 
 def _differing(first: Inspection, call: Call, which: Which, traced: Traced) -> list[Pair] | None:
@@ -121,18 +124,18 @@ def _differing(first: Inspection, call: Call, which: Which, traced: Traced) -> l
 
 
 def _traced(first: Inspection, call: Call, which: Which) -> Traced:
+    """A run without these values, given latents: of all but factors, where predictions leave them out."""
     run, masked, draw = first.run, first.call.masked, {}
     for name in run.named("latent"):
         site = run.sites[name]
         if name not in run.given and site.shape is not None:
             draw[name] = jax.ShapeDtypeStruct(site.shape, site.dtype)
-    # predictions leave factors out
-    sites = [name for name, site in run.sites.items() if not (masked and is_factor(site))]
+    sites = [name for name, site in run.sites.items() if not masked or not is_factor(site)]
     return traced_for(replace(taking(call, which), masked=masked), draw, sites)
 
 
-def _is_near(one: Any, other: Any) -> bool:
-    one, other = np.atleast_1d(one), np.atleast_1d(other)
+def _are_near(value: Value, other_value: Value) -> bool:
+    one, other = np.atleast_1d(value.array()), np.atleast_1d(other_value.array())
     if one.shape != other.shape or one.dtype.kind != other.dtype.kind:
         return False
     if one.dtype.kind not in "fc":
@@ -146,9 +149,10 @@ def other_values(call: Call, which: Which) -> Mapping[int, Any]:
     for i in which:
         leaf = call.leaves[i]
         if not is_key(leaf) and np.size(leaf):
-            other = 2 if np.ravel(leaf)[0] == 1 else 1
+            other: Any = 2 if np.ravel(leaf)[0] == 1 else 1
             module: Any = jnp if isinstance(leaf, jax.Array) else np
-            found[i] = type(leaf)(other) if _is_float(leaf) else module.full_like(leaf, other)
+            other = module.full_like(leaf, other)
+            found[i] = type(leaf)(other) if _is_float(leaf) else other
     return found
 
 
