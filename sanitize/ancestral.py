@@ -113,7 +113,8 @@ class Pass:
     def _run(self, keys: Keys, draw: Arrays, leaves: Leaves) -> tuple[DrawnWith, Passed]:
         """What targets are drawn with, and what a pass gives but for that."""
         given = _Given(self, keys, draw)
-        outcome = replay_with(self.call(leaves), given, random.fold_in(keys[0], 0))
+        is_scanned = not self.inspection.run.scanned.isdisjoint(self.wanted)  # that NumPyro draws, with the run's key
+        outcome = replay_with(self.call(leaves), given, random.fold_in(keys[is_scanned], 0))
         values = {name: outcome[name].value for name in self.wanted}
         computed = {}
         for name, at in self.computed.items():
@@ -122,7 +123,7 @@ class Pass:
         for name, site in outcome.items():
             of_site = _drawn_with(site) if name in self.targets else {}
             for parameter, array in of_site.items():
-                drawn_with[name, parameter] = jnp.asarray(array)
+                drawn_with[name, parameter] = _of_rows(site.fn, jnp.asarray(array))
         return drawn_with, Passed(values, computed, given.density, given.excess, {})
 
     def _compared(self, drawn_with: DrawnWith, looked_up: Sequence[LookUp]) -> dict[str, Compared]:
@@ -132,6 +133,7 @@ class Pass:
             parts = self._parts(look_up.table)
             if look_up.dim in parts:
                 compared[f"{TABLE}{number}"] = Compared.of(look_up.table, parts)
+            if look_up.dim in parts and look_up.by is not None:
                 known = look_up.picks(parts[look_up.dim])
                 picked.append(_Picked(known, look_up.contracted is None))
         for (target, parameter), array in drawn_with.items():
@@ -217,6 +219,15 @@ def _drawn_with(site: Replayed) -> Mapping[str, Any]:
     """The parameters of a site; of one that draws categories their shares."""
     fn = unwrapped(site.fn)
     return {_SHARES: fn.probs} if isinstance(fn, _OF_SHARES) else site.arrays
+
+
+def _of_rows(fn: Any, array: jax.Array) -> jax.Array:
+    """A parameter for each row: one for all rows is for the fitted ones, too."""
+    batch = fn.batch_shape
+    if array.ndim > len(batch):
+        return array
+    is_of_all = all(n in (1, length) for n, length in zip(array.shape[::-1], batch[::-1]))
+    return jnp.broadcast_to(array, batch) if is_of_all else array
 
 
 class _Given:

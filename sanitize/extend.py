@@ -107,7 +107,7 @@ def extend(
     up among fitted values) is seen in two passes that draw other new values: effects that are centred or sum to zero,
     innovations that count from the last one. What the samples do not tell cannot be seen: a prior that depends on the
     *number* of groups, and other inputs before those of the fit, where the samples do not hold the fit's arguments (an
-    ``MCMC`` does).
+    ``MCMC`` does). Nor can a mean over all that is taken inside of a loop over rows (``lax.map``, ``scan``).
 
     Examples
     --------

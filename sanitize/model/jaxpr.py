@@ -833,7 +833,7 @@ class LookUp(NamedTuple):
 
     table: Any
     dim: int
-    by: Any
+    by: Any  # None: inside of a loop, by what is not seen
     contracted: int | None = None  # the dimension of the other factor; None: ``by`` is an index
 
     def picks(self, known: Any) -> Any:
@@ -872,7 +872,8 @@ def _evaluated(
     for equation in jaxpr.eqns:
         operands = [v.val if _is_literal(v) else values[v] for v in equation.invars]
         take = [not _is_literal(v) and v in comes for v in equation.invars]
-        comes.update(equation.outvars if any(take) else ())
+        if any(take) or not start.isdisjoint(equation.outvars):  # a scan that draws latents gives their path, too
+            comes.update(equation.outvars)
         seen = found if needed is None or id(equation) in needed else []
         if _name(equation) in _CALLS:
             inner, inner_consts = _inside(equation)
@@ -901,6 +902,11 @@ def _look_ups(equation: Any, operands: Sequence[Any], take: Sequence[bool]) -> I
         for dim, index in zip(dims, indices):
             if params["slice_sizes"][dim] < table.shape[dim]:
                 yield LookUp(table, dim, index)
+    elif name == "scan":
+        tables = operands[: params["num_consts"]]
+        for table, is_latent in zip(tables, take):
+            for dim in range(table.ndim) if is_latent else ():
+                yield LookUp(table, dim, None)
 
 
 # ------------------------------------------------------------------------------------------- equations, and their text

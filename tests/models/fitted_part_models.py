@@ -36,6 +36,14 @@ def outcome(mean, y=None, name="y"):
     numpyro.sample(name, dist.Normal(mean, 1.0), obs=y)
 
 
+def walk_in_a_scan(n):
+    def step(x, _):
+        x = numpyro.sample("x", dist.Normal(x, 1.0))
+        return x, x
+
+    return scan(step, jnp.zeros(()), jnp.arange(n))[1]
+
+
 def kernel(x):
     return jnp.exp(-0.5 * (x[:, None] - x) ** 2) + 1e-3 * jnp.eye(x.shape[0])
 
@@ -129,6 +137,43 @@ def by_a_design_matrix(Z, y=None):
 def centred_two_levels_above(state, g, n, y=None):
     t = effects("t", n)
     outcome((t - t.mean())[state][g], y)
+
+
+@case(CHANGES, (FIRST, 3), (THEN, 5), "t")
+def a_scale_from_the_spread_of_all(g, n, y=None):
+    t = effects("t", n)
+    numpyro.sample("y", dist.Normal(t[g], jnp.exp(t.std())), obs=y)
+
+
+@case(CHANGES, (4, 3), (6, 3), "t")
+def scales_from_the_spread_of_columns(n, k, y=None):
+    t = effects("t", n, k)
+    numpyro.sample("y", dist.Normal(t, jnp.exp(t.std(0))), obs=y)
+
+
+@case(CHANGES, (FIRST, TWO, 3, 2), (THEN, THREE, 5, 3), ("t", "u"))
+def a_scale_from_the_mean_of_others(g, h, n, m, y=None):
+    t, u = effects("t", n), effects("u", m)
+    numpyro.sample("y", dist.Normal(t[g], jnp.exp(u.mean())), obs=y)
+
+
+@case(CHANGES, (6,), (9,), "x")
+def a_series_that_is_centred(n, y=None):
+    x = walk_in_a_scan(n)
+    outcome(x - x.mean(), y)
+
+
+@case(CHANGES, (6, np.array([0, 3, 5, 5])), (9, np.array([0, 3, 8, 5])), "x")
+def a_series_that_is_centred_and_looked_up(n, at, y=None):
+    x = walk_in_a_scan(n)
+    outcome((x - x.mean())[at], y)
+
+
+@case(CHANGES, (FIRST, 3), (THEN, 5), "t")
+def centred_before_a_loop(g, n, y=None):
+    t = effects("t", n)
+    centred = t - t.mean()
+    outcome(jax.lax.map(lambda i: centred[i], jnp.asarray(g)), y)
 
 
 # ------------------------------------------------------------------------------------------------------- shares
@@ -251,8 +296,42 @@ def winners_and_losers(g, h, n, y=None):
 
 @case(STAYS, (5,), (7,), "x")
 def a_series_in_a_scan(n, y=None):
-    def step(x, _):
-        x = numpyro.sample("x", dist.Normal(x, 1.0))
-        return x, x
+    outcome(walk_in_a_scan(n), y)
 
-    outcome(scan(step, jnp.zeros(()), jnp.arange(n))[1], y)
+
+@case(STAYS, (6, np.array([0, 3, 5, 5])), (9, np.array([0, 3, 8, 5])), "x")
+def a_series_that_is_looked_up(n, at, y=None):
+    outcome(walk_in_a_scan(n)[at], y)
+
+
+@case(STAYS, (FIRST, 3), (THEN, 5), "t")
+def looked_up_in_a_loop(g, n, y=None):
+    t = effects("t", n)
+    outcome(jax.lax.map(lambda i: t[i], jnp.asarray(g)), y)
+
+
+@case(STAYS, (FIRST, TWO, 3, 2), (THEN, THREE, 5, 3), ("t", "u"))
+def scales_of_other_groups(g, h, n, m, y=None):
+    t, u = effects("t", n), effects("u", m)
+    numpyro.sample("y", dist.Normal(t[g], jnp.exp(u[h])), obs=y)
+
+
+@case(STAYS, (4, 3), (6, 3), ("t", "u"))
+def scales_of_rows_and_columns(n, k, y=None):
+    t, u, v = effects("t", n, k), effects("u", n, 1), effects("v", k)
+    numpyro.sample("y", dist.Normal(t, jnp.exp(u + v)), obs=y)
+
+
+@case(STAYS, (3,), (5,), "t")
+def a_total_that_is_measured_seven_times(n, y=None):
+    numpyro.sample("y", dist.Normal(effects("t", n).sum(), 1.0).expand([7]), obs=y)
+
+
+@case(STAYS, (6,), (9,), "z")
+def a_filter_of_the_past(n, y=None):
+    outcome(jnp.convolve(effects("z", n), jnp.array([0.5, 0.3, 0.2]))[:n], y)
+
+
+@case(STAYS, (FIRST, 3), (THEN, 5), "t")
+def ordered_answers(g, n, y=None):
+    numpyro.sample("y", dist.OrderedLogistic(effects("t", n)[g], jnp.array([-1.0, 1.0])), obs=y)
