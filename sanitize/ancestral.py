@@ -118,7 +118,8 @@ class Pass:
         values = {name: outcome[name].value for name in self.wanted}
         computed = {}
         for name, at in self.computed.items():
-            computed[name] = jnp.asarray(outcome[name].value)[np.ix_(*at)]
+            whole = jnp.asarray(outcome[name].value)
+            computed[name] = whole[np.ix_(*at)]
         drawn_with = {}
         for name, site in outcome.items():
             of_site = _drawn_with(site) if name in self.targets else {}
@@ -150,7 +151,11 @@ class Pass:
 
     def _parts(self, array: Any) -> dict[int, Any]:
         """Where what was fitted stands, along each dimension of an array that may have become longer."""
-        return {dim: self.parts[length] for dim, length in enumerate(array.shape) if length in self.parts}
+        found = {}
+        for dim, length in enumerate(array.shape):
+            if length in self.parts:
+                found[dim] = self.parts[length]
+        return found
 
     def _rows(self, picked: Sequence[_Picked], length: int, is_longer: bool) -> list[Any]:
         """Which of so many rows were fitted, by all that tells; empty: nothing does.
@@ -179,9 +184,8 @@ class Pass:
         One by one where the model branches on the values of latents.
         """
         if self.inspection.call.mode != "eager":
-            *draws, _ = inputs
-            many = jax.vmap(function, (*[0] * len(draws), None))
-            return compiled_once(many, *inputs)
+            of_draws = [0] * (len(inputs) - 1)
+            return compiled_once(jax.vmap(function, (*of_draws, None)), *inputs)
 
         def one_by_one(*inputs: Any) -> Any:
             *draws, leaves = inputs
@@ -206,7 +210,8 @@ def compiled_once(function: Callable[..., Any], *inputs: Any) -> Callable[..., A
     text, tree = str(closed.jaxpr), jax.tree_util.tree_structure(shapes)
     compiled = None if "0x" in text else _COMPILED.get(text)  # a function of Python is known by its place in memory
     if compiled is None:
-        compiled = _COMPILED.keep(text, jax.jit(functools.partial(jax.core.eval_jaxpr, closed.jaxpr)))
+        evaluate = functools.partial(jax.core.eval_jaxpr, closed.jaxpr)
+        compiled = _COMPILED.keep(text, jax.jit(evaluate))
 
     def call(*inputs: Any) -> Any:
         outputs = compiled(closed.consts, *jax.tree_util.tree_leaves(inputs))
@@ -226,8 +231,9 @@ def _of_rows(fn: Any, array: jax.Array) -> jax.Array:
     batch = fn.batch_shape
     if array.ndim > len(batch):
         return array
-    is_of_all = all(n in (1, length) for n, length in zip(array.shape[::-1], batch[::-1]))
-    return jnp.broadcast_to(array, batch) if is_of_all else array
+    lengths = zip(reversed(array.shape), reversed(batch))
+    is_of_rows = all(n in (1, length) for n, length in lengths)
+    return jnp.broadcast_to(array, batch) if is_of_rows else array
 
 
 class _Given:
@@ -277,12 +283,14 @@ class _Given:
         """The density of the fitted part; of a normal vector that has become longer that of all."""
         where = self.plan.where[name]
         batch_ndims = value.ndim - fn.event_dim
-        is_whole = [len(at) for at in where[batch_ndims:]] == [*value.shape[batch_ndims:]]
+        fitted_event = tuple(map(len, where[batch_ndims:]))
+        is_whole = fitted_event == value.shape[batch_ndims:]
         if not is_whole and isinstance(fn, dist.MultivariateNormal):
             self.excess[name] = _below_usual(fn, value) / fitted
         elif is_whole and name in self.plan.scored:
             logs = jnp.broadcast_to(fn.log_prob(value), value.shape[:batch_ndims])
-            self.density[name] = jnp.sum(logs[np.ix_(*where[:batch_ndims])])
+            of_fitted = logs[np.ix_(*where[:batch_ndims])]
+            self.density[name] = jnp.sum(of_fitted)
 
 
 def _below_usual(fn: dist.MultivariateNormal, value: Any) -> Any:

@@ -82,7 +82,8 @@ class Carrier:
             return NOTHING._replace(coords=self.coords)
         arrays = {}
         for name, value in self._drawn(self.plan, rng_key, leaves).items():
-            value = _exact(name, value, self.values.get(name), self.plan.where.get(name))
+            fitted, where = self.values.get(name), self.plan.where.get(name)
+            value = _exact(name, value, fitted, where)
             arrays[name] = value.reshape(*self.batch_shape, *value.shape[1:])
         return Drawn(arrays, self.coords)
 
@@ -121,7 +122,8 @@ def _taken(values: Arrays, part: Any) -> dict[str, Any]:
 def _largest(plan: Pass) -> int:
     """How many values the largest target has."""
     sites = plan.inspection.run.sites
-    return max([1, *(math.prod(sites[name].shape or ()) for name in plan.targets)])
+    shapes = [sites[name].shape or () for name in plan.targets]
+    return max([1, *map(math.prod, shapes)])
 
 
 def _density(plan: Pass, call_of_fit: Call, draw: Draw) -> dict[str, float]:
@@ -181,17 +183,21 @@ class _Fitted:
     def __init__(self, case: Case, review: Review):
         self.case, self.inspection, self.extended = case, case.inspection, review.extended
         self.sites, self.recorded = self.inspection.run.sites, case.fit.recorded
-        self.kept = [name for name in review.kept if name in self.sites and self.sites[name].kind != "observed"]
+        observed = self.inspection.run.named("observed")
+        self.kept = [name for name in review.kept if name in self.sites and name not in observed]
         self.fixed = [name for name in self.kept if name not in self.extended]
-        self.going = {name: [*self._dims(name)] for name in self.extended if name in self.recorded}
-        self.longer = [dim for dims in self.going.values() for dim in dims if dim.is_longer]
+        self.going, self.longer = dict[str, list[_Dim]](), list[_Dim]()
+        for name in self.extended:
+            if name in self.recorded:
+                self.going[name] = dims = [*self._dims(name)]
+                self.longer += [dim for dim in dims if dim.is_longer]
 
     def _dims(self, name: str) -> Iterator[_Dim]:
         model, lengths = self.sites[name].shape or (), self.recorded[name] or ()
         labels = per_draw_dims(self.case.samples, name) or (None,) * len(lengths)
-        front = len(lengths) - len(model)  # dimensions of length one in front are not the model's
         follows = self.inspection.sizes.of[name]
-        for label, was, now, sizes in zip(labels[front:], lengths[front:], model, follows):
+        n = len(model)  # dimensions of length one in front are not the model's
+        for label, was, now, sizes in zip(labels[-n:], lengths[-n:], model, follows):
             level = self.case.levels.get(label)
             at = np.arange(was) if level is None else level.at
             yield _Dim(label, at, now, sizes)
@@ -233,7 +239,8 @@ class _Fitted:
     def _unrecorded(self) -> list[str]:
         """Latents without an entry that what goes on is drawn from."""
         used = self.inspection.used(self.fixed, self.extended)
-        return [name for name in used if name not in self.kept and self.sites[name].kind == "latent"]
+        latents = self.inspection.run.named("latent")
+        return [name for name in used if name in latents and name not in self.kept]
 
     def _is_scored(self, name: str, is_fit_known: bool) -> bool:
         """Whether the distribution of fitted values may depend on what is new, or be another than in the fit."""
@@ -246,7 +253,8 @@ class _Fitted:
         """Whether a factor, or an observation of latents, depends on what goes on."""
         if not is_factor(self.sites[name]) and not self.inspection.ancestors.get(name):
             return False
-        return not self.going.keys().isdisjoint(self.inspection.used(self.fixed, [name]))
+        used = self.inspection.used(self.fixed, [name])
+        return not self.going.keys().isdisjoint(used)
 
     def _parts(self) -> dict[int, np.ndarray]:
         """How long dimensions are that have become longer, or nearly so -> what of them was fitted."""
@@ -267,8 +275,10 @@ class _Fitted:
             grown |= dim.growth if dim.is_first else set()
         for name in self.extended:
             if name not in self.recorded:
-                steps = sum(one in self.recorded for one in self.inspection.loop_of(name))
-                grown |= {(size, steps) for size in self.inspection.sizes.loops.get(name, ())}
+                loop = self.inspection.loop_of(name)
+                steps = sum(one in self.recorded for one in loop)
+                of_loop = self.inspection.sizes.loops.get(name, ())
+                grown |= {(size, steps) for size in of_loop}
         return grown
 
     def _targets(self) -> dict[str, set[int]]:
@@ -276,8 +286,10 @@ class _Fitted:
         grown = {size for size, _ in self._grown}
         found: dict[str, set[int]] = {}
         for name in self.inspection.ends.difference(self.kept, self.extended):
-            dims = zip(self.inspection.sizes.of[name], self.sites[name].shape or ())
-            found[name] = {length for follows, length in dims if not grown.isdisjoint(follows)}
+            lengths = found[name] = set()
+            for follows, length in zip(self.inspection.sizes.of[name], self.sites[name].shape or ()):
+                if not grown.isdisjoint(follows):
+                    lengths.add(length)
         return found
 
     def _computed(self) -> dict[str, Positions]:

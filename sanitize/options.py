@@ -115,7 +115,8 @@ def refuse_collisions(call: Call) -> None:
 
 def refuse_taken(call: Call, **given: Any) -> None:
     """Options of ours that were given, and are parameters of the model's, too, which no position has filled."""
-    own = [p.name for p in (call.parameters or ())[len(call.arguments()[0]) :]]
+    by_position, _ = call.arguments()
+    own = [p.name for p in (call.parameters or ())[len(by_position) :]]
     for name, value in given.items():
         is_given = not (value is None or (isinstance(value, tuple) and not value))
         if is_given and name in own:

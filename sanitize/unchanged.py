@@ -16,7 +16,7 @@ import numpy as np
 
 from .ancestral import TABLE, Arrays, Compared, Keys, Leaves, Pass, Passed, every_draw
 from .errors import ExtensionError, SanitizeWarning, listing, warn
-from .model.replay import differ
+from .model.replay import differ, same
 
 # What the fitted part may differ by, relative to its largest value. Measured on 100 random and 40 other models:
 # - recomputed, up to 2e-7 for sums, scans and products. `L @ z` of a Gaussian process differs more, by 4e-2 with a
@@ -46,23 +46,14 @@ class Inputs(NamedTuple):
     leaves: Leaves
 
 
-class _Gap(NamedTuple):
-    """How far values differ at most where the first are finite, and how large those are."""
+def _moved(one: Any, other: Any) -> bool:
+    return not same(other, one, _SAME).all()
 
-    size: float
-    scale: float
 
-    @classmethod
-    def of(cls, one: Any, other: Any) -> _Gap:
-        one, other = np.asarray(one, float), np.asarray(other, float)
-        finite = np.isfinite(one)
-        size = np.max(np.abs(one - other), initial=0.0, where=finite)
-        scale = np.max(np.abs(one), initial=0.0, where=finite)
-        return cls(float(size), float(scale))
-
-    @property
-    def is_rounding(self) -> bool:
-        return self.size <= _SAME * self.scale
+def _off(one: Any, other: Any) -> float:
+    """How far values differ at most, where the first are finite."""
+    gap = np.abs(np.subtract(one, other, dtype=float))
+    return float(np.max(gap, initial=0.0, where=np.isfinite(one)))
 
 
 def check(plan: Pass, run: Callable[..., Passed], inputs: Inputs, other: Keys, ran: Passed, seen: Seen) -> None:
@@ -92,19 +83,17 @@ def _refuse_implausible(excess: Arrays) -> None:
 
 def _refuse_changed(plan: Pass, inputs: Inputs, computed: Arrays, recorded: Arrays) -> None:
     """Recorded values have to come again. Where they do not, rounding is measured before it is blamed."""
-    doubtful = {}
-    for name, value in computed.items():
-        gap = _Gap.of(recorded[name][: len(value)], value)
-        if not gap.is_rounding:
-            doubtful[name] = gap
+    was = {name: recorded[name][: len(value)] for name, value in computed.items()}
+    doubtful = [name for name, value in computed.items() if _moved(was[name], value)]
     nearby = _computed_nearby(plan, inputs) if doubtful else {}
-    for name, gap in doubtful.items():
-        rounding = _Gap.of(computed[name], nearby[name])
-        if gap.size <= _ROUNDING * rounding.size:
+    for name in doubtful:
+        off = _off(was[name], computed[name])
+        if off <= _ROUNDING * _off(computed[name], nearby[name]):
             continue
+        scale = _off(was[name], 0.0)
         raise ExtensionError(
-            f"What was fitted would change: {name!r}, recomputed along its fitted part, is off by {gap.size:.3g} from "
-            f"values up to {gap.scale:.3g}. So {_carried_on(plan)} cannot be carried on with these arguments: they "
+            f"What was fitted would change: {name!r}, recomputed along its fitted part, is off by {off:.3g} from "
+            f"values up to {scale:.3g}. So {_carried_on(plan)} cannot be carried on with these arguments: they "
             "have to begin with those of the fit, and what the model computes for those must not depend on what comes "
             "after them (a mean over groups, a basis made from the range of the data).",
             sites=(name,),
@@ -153,7 +142,7 @@ def _carried_on(plan: Pass) -> str:
 def _refuse_dependent(plan: Pass, one: Arrays, other: Arrays) -> None:
     """Two passes of one compilation that differ in what they draw: all else has to be the same."""
     for name, value in one.items():
-        if _Gap.of(value, other[name]).is_rounding:
+        if not _moved(value, other[name]):
             continue
         what = f"the distribution of the fitted {name!r}"
         if name in plan.computed:
@@ -169,11 +158,7 @@ def _refuse_dependent(plan: Pass, one: Arrays, other: Arrays) -> None:
 
 def _compare_targets(plan: Pass, one: Mapping[str, Compared], other: Mapping[str, Compared]) -> None:
     """What targets are drawn with along the fitted part, under the same two passes: shares are meant to change."""
-    moved = []
-    for name, compared in one.items():
-        gap = _Gap.of(compared.part[:_FEW], other[name].part[:_FEW])
-        if not gap.is_rounding:
-            moved.append(name)
+    moved = [name for name in one if _moved(one[name].part[:_FEW], other[name].part[:_FEW])]
     if not moved:
         return
     tables = [name for name in moved if name.startswith(TABLE)]
@@ -197,9 +182,8 @@ def _compare_targets(plan: Pass, one: Mapping[str, Compared], other: Mapping[str
 
 def _are_shares(one: Compared, other: Compared) -> bool:
     """Whether these are parts of a whole, which is the same in both passes."""
-    is_whole = _Gap.of(one.sums, other.sums).is_rounding
     are_parts = np.min(one.lowest) >= 0 and np.max(one.sums) > 0
-    return bool(is_whole and are_parts)
+    return bool(are_parts) and not _moved(one.sums, other.sums)
 
 
 def _refuse_tied(plan: Pass, values: Arrays, others: Arrays, leaves: Leaves) -> None:
