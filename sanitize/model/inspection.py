@@ -305,10 +305,10 @@ class Inspection:
 
     def rows_of(self, name: str) -> frozenset[Size]:
         """The sizes that a site has values for: what it follows, and what a latent is put into by an index."""
-        return self.sizes.followed_by(name).union(*self._put_into.get(name, {}).values())
+        return self.sizes.followed_by(name).union(*self.put_into.get(name, {}).values())
 
     @functools.cached_property
-    def _put_into(self) -> Mapping[str, Mapping[int, frozenset[Size]]]:
+    def put_into(self) -> Mapping[str, Mapping[int, frozenset[Size]]]:
         """Latents whose values are put into rows by an index: each of these dimensions, and the sizes of those rows."""
         found: dict[str, dict[int, frozenset[Size]]] = {}
         for name in self.run.named("latent") if places_by_index(self.run.jaxpr) else ():
@@ -345,7 +345,7 @@ class Inspection:
 
     def rows_along(self, name: str, dim: int) -> list[Size]:
         """The rows that a dimension of a site has values for."""
-        follows = self.sizes.of[name][dim].union(self._put_into.get(name, {}).get(dim, ()))
+        follows = self.sizes.of[name][dim].union(self.put_into.get(name, {}).get(dim, ()))
         return [size for size in self.rows if size in follows]
 
     def dims(self, name: str) -> tuple[Dim, ...]:

@@ -210,6 +210,8 @@ class Entry:
         run, grown = self.facts.inspection.run, self.mismatch
         if not grown or self.obstacle or self.name in run.made_up:
             return False
+        if not all(map(self.facts.fit.is_continued, self._rows_put_into)):
+            return False
         batch = len(self.shape or ()) - run.joint[self.name]
         return max(grown) < batch or (grown[-1] == batch and has_rule(run.families[self.name]))
 
@@ -226,7 +228,13 @@ class Entry:
             for size in self.facts.inspection.sizes.of[self.name][dim]:
                 if self.facts.fit.begins_otherwise(size):
                     return size
-        return None
+        return next(filter(self.facts.begin_otherwise, self._rows_put_into), None)
+
+    @property
+    def _rows_put_into(self) -> list[Size]:
+        """The rows that an index puts its values into: their number tells nothing of where the fitted ones belong."""
+        placed = self.facts.inspection.put_into.get(self.name, {})
+        return [size for dim in self.mismatch or () for size in placed.get(dim, ())]
 
     @cached_property
     def lost(self) -> Names:
@@ -284,6 +292,11 @@ class Facts:
         if self.new_rows is False:
             return False
         return size in self.fit.changed or bool(self.inspection.assumed) or self.fit.same(size) is False
+
+    def begin_otherwise(self, size: Size) -> bool:
+        """Whether the rows are known not to begin with those of the fit."""
+        is_known = any(self.fit.leaf(axis.leaf) is not None for axis in size.axes)
+        return is_known and self.fit.same(size) is False and not self.fit.is_continued(size)
 
     @property
     def rows_are_settled(self) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from fits import Fitted
 from warned import warned
 
-from sanitize import SanitizeWarning, ShapeMismatchError, extend, strip_deterministic
+from sanitize import SanitizeWarning, ShapeMismatchError, extend, inspect_sites, strip_deterministic
 
 KEY = jax.random.PRNGKey(0)
 SINCE_0_16 = pytest.mark.skipif(not hasattr(dist, "ZeroSumNormal"), reason="not in this NumPyro")
@@ -140,3 +140,55 @@ def test_one_more_series_in_a_scan_is_refused_for_its_reason():
     with pytest.raises(ShapeMismatchError, match="goes on along the steps only"):
         extend(field.scanned_panel, samples, KEY, 4, 5, sites=["x", "sd"])
     assert "x" in strip_deterministic(field.scanned_panel, samples, 3, 7)
+
+
+def imputed_in_a_plate(x, y=None):
+    gaps = np.flatnonzero(np.isnan(x))
+    with numpyro.plate("gaps", len(gaps)):
+        z = numpyro.sample("z", dist.Normal())
+    cases.outcome(jnp.asarray(x).at[gaps].set(z), y)
+
+
+def imputed_at_an_argument(x, gaps, y=None):
+    z = numpyro.sample("z", dist.Normal().expand([len(gaps)]))
+    cases.outcome(jnp.nan_to_num(x).at[gaps].set(z), y)
+
+
+def imputed_by_their_number(x, gaps, n_gaps, y=None):
+    z = numpyro.sample("z", dist.Normal().expand([n_gaps]).to_event(1))
+    cases.outcome(jnp.nan_to_num(x).at[gaps].set(z), y)
+
+
+def with_gaps(rows, *gaps):
+    x = np.sin(np.arange(rows) + rows).astype(np.float32)  # fewer rows are no beginning of more
+    x[[*gaps]] = np.nan
+    return x
+
+
+def arguments(model, x):
+    gaps = np.flatnonzero(np.isnan(x))
+    every = {imputed_in_a_plate: (x,), imputed_at_an_argument: (x, gaps)}
+    return every.get(model, (x, gaps, len(gaps)))
+
+
+FEWER, AS_MANY, MORE = with_gaps(5, 0, 1, 4), with_gaps(7, 0, 1, 4), with_gaps(12, 2, 5, 8)
+LONGER = np.concatenate([with_gaps(7, 2, 5), with_gaps(5, 1, 3)])
+
+
+@pytest.mark.parametrize("model", [imputed_in_a_plate, imputed_at_an_argument, imputed_by_their_number])
+def test_values_put_into_rows_go_on_only_where_the_rows_do(model):
+    def said(samples, x):
+        with warned() as caught:
+            inspect_sites(model, *arguments(model, x)).review(samples)
+        return " ".join(str(w.message) for w in caught)
+
+    fit = Fitted(model, *arguments(model, with_gaps(7, 2, 5)), y=np.zeros(7, np.float32))
+    for x in (FEWER, AS_MANY, MORE):
+        for samples in (fit, fit.get_samples()):
+            assert "redraw=('z',)" in said(samples, x)
+            assert "extend=" not in said(samples, x)
+        with pytest.raises(ShapeMismatchError, match="does not begin with the values of the fit"):
+            extend(model, fit, KEY, *arguments(model, x), sites="z")
+    assert "extend=('z',)" in said(fit, LONGER)
+    more = extend(model, fit, KEY, *arguments(model, LONGER), sites="z")["z"]
+    assert np.array_equal(more[:, :2], fit.get_samples()["z"])
