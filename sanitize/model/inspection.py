@@ -229,8 +229,11 @@ class Inspection:
         lengths = self._lengths_of_ends
         return bool(lengths) and (self.run.jaxpr is None or may_count_rows(self.run, lengths, self.ends))
 
-    def statistic(self, draw: Draw, kept: Names, sizes: Collection[Size]) -> Statistic | None:
-        """How what is drawn at one row depends on the arguments at others, or on its place; None: it does not."""
+    def statistic(self, draw: Draw, kept: Names, sizes: Collection[Size], alone: Names) -> Statistic | None:
+        """How what is drawn at one row depends on the arguments at others, or on its place; None: it does not.
+
+        Of the row-level latents, those that are ``alone`` stay in their rows.
+        """
         run, rows = self.run, {}
         is_fixed = not self.rows  # then they cannot be fewer, and statistics are not looked for
         for size in sizes:
@@ -245,14 +248,17 @@ class Inspection:
             if fits and name not in kept and name not in self.row_dims:
                 offered.append(name)
         draw = {name: value for name, value in draw.items() if name not in run.scanned}  # few rows are fewer steps
+        still = dict(draw)
         for name in run.named("latent"):
-            if name in self.row_dims or self.untold(
-                name
-            ):  # through one, as of a Gaussian process, rows are to act on each other
-                draw[name] = np.zeros(run.sites[name].shape or (), run.sites[name].dtype)
+            if name in self.row_dims or self.untold(name):
+                still[name] = np.zeros(run.sites[name].shape or (), run.sites[name].dtype)
         others = [size.axes for size in self.rows]
-        scene = Scene(self.call, rows, others, draw, kept, self.programs, is_fixed)
-        found = attempt(find_statistic, scene, offered) if self.rows_may_meet and not is_fixed else None
+        scene = Scene(self.call, rows, others, still, kept, self.programs, is_fixed)
+        found = None
+        if self.rows_may_meet and not is_fixed:
+            # through the others, as of a Gaussian process, rows are to act on each other
+            moving = {name: draw[name] for name in alone}
+            found = attempt(find_statistic, replace(scene, draw={**still, **moving}), offered)
         if found is None and self.rows_may_be_counted:
             found = attempt(find_place, scene)
         return found

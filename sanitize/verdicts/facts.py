@@ -339,6 +339,18 @@ class Facts:
             sites = frozenset(site for site in inspection.run.joint if any(size in follows for follows in of[site]))
             yield attempt_or_why(reaches_other_rows, inspection.call, size.axes, name, dim, sites)
 
+    def _stays_in_its_rows(self, name: str) -> bool:
+        """Whether a row-level latent has a value for each row that has no part in what is drawn at another."""
+        inspection = self.inspection
+        batch = inspection.run.sites[name].rank - inspection.run.joint.get(name, 0)
+        dims = inspection.row_dims.get(name, ())
+        for dim in dims:
+            is_joint = dim >= batch or name in inspection.run.scanned
+            acting = () if inspection.stays_in_its_row(name, dim) else self.acts_on_other_rows(name, dim)
+            if is_joint or any(acts is not False for acts, _ in acting):
+                return False
+        return bool(dims)
+
     def outside(self, name: str) -> Any:
         """A value among the draws of a latent that is not in its support; None: there is none, or it is not known."""
         support = self.inspection.run.supports.get(name)
@@ -538,14 +550,15 @@ class Facts:
         draw = {name: values[0] for name, values in fit.samples.some_draws([*latents, *computed], fit.ndims, 1).items()}
         kept = [name for name, verb in self.verbs.items() if verb == "keep"]
         rows = inspection.rows_or_fixed
-        found = inspection.statistic(draw, kept, rows)
+        alone = list(filter(self._stays_in_its_rows, latents)) if inspection.rows_may_meet else []
+        found = inspection.statistic(draw, kept, rows, alone)
         if found is None:
             return None
         # only now, since values are compared for it
         others = [size for size in rows if not fit.is_continued(size)]
         if found.arguments and fit.had(found.arguments, draw):
             return None
-        return found if len(others) == len(rows) else inspection.statistic(draw, kept, others)
+        return found if len(others) == len(rows) else inspection.statistic(draw, kept, others, alone)
 
 
 def names_of(entries: Iterable[Entry]) -> Names:

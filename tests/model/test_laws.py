@@ -257,3 +257,49 @@ def test_a_number_that_becomes_nan_does_not_move_by_nothing():
         strip_deterministic(centred, {"b": np.ones(4)}, x)
     assert caught[0].message.statistic.moves > 0
     assert says(str(caught[0].message), "NaN")
+
+
+def own_slopes(x, y=None):
+    scale = numpyro.sample("scale", dist.HalfNormal(1.0))
+    with numpyro.plate("rows", x.shape[0]):
+        slope = numpyro.sample("slope", dist.Normal(0.0, scale))
+        numpyro.sample("y", dist.Normal(slope * (x - x.mean()), 1.0), obs=y)
+
+
+def slopes_across_a_table(X, y=None):
+    scale = numpyro.sample("scale", dist.HalfNormal(1.0))
+    with numpyro.plate("columns", X.shape[1]), numpyro.plate("rows", X.shape[0]):
+        slope = numpyro.sample("slope", dist.Normal(0.0, scale))
+        numpyro.sample("y", dist.Normal(slope * (X - X.min(0)), 1.0), obs=y)
+
+
+def own_slopes_alone(x, y=None):
+    scale = numpyro.sample("scale", dist.HalfNormal(1.0))
+    with numpyro.plate("rows", x.shape[0]):
+        slope = numpyro.sample("slope", dist.Normal(0.0, scale))
+        numpyro.sample("y", dist.Normal(slope * x, 1.0), obs=y)
+
+
+def smooth(x, y=None):
+    scale = numpyro.sample("scale", dist.HalfNormal(1.0))
+    kernel = jnp.exp(-((x[:, None] - x) ** 2)) + 1e-2 * jnp.eye(len(x))
+    with numpyro.plate("rows", x.shape[0]):
+        z = numpyro.sample("z", dist.Normal(0.0, 1.0))
+    numpyro.sample("y", dist.Normal(scale * jnp.linalg.cholesky(kernel) @ z, 1.0), obs=y)
+
+
+@pytest.mark.parametrize(
+    ("model", "x", "speaks"),
+    [
+        (own_slopes, np.linspace(1.0, 2.0, 9), True),
+        (slopes_across_a_table, np.linspace(1.0, 2.0, 18).reshape(9, 2), True),
+        (own_slopes_alone, np.linspace(1.0, 2.0, 9), False),
+        (smooth, np.linspace(1.0, 2.0, 9), False),
+    ],
+)
+def test_a_latent_of_the_rows_multiplies_a_statistic(model, x, speaks):
+    """It is zero on average, and its recorded draw is not."""
+    samples = posterior(model, (x,))
+    with warned() as caught:
+        strip_deterministic(model, samples, x, redraw=[*samples.keys() - {"scale"}])
+    assert [type(w.message) for w in caught] == [DataStatisticWarning] * speaks
