@@ -900,7 +900,7 @@ def _look_ups(equation: Any, operands: Sequence[Any], take: Sequence[bool]) -> I
         if name == "gather":
             dims, indices = params["dimension_numbers"].start_index_map, jnp.moveaxis(operands[1], -1, 0)
         for dim, index in zip(dims, indices):
-            if params["slice_sizes"][dim] < table.shape[dim]:
+            if params["slice_sizes"][dim] == 1 < table.shape[dim]:  # else it is a part that is sliced
                 yield LookUp(table, dim, index)
     elif name == "scan":
         tables = operands[: params["num_consts"]]
