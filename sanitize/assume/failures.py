@@ -43,6 +43,12 @@ HINTS = (
     Hint(Exception, "bool", "Accepted dtypes are subtypes of integer, bool (~x)", {VECTOR: FLAGS}),
     Hint(IndexError, "", "the type tells", _ONE_MORE_DIMENSION),
     Hint(ValueError, "[Ee]insum|subscript", "Einstein sum subscript 'ij' does not ...", _ONE_MORE_DIMENSION),
+    Hint(
+        ValueError,
+        "reinterpreted_batch_ndims",
+        "Expected reinterpreted_batch_ndims <= ... (to_event(2))",
+        _ONE_MORE_DIMENSION,
+    ),
     Hint(ValueError, "values to unpack", "not enough values to unpack (expected 2, got 1)", _ONE_MORE_DIMENSION),
     Hint(TypeError, "unhashable", "unhashable type: tracer (set(x))", {INDEX: VALUES, VECTOR: VALUES}),
     Hint(Misshapen, "", "the type tells", {VECTOR: NUMBER, INDEX: WHOLE}, of_guilty=True),

@@ -52,6 +52,7 @@ def of_a_vector(function):
         (of_a_vector(lambda x: x[:, 0]), arguments.VECTOR, arguments.MATRIX),
         (of_a_vector(lambda x: x.shape[1]), arguments.INDEX, arguments.COUNTS),
         (of_a_vector(lambda x: jnp.einsum("ij,j->i", x, x)), arguments.VECTOR, arguments.MATRIX),
+        (of_a_vector(lambda x: dist.Normal(x, 1.0).to_event(2)), arguments.MATRIX, arguments.CUBE),
         ((lambda g: np.zeros(3)[g], INDEX), arguments.INDEX, arguments.VALUES),
         ((lambda g: jnp.unique(g), INDEX), arguments.INDEX, arguments.VALUES),
         ((lambda x: 1.0 if x else 2.0, NUMBER), arguments.VECTOR, arguments.VALUES),
