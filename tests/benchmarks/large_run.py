@@ -77,7 +77,7 @@ def run_aimz(X, samples, directory):
 
 if __name__ == "__main__":
     what = sys.argv[1]
-    X, samples = data(ROWS if what in ("sanitize", "aimz") else 1_000_000)
+    X, samples = data({"mean": 1_000_000, "quantiles": 200_000}.get(what, ROWS))
     with tempfile.TemporaryDirectory() as directory:
         run = {"sanitize": run_sanitize, "aimz": run_aimz, "mean": run_mean, "quantiles": run_quantiles}[what](
             X, samples, directory
