@@ -20,6 +20,8 @@ from .parameters import Parts
 
 Arrays = dict[str, Any]
 
+_each = jax.tree_util.tree_map
+
 _PIECE = 4 * 2**20  # bytes that one piece puts out, so that it stays in the caches of the processor
 _CHUNK = 64 * 2**20  # bytes of a chunk of a lazy answer, where no batch size was said
 
@@ -74,7 +76,7 @@ class Draws:
     @functools.cached_property
     def held(self) -> Arrays:
         """All of them where they are computed with."""
-        return {name: jnp.asarray(x) for name, x in self.arrays.items()}
+        return _each(jnp.asarray, self.arrays)
 
     def slice(self, start: int, stop: int) -> Arrays:
         """The draws in between, of one chain where some are not in memory: these have still to be read."""
@@ -208,11 +210,12 @@ class Batch:
         cls, one: Callable[..., Arrays], draws: Draws, inputs: Any, size: int | None, lazy: bool, parts: Parts
     ) -> Batch:
         """Compile ``one(key, draw, inputs)`` for pieces of these draws; ``size`` as said, if it was."""
-        inputs = jax.tree_util.tree_map(lambda x: abstract(jnp.asarray(x)), inputs)
-        key, draw = abstract(jax.random.key_data(jax.random.PRNGKey(0))), draws.one()
+        inputs = _each(lambda x: abstract(jnp.asarray(x)), inputs)
+        key = abstract(jax.random.key_data(jax.random.PRNGKey(0)))
+        draw = draws.one()
         with ONE_RUN_AT_A_TIME:
             outputs = jax.eval_shape(one, key, draw, inputs)
-        each = max(1, sum(x.size * x.dtype.itemsize for x in outputs.values()))
+        each = sum(x.size * x.dtype.itemsize for x in outputs.values()) or 1
         if size is None:
             size = max(1, _CHUNK // each) if lazy else draws.total
         size = min(size, draws.per_chain if lazy else draws.unbroken)
@@ -232,27 +235,27 @@ class Batch:
         return _rows(result, slice(-take, None))
 
     def _empty(self, n: int) -> Arrays:
-        return jax.tree_util.tree_map(lambda x: np.empty(x.shape, x.dtype), _several(self.outputs, n))
+        return _each(lambda x: np.empty((n, *x.shape), x.dtype), self.outputs)
 
     def at_once(self, key: Any, draws: Draws, inputs: Any) -> Arrays:
         """All draws by one call."""
         found = self._run(key, draws.held, inputs)
-        return _by_chain({name: np.array(x) for name, x in found.items()}, draws)
+        return _by_chain(_each(np.array, found), draws)
 
     def _run(self, keys: Any, draws: Arrays, inputs: Any) -> Arrays:
         """What comes out of a piece. A mean that does not exist is an error."""
-        found = {name: np.asarray(x) for name, x in self.function(keys, draws, inputs).items()}
+        found: Arrays = _each(np.asarray, self.function(keys, draws, inputs))
         for name, part in self.parts.items():
-            if part.is_mean and name in found and not np.isfinite(found[name]).all():
+            if part.is_mean and not np.isfinite(found[name]).all():
                 raise no_mean(part, "is NaN or infinite")
         return found
 
     def _fill(self, result: Arrays, keys: Any, draws: Arrays, inputs: Any) -> None:
         """Run piece by piece."""
         n, piece = len(keys), self.piece
-        inputs = jax.tree_util.tree_map(jnp.asarray, inputs)
+        inputs = _each(jnp.asarray, inputs)
         # what was not in memory is read here
-        draws = {name: x if _is_in_memory(x) else np.asarray(x) for name, x in draws.items()}
+        draws = _each(lambda x: x if _is_in_memory(x) else np.asarray(x), draws)
         for stop in range(piece, n + piece, piece):
             stop = min(stop, n)
             rows = slice(stop - piece, stop)
@@ -302,15 +305,15 @@ class Batch:
 
 def _several(shapes: Any, n: int) -> Any:
     """Shapes of so many of them."""
-    return jax.tree_util.tree_map(lambda x: jax.ShapeDtypeStruct((n, *x.shape), x.dtype), shapes)
+    return _each(lambda x: jax.ShapeDtypeStruct((n, *x.shape), x.dtype), shapes)
 
 
 def _rows(arrays: Arrays, rows: slice) -> Arrays:
-    return {name: x[rows] for name, x in arrays.items()}
+    return _each(lambda x: x[rows], arrays)
 
 
 def _by_chain(arrays: Arrays, draws: Draws) -> Arrays:
-    return {name: x.reshape(draws.shape + x.shape[1:]) for name, x in arrays.items()}
+    return _each(lambda x: x.reshape(draws.shape + x.shape[1:]), arrays)
 
 
 def split(key: Any, n: int) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,7 +85,9 @@ class Labels:
     def _label(self, output: str, site: str) -> None:
         shape = self.outputs[output].shape
         self._refuse_other_rank(site, len(shape))
-        dims = self.parts[output].dims if output in self.parts else tuple(range(len(shape)))
+        dims: Iterable[int | str | None] = range(len(shape))
+        if output in self.parts:
+            dims = self.parts[output].dims
         self.names[output] = []
         for dim, (length, of) in enumerate(zip(shape, dims)):
             place = Place(output, site, dim, length, of)
@@ -146,7 +148,8 @@ class Labels:
     # ------------------------------------------------------------------------------------------------ names
 
     def _name(self, place: Place) -> str:
-        likely, taken = [*self._likely(place)], self.taken.union(self.names[place.output])
+        likely = [*self._likely(place)]
+        taken = self.taken.union(self.names[place.output])
         for name in likely:
             if name not in taken and self.lengths.get(name, place.length) == place.length:
                 return name
@@ -157,7 +160,8 @@ class Labels:
 
     def _likely(self, place: Place) -> Iterator[str]:
         """Names for a dimension, the best first."""
-        passed, shape = self.passed_dims.get(place.site, ()), self.sites[place.site].shape
+        passed = self.passed_dims.get(place.site, ())
+        shape = self.sites[place.site].shape
         if isinstance(place.of, str):
             if place.of == CATEGORY:
                 yield from passed[len(shape or ()) :]

@@ -132,13 +132,13 @@ def test_large_predictions(benchmark, figure):
     python = os.environ.get("AIMZ_PYTHON")
     whats = {"sanitize": ["sanitize"], "aimz": ["aimz"], "aimz by draws": ["aimz", "draws"]}
     runs = {name: [] for name in whats if python or name == "sanitize"}
-    for _ in range(5):
+    for _ in range(3):
         for name, of in runs.items():
             of.append(large_run(*whats[name], python=python or sys.executable))
     for name, of in runs.items():
         seconds, grown = [r["seconds"] for r in of], [r["grown"] for r in of]
         figure(
-            f"4,000 draws x 100,000 rows to Zarr, {name}: growth of peak memory; seconds, median of 5",
+            f"4,000 draws x 100,000 rows to Zarr, {name}: growth of peak memory; seconds, median of 3",
             f"{min(grown):.0f} to {max(grown):.0f} MB; {statistics.median(seconds):.1f} "
             f"({min(seconds):.1f} to {max(seconds):.1f})",
             "<= 400 MB; <= aimz" if name == "sanitize" else "-",
