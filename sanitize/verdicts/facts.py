@@ -69,21 +69,29 @@ class Entry:
     # ------------------------------------------------------------------------------------------------- shapes
 
     @cached_property
+    def lengths(self) -> Shape | None:
+        """The recorded shape with as many dimensions as the model's: axes of size one in front broadcast."""
+        if self.recorded is None or self.shape is None:
+            return None
+        more = len(self.recorded) - len(self.shape)
+        broadcasts = more >= 0 and set(self.recorded[:more]) <= {1}
+        return self.recorded[more:] if broadcasts else None
+
+    @cached_property
     def mismatch(self) -> tuple[int, ...] | None:
         """The dimensions in which the recorded shape is not the model's; None where their number differs."""
-        recorded, model = self.recorded, self.shape
-        if recorded is None or model is None:
-            return () if recorded is model else None
-        more = max(len(recorded) - len(model), 0)
-        if recorded[:more] == (1,) * more:
-            recorded = recorded[more:]  # axes of size one in front broadcast
-        if len(recorded) != len(model):
-            return None
-        return tuple(dim for dim, length in enumerate(model) if recorded[dim] != length)
+        if self.lengths is None:
+            return () if self.recorded is self.shape else None  # both are trees of arrays
+        return tuple(dim for dim, length in enumerate(self.shape or ()) if self.lengths[dim] != length)
 
     @property
     def fits(self) -> bool:
         return self.mismatch == ()
+
+    @property
+    def is_shorter(self) -> bool:
+        """Whether the model has fewer values than were fitted, along some dimension."""
+        return any(was > now for was, now in zip(self.lengths or (), self.shape or ()))
 
     @property
     def fits_but_for_rows(self) -> bool:
@@ -105,8 +113,8 @@ class Entry:
         fit = self.facts.fit
         if any(map(fit.begins_otherwise, self.rows)):
             return False
-        if self.is_scanned and self.mismatch == (0,) and self.recorded and self.shape:
-            return self.recorded[0] < self.shape[0]
+        if self.is_scanned and self.mismatch == (0,):
+            return not self.is_shorter
         changed = any(size in fit.changed for size in self.rows)
         return self.fits and changed and self.facts.inspection.is_chained(self.name)
 
@@ -155,9 +163,16 @@ class Entry:
     @cached_property
     def is_joint(self) -> bool:
         """Whether the values along the rows that do not fit depend on each other: by distribution, or by use."""
-        batch = len(self.shape or ()) - self.facts.inspection.run.joint.get(self.name, 0)
-        is_drawn_so = any(dim >= batch or self.is_scanned for dim in self.mismatch or ())
-        return is_drawn_so or any(acts for acts, _ in self._acting)
+        return self._is_drawn_jointly(self.mismatch or ()) or any(acts for acts, _ in self._acting)
+
+    def _is_drawn_jointly(self, dims: Iterable[int]) -> bool:
+        """By distribution along one of these dimensions, or step by step in a scan."""
+        return any(dim >= self._batch_ndim or self.is_scanned for dim in dims)
+
+    @property
+    def _batch_ndim(self) -> int:
+        """The number of dimensions along which values are drawn independently of each other."""
+        return len(self.shape or ()) - self.facts.inspection.run.joint.get(self.name, 0)
 
     @property
     def why_untold(self) -> str:
@@ -177,10 +192,9 @@ class Entry:
     def is_kept_jointly(self) -> bool:
         """Whether it is drawn jointly along rows of as many other data: a walk, a Dirichlet, a Gaussian process."""
         facts = self.facts
-        batch = len(self.shape or ()) - facts.inspection.run.joint.get(self.name, 0)
         if facts.new_rows or facts.inspection.assumed or any(size in facts.fit.changed for size in self.rows):
             return False
-        return any(dim >= batch or self.is_scanned for dim in facts.inspection.row_dims.get(self.name, ()))
+        return self._is_drawn_jointly(facts.inspection.row_dims.get(self.name, ()))
 
     @cached_property
     def outside(self) -> Any:
@@ -192,11 +206,9 @@ class Entry:
     @cached_property
     def obstacle(self) -> Obstacle | None:
         """Why it cannot be carried on; None: it can, as far as shapes and arguments tell."""
-        was, now = self.recorded, self.shape
-        if self.mismatch is None or was is None or now is None:
+        if self.lengths is None:
             return Obstacle.RANK
-        was = was[len(was) - len(now) :]
-        if any(was[dim] > now[dim] for dim in self.mismatch):
+        if self.is_shorter:
             return Obstacle.FEWER
         if self.is_reversed:
             return Obstacle.REVERSED
@@ -212,8 +224,8 @@ class Entry:
             return False
         if not all(map(self.facts.fit.is_continued, self._rows_put_into)):
             return False
-        batch = len(self.shape or ()) - run.joint[self.name]
-        return max(grown) < batch or (grown[-1] == batch and has_rule(run.families[self.name]))
+        last = max(grown)
+        return last < self._batch_ndim or (last == self._batch_ndim and has_rule(run.families[self.name]))
 
     @property
     def is_written(self) -> bool:

@@ -245,16 +245,13 @@ def _impossible(facts: Facts, verdicts: Verdicts) -> list[str]:
 
 def notices(facts: Facts, verdicts: Verdicts) -> Iterator[Said]:
     """Nothing is drawn from a prior, or kept on a guess, without a warning that says how to settle it."""
-    use = facts.use
     yield from _row_notices(facts, verdicts)
     extended = [entry for entry in facts.entries.values() if entry.verb == "extend"]
     written = [entry for entry in extended if verdicts[entry.name].cause is Cause.EXTEND and entry.is_written]
     if written and len(written) == len(extended):
         yield Said(SanitizeWarning, messages.nothing_goes_on(written), {"sites": names_of(written)})
-    if use.at_once and use.draws and (data := facts.data_for_predictions()):
-        yield Said(SanitizeWarning, messages.data_come_back(data))
-    if use.at_once and use.draws and (sites := facts.conditioned_data()):
-        yield Said(SanitizeWarning, messages.conditioned_data_come_back(sites))
+    if facts.use.at_once and facts.use.draws:
+        yield from _data_notices(facts)
     if missing := facts.missing([name for name, verdict in verdicts.items() if verdict.action == KEPT]):
         yield Said(MissingLatentWarning, messages.missing_latents(facts, missing), {"missing": missing})
     free = names_of(entry for entry in facts.latents if entry.verb is None)
@@ -271,6 +268,14 @@ def notices(facts: Facts, verdicts: Verdicts) -> Iterator[Said]:
     yield from _handler_notices(facts, kept)
     if found := facts.statistic:
         yield Said(DataStatisticWarning, messages.rows_act_on_each_other(found, facts), {"statistic": found})
+
+
+def _data_notices(facts: Facts) -> Iterator[Said]:
+    """The data that come back in place of predictions."""
+    if data := facts.data_for_predictions():
+        yield Said(SanitizeWarning, messages.data_come_back(data))
+    if sites := facts.conditioned_data():
+        yield Said(SanitizeWarning, messages.conditioned_data_come_back(sites))
 
 
 def _handler_notices(facts: Facts, kept: tuple[str, ...]) -> Iterator[Said]:

@@ -91,7 +91,7 @@ def reason(cause: Cause, entry: Entry) -> str:
 
 def _obstacle(entry: Entry) -> str:
     if entry.obstacle is Obstacle.FEWER:
-        lengths = zip((entry.recorded or ())[-len(entry.shape or ()) :], entry.shape or ())
+        lengths = zip(entry.lengths or (), entry.shape or ())
         was, now = next((was, now) for was, now in lengths if was > now)
         return f"{_OBSTACLES[entry.obstacle]}. To go on, pass {was + now}: the {was} of the fit, then {now} new"
     if entry.obstacle in _OBSTACLES:
@@ -255,9 +255,9 @@ def does_not_fit(facts: Facts, entries: Entries, joint: Entries) -> str:
 
 
 def _mismatch(entry: Entry) -> str:
-    was, now = entry.recorded or (), entry.shape or ()
+    was, now = entry.lengths or (), entry.shape or ()
     kind = "latent" if entry.is_latent else "entry"
-    text = f"{kind} {entry.name!r} has recorded shape {was} per draw, the model's is {now}"
+    text = f"{kind} {entry.name!r} has recorded shape {entry.recorded or ()} per draw, the model's is {now}"
     for dim in entry.mismatch or ():
         text += f"; dimension {dim} is {was[dim]} instead of {now[dim]}"
         sources = [_source(name, leaf, was[dim], now[dim]) for name, leaf in entry.facts.sources(entry, dim)]
