@@ -212,11 +212,10 @@ class Review(Mapping[str, Verdict]):
 
     def _rows(self) -> list[tuple[str, ...]]:
         rows: list[tuple[str, ...]] = []
-        for action in _ORDER:
-            for name, verdict in self.items():
-                if verdict.action == action:
-                    shapes = shape_text(verdict.recorded_shape), shape_text(verdict.model_shape)
-                    rows.append((name, action, *shapes, verdict.reason))
+        for name in sorted(self, key=lambda name: _ORDER.index(self[name].action)):
+            verdict = self[name]
+            recorded, model = shape_text(verdict.recorded_shape), shape_text(verdict.model_shape)
+            rows.append((name, verdict.action, recorded, model, verdict.reason))
         return rows
 
     def _summary(self) -> str:

@@ -137,7 +137,8 @@ class Entry:
             return self.facts.new_rows is not False
         if self.facts.rows_are_settled:
             return False
-        return any(self.facts.may_be_others(size) and self.facts.fit.same(size) is None for size in self.rows)
+        doubtful = filter(self.facts.may_be_others, self.rows)
+        return any(self.facts.fit.same(size) is None for size in doubtful)
 
     @property
     def is_of_a_subsample(self) -> bool:
@@ -416,8 +417,11 @@ class Facts:
         for name, verb in self.verbs.items():
             if verb != "extend" or self.target(name):
                 continue
-            entry = self.entries.get(name)
-            if entry.mismatch if entry else not self.entries.keys().isdisjoint(self.inspection.loop_of(name)):
+            if name in self.entries:
+                is_longer = bool(self.entries[name].mismatch)
+            else:
+                is_longer = any(one in self.entries for one in self.inspection.loop_of(name))
+            if is_longer:
                 found.append(name)
         return tuple(found)
 
@@ -510,14 +514,18 @@ class Facts:
 
     def data_for_predictions(self) -> list[tuple[str, list[str]]]:
         """Arguments that observe sites which are asked for, where nothing is left to predict."""
-        call, found = self.inspection.call, []
-        observed = self._observed_for_nothing
-        for parameter in call.parameters or () if observed else ():
-            if parameter.default is None and parameter.name in call.names:
-                without = try_run(call.with_leaves({call.names.index(parameter.name): None}))
-                predicted = [] if without is None else [name for name in observed if name in without.named("latent")]
-                if without and predicted and not self._are_computed_from(predicted, without):
-                    found.append((parameter.name, predicted))
+        call, observed, found = self.inspection.call, self._observed_for_nothing, []
+        parameters = call.parameters if observed else ()
+        for parameter in parameters or ():
+            if parameter.default is not None or parameter.name not in call.names:
+                continue
+            without = try_run(call.with_leaves({call.names.index(parameter.name): None}))
+            if without is None:
+                continue
+            latents = without.named("latent")
+            predicted = [name for name in observed if name in latents]
+            if predicted and not self._are_computed_from(predicted, without):
+                found.append((parameter.name, predicted))
         return found
 
     def conditioned_data(self) -> Names:
@@ -559,7 +567,8 @@ class Facts:
         latents = [entry.name for entry in arrays if entry.is_latent]
         if not latents or not (inspection.rows_may_meet or inspection.rows_may_be_counted):
             return None
-        draw = {name: values[0] for name, values in fit.samples.some_draws([*latents, *computed], fit.ndims, 1).items()}
+        draws = fit.samples.some_draws([*latents, *computed], fit.ndims, 1)
+        draw = {name: values[0] for name, values in draws.items()}
         kept = [name for name, verb in self.verbs.items() if verb == "keep"]
         rows = inspection.rows_or_fixed
         alone = list(filter(self._stays_in_its_rows, latents)) if inspection.rows_may_meet else []
@@ -588,7 +597,8 @@ def is_of_guide(name: str, entry: str) -> bool:
 
 def _alike(name: str, entry: str) -> bool:
     shorter, longer = sorted((name, entry), key=len)
-    scoped = longer.endswith(shorter) and not longer[: -len(shorter)][-1:].isalnum()
+    before = longer.removesuffix(shorter)
+    scoped = before != longer and not before[-1:].isalnum()
     ending = longer.removeprefix(shorter) in _ENDINGS
     slip = difflib.SequenceMatcher(None, name.casefold(), entry.casefold()).ratio() >= _ALIKE
     return scoped or ending or slip

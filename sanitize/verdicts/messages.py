@@ -58,12 +58,15 @@ _OBSTACLES = {
 }
 
 _UNTOLD = {
-    Cause.JOINT_OTHER_ROWS: "the data differ from those of the fit, and drawn anew, all that was fitted would be lost",
+    Cause.JOINT_OTHER_ROWS: (
+        "the data differ from those of the fit (the values depend on each other: if they were drawn anew, all that was "
+        "fitted would be lost)"
+    ),
     Cause.UNTOLD_ROWS: "nothing tells whether these are the rows of the fit",
     Cause.UNTOLD_DIMENSION: "it could not be told whether it has values for rows",
 }
 
-NOT_TOLD = "whether indices exist: not told, since the model ran with values only"
+NOT_TOLD = "whether indices exist could not be told: the model does not run without values of its arguments and latents"
 
 
 # -------------------------------------------------------------------------------------------------------- verdicts
