@@ -16,8 +16,7 @@ from ..fit import Fit
 from ..model import argument
 from ..model.call import Axis
 from ..model.sizes import Size
-from .compiled import Batch
-from .parameters import CATEGORY, COMPONENT
+from .parameters import CATEGORY, COMPONENT, Parts
 
 
 class Place(NamedTuple):
@@ -50,14 +49,15 @@ class Labels:
         dims: Mapping[str, Sequence[str]],
         coords: Mapping[str, Any],
         carried_on: Mapping[Hashable, Any],
-        batch: Batch,
+        outputs: Mapping[str, Any],
+        parts: Parts,
         leading: Mapping[Hashable, int],
     ):
         self.fit, self.inspection, self.samples = fit, fit.inspection, fit.samples
         self.sites = fit.inspection.run.sites
         self.passed_dims, self.passed_coords = dims, coords
         self.carried_on = carried_on  # coordinates of fitted values with new ones
-        self.outputs, self.parts = batch.outputs, batch.parts
+        self.outputs, self.parts = outputs, parts
         self.arguments = [argument.of(leaf) for leaf in fit.call.leaves]
         self.taken = {*self.outputs, *leading}  # no names of other dimensions
         self.lengths = dict(leading)

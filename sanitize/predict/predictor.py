@@ -364,7 +364,7 @@ class Predictor:
         compiled_for = (signature.key, *draws.arrays, review.redrawn)
         batch = self._batches.of(compiled_for, lambda: self._compiled(signature, inspection, review, draws))
         of_draws = dict(zip(leading, draws.shape))
-        labels = Labels(case.fit, self.dims, self.coords, drawn.coords, batch, of_draws)
+        labels = Labels(case.fit, self.dims, self.coords, drawn.coords, batch.outputs, batch.parts, of_draws)
         answer = template(self._samples.of_draws(), of_draws, batch.outputs, labels)
         answer.attrs = _attributes(signature.kind, review, labels)
         return Plan(draws, batch, answer)
