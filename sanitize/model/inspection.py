@@ -29,7 +29,7 @@ from .jaxpr import (
     rows_may_meet,
     uses,
 )
-from .replay import Draw, Programs, attempt
+from .replay import Draw, Programs, attempt, attempt_or_why
 from .rows import Scene, Statistic, find_place, find_statistic
 from .sizes import Size, Sizes, cut, find_sizes, numbered
 from .targets import Observation, observable_sites, observations, rows_with_its_data
@@ -229,10 +229,10 @@ class Inspection:
         lengths = self._lengths_of_ends
         return bool(lengths) and (self.run.jaxpr is None or may_count_rows(self.run, lengths, self.ends))
 
-    def statistic(self, draw: Draw, kept: Names, sizes: Collection[Size], alone: Names) -> Statistic | None:
+    def statistic(self, draw: Draw, kept: Names, sizes: Collection[Size], alone: Names) -> tuple[Statistic | None, str]:
         """How what is drawn at one row depends on the arguments at others, or on its place; None: it does not.
 
-        Of the row-level latents, those that are ``alone`` stay in their rows.
+        Of the row-level latents, those that are ``alone`` stay in their rows. The text says why it could not be told.
         """
         run, rows = self.run, {}
         is_fixed = not self.rows  # then they cannot be fewer, and statistics are not looked for
@@ -241,7 +241,7 @@ class Inspection:
             if targets and not size.is_lone:
                 rows[size.axes] = targets
         if not rows:
-            return None
+            return None, ""
         offered = []
         for name in run.named("deterministic"):
             fits = name in draw and run.sites[name].shape == np.shape(draw[name])
@@ -254,14 +254,14 @@ class Inspection:
                 still[name] = np.zeros(run.sites[name].shape or (), run.sites[name].dtype)
         others = [size.axes for size in self.rows]
         scene = Scene(self.call, rows, others, still, kept, self.programs, is_fixed)
-        found = None
+        found, why = None, ""
         if self.rows_may_meet and not is_fixed:
             # through the others, as of a Gaussian process, rows are to act on each other
             moving = {name: draw[name] for name in alone}
-            found = attempt(find_statistic, replace(scene, draw={**still, **moving}), offered)
+            found, why = attempt_or_why(find_statistic, replace(scene, draw={**still, **moving}), offered)
         if found is None and self.rows_may_be_counted:
             found = attempt(find_place, scene)
-        return found
+        return found, why
 
     def _has_one_a_row(self, target: str, size: Size) -> bool:
         """Whether a target is drawn row by row: one event is drawn at once, as a Gaussian process that is observed."""

@@ -556,30 +556,41 @@ class Facts:
         computed = filter(self._is_returned, self.inspection.run.named("deterministic"))
         return any(name not in without.sites or not above[name].isdisjoint(data) for name in computed)
 
-    @cached_property
+    @property
     def statistic(self) -> Statistic | None:
         """How rows that are not known to be the fit's act on each other; None: they do not, or it cannot be told."""
+        return self._statistic[0]
+
+    @property
+    def why_rows_are_untold(self) -> str:
+        """Why it cannot be told whether they do; empty: it can."""
+        return self._statistic[1]
+
+    @cached_property
+    def _statistic(self) -> tuple[Statistic | None, str]:
         inspection, fit = self.inspection, self.fit
         if self.new_rows is False or not self.use.recomputes or inspection.assumed:
-            return None
+            return None, ""
         arrays = [entry for entry in self.entries.values() if entry.recorded is not None]
         computed = [entry.name for entry in arrays if entry.kind == "deterministic"]
         latents = [entry.name for entry in arrays if entry.is_latent]
         if not latents or not (inspection.rows_may_meet or inspection.rows_may_be_counted):
-            return None
+            return None, ""
         draws = fit.samples.some_draws([*latents, *computed], fit.ndims, 1)
         draw = {name: values[0] for name, values in draws.items()}
         kept = [name for name, verb in self.verbs.items() if verb == "keep"]
         rows = inspection.rows_or_fixed
         alone = list(filter(self._stays_in_its_rows, latents)) if inspection.rows_may_meet else []
-        found = inspection.statistic(draw, kept, rows, alone)
-        if found is None:
-            return None
+        found, why = inspection.statistic(draw, kept, rows, alone)
+        if found is None and not why:
+            return None, ""
         # only now, since values are compared for it
         others = [size for size in rows if not fit.is_continued(size)]
+        if found is None:
+            return None, why if others else ""
         if found.arguments and fit.had(found.arguments, draw):
-            return None
-        return found if len(others) == len(rows) else inspection.statistic(draw, kept, others, alone)
+            return None, ""
+        return (found, "") if len(others) == len(rows) else inspection.statistic(draw, kept, others, alone)
 
 
 def names_of(entries: Iterable[Entry]) -> Names:

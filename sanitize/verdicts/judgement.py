@@ -312,3 +312,5 @@ def remarks(facts: Facts) -> Iterator[str]:
         yield messages.NOT_TOLD
     if facts.statistic:
         yield messages.on_statistic(facts.statistic)
+    elif facts.why_rows_are_untold:
+        yield messages.on_rows_untold(facts.why_rows_are_untold)

@@ -567,3 +567,7 @@ def on_statistic(found: Statistic) -> str:
         return f"the place of a row counts: {found.target} ({found.parameter}) is drawn by the number of the row"
     arguments = listing(found.arguments)
     return f"rows act on each other: {found.target} ({found.parameter}) by {arguments} at other rows"
+
+
+def on_rows_untold(why: str) -> str:
+    return f"it could not be told whether rows act on each other, since the model did not run on few rows ({why})"

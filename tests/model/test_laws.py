@@ -303,3 +303,29 @@ def test_a_latent_of_the_rows_multiplies_a_statistic(model, x, speaks):
     with warned() as caught:
         strip_deterministic(model, samples, x, redraw=[*samples.keys() - {"scale"}])
     assert [type(w.message) for w in caught] == [DataStatisticWarning] * speaks
+
+
+def centred_by_ten(x, y=None):
+    b = numpyro.sample("b", dist.Normal(0.0, 1.0))
+    if len(x) < 10:
+        raise ValueError("ten rows are needed")
+    numpyro.sample("y", dist.Normal(b * (x - x.mean()), 1.0), obs=y)
+
+
+def slope_by_ten(x, y=None):
+    if len(x) < 10:
+        raise ValueError("ten rows are needed")
+    numpyro.sample("y", dist.Normal(numpyro.sample("b", dist.Normal(0.0, 1.0)) * x, 1.0), obs=y)
+
+
+def test_a_search_that_cannot_run_is_a_remark():
+    """Only where the computation leaves it open, and not of the rows of the fit."""
+    x, samples = np.linspace(0.0, 1.0, 12), {"b": np.ones(5)}
+    review = inspect_sites(centred_by_ten, x).review(samples)
+    assert says(str(review), "could not be told whether rows act on each other")
+    assert says(str(review), "ValueError: ten rows are needed")
+    for told in (
+        inspect_sites(centred_by_ten, x).review(samples, new_rows=False),
+        inspect_sites(slope_by_ten, x).review(samples),
+    ):
+        assert "ten rows" not in str(told)
