@@ -62,7 +62,7 @@ class Carrier:
         labels = {dim: level.labels for dim, level in case.levels.items()}
         if not review.extended:
             return cls(None, {}, Seen({}, {}), (), labels)
-        fitted = _Fitted(case, review)
+        fitted = _Beginning(case, review)
         call = case.inspection.call
         call_of_fit = None if case.levels else fitted.call()
         plan = fitted.plan(taken, call_of_fit)
@@ -153,8 +153,8 @@ def _exact(name: str, value: np.ndarray, fitted: Any, where: Positions | None) -
     return jnp.asarray(value) if isinstance(fitted, jax.Array) else value
 
 
-class _Dim(NamedTuple):
-    """A dimension of an entry."""
+class _Growing(NamedTuple):
+    """A dimension of an entry, which may have grown."""
 
     label: Hashable  # None: it has none
     at: np.ndarray  # where its recorded values stand
@@ -177,7 +177,7 @@ class _Dim(NamedTuple):
         return {(size, was) for size in self.follows} or {(was, self.length)}
 
 
-class _Fitted:
+class _Beginning:
     """What was fitted, and what of it goes on."""
 
     def __init__(self, case: Case, review: Review):
@@ -186,13 +186,13 @@ class _Fitted:
         observed = self.inspection.run.named("observed")
         self.kept = [name for name in review.kept if name in self.sites and name not in observed]
         self.fixed = [name for name in self.kept if name not in self.extended]
-        self.going, self.longer = dict[str, list[_Dim]](), list[_Dim]()
+        self.going, self.longer = dict[str, list[_Growing]](), list[_Growing]()
         for name in self.extended:
             if name in self.recorded:
                 self.going[name] = dims = [*self._dims(name)]
                 self.longer += [dim for dim in dims if dim.is_longer]
 
-    def _dims(self, name: str) -> Iterator[_Dim]:
+    def _dims(self, name: str) -> Iterator[_Growing]:
         model, lengths = self.sites[name].shape or (), self.recorded[name] or ()
         labels = per_draw_dims(self.case.samples, name) or (None,) * len(lengths)
         follows = self.inspection.sizes.of[name]
@@ -200,7 +200,7 @@ class _Fitted:
         for label, was, now, sizes in zip(labels[-n:], lengths[-n:], model, follows):
             level = self.case.levels.get(label)
             at = np.arange(was) if level is None else level.at
-            yield _Dim(label, at, now, sizes)
+            yield _Growing(label, at, now, sizes)
 
     def call(self) -> Call | None:
         """The call with what the fit had in place of each argument; None where the samples do not hold all of them."""
@@ -307,7 +307,7 @@ class _Fitted:
                 found[name] = [dim.at for dim in dims]
         return found
 
-    def _goes_on(self, dim: _Dim) -> bool:
+    def _goes_on(self, dim: _Growing) -> bool:
         """Whether a recorded value has become longer along a dimension as a latent has, or is as long as it was."""
         if dim.label in self.case.levels:
             return True
