@@ -746,6 +746,29 @@ def test_kfold_is_what_refits_by_hand_give_and_refits_of_equal_shape_are_compile
 
 @needs_arviz_1
 @pytest.mark.slow
+def test_lfo_is_what_refits_by_hand_give():
+    x = np.linspace(-1, 2, 9).astype(np.float32)
+    y = (x + np.sin(7 * x)).astype(np.float32)
+
+    def model(x, y=None):
+        slope = numpyro.sample("slope", dist.Normal(0.0, 1.0))
+        with numpyro.plate("time", len(x)):
+            numpyro.sample("y", dist.Normal(slope * x, 1.0), obs=y)
+
+    mcmc = fit(model, x, y)
+    idata = with_scores(mcmc, model, x, y)
+    wrapper = NumPyroWrapper(mcmc, idata, jax.random.PRNGKey(5))
+    found = az.lfo_cv(idata, wrapper, 6, 1, method="exact", pointwise=True)
+    for i, cutoff in enumerate((6, 7, 8)):
+        again = MCMC(NUTS(model), num_warmup=200, num_samples=200, num_chains=2, jit_model_args=True, **QUIETLY)
+        again.run(jax.random.PRNGKey(5), x[:cutoff], y[:cutoff])
+        slope = np.asarray(again.get_samples()["slope"])
+        expected = np.log(np.exp(stats.norm.logpdf(y[cutoff], slope * x[cutoff])).mean())
+        np.testing.assert_allclose(found.elpd_i[i], expected, atol=1e-4)
+
+
+@needs_arviz_1
+@pytest.mark.slow
 def test_kfold_of_eight_schools_is_that_of_integrals():
     mcmc = fit(schools, SCHOOLS_SIGMA, SCHOOLS_Y, draws=2000)
     idata = with_scores(mcmc, schools, SCHOOLS_SIGMA, SCHOOLS_Y)
