@@ -126,7 +126,7 @@ def test_at_most_five_values_are_named():
 
 
 @pytest.mark.words
-def test_both_stand_in_the_review_and_not_told_where_the_model_ran_with_values_only():
+def test_both_stand_in_the_review_and_what_could_not_be_told_where_the_model_ran_with_values_only():
     def needs_latents(group, y=None):
         effect = numpyro.sample("effect", dist.Normal(0.0, 1.0).expand([5]))
         if effect[0] > 100.0:
@@ -143,8 +143,8 @@ def test_both_stand_in_the_review_and_not_told_where_the_model_ran_with_values_o
     for text in (repr(review), review._repr_html_()):
         assert "out of range: " in text
         assert "rows act on each other: y (loc)" in text
-    assert "not told" in repr(inspect_sites(needs_latents, np.array([0, 1])).review(EFFECTS))
-    assert "not told" not in repr(inspect_sites(groups, np.array([0, 1])).review(EFFECTS))
+    assert "could not be told" in repr(inspect_sites(needs_latents, np.array([0, 1])).review(EFFECTS))
+    assert "could not be told" not in repr(inspect_sites(groups, np.array([0, 1])).review(EFFECTS))
 
 
 # ------------------------------------------------------------------------------------- the fit's statistic is kept
