@@ -265,8 +265,9 @@ class Labels:
                 if labels is not None and axis.length == place.length:
                     return labels
         recorded = self.samples.labels.get(name)
-        fits = np.shape(recorded) == (place.length,)
-        return recorded if fits and all(map(self._is_that_of_the_fit, sizes)) else None
+        if recorded is None or np.shape(recorded) != (place.length,):
+            return None
+        return recorded if all(map(self._is_that_of_the_fit, sizes)) else None
 
     def _is_that_of_the_fit(self, size: Size) -> bool:
         """Whether labels of the fit go with a size of this call.
