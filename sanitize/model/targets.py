@@ -33,10 +33,6 @@ class Observation:
         """The sites that are observed in this call, and are none of ``base``."""
         return frozenset(self.run.named("observed")).difference(base.sites)
 
-    def shows(self, base: Run) -> bool:
-        """Whether anything is observed or gone that is not in ``base``."""
-        return bool(self.latents or self.adds(base))
-
     def explains(self, name: str, made: Iterable[str]) -> bool:
         """Whether a latent is observed in this call, or gone with all that is ``made`` of it."""
         if name not in self.latents:
@@ -60,24 +56,15 @@ def observations(call: Call, base: Run) -> tuple[Observation, ...]:
         for words, found in _given(*cut(_with_zeros(call), base)).items():
             seen[words] = seen[words] or found
     missing = [i for i, leaf in enumerate(call.leaves) if leaf is None]
-    if len(missing) > 1 and not any(found and found.shows(base) for found in seen.values()):
+    if len(missing) > 1 and not any(found and (found.latents or found.adds(base)) for found in seen.values()):
         calls = (call.with_leaves(dict.fromkeys(missing, array)) for array in _made_up_arrays(call, base))
         together = " and ".join(call.names[i] for i in missing)  # as a count and its exposure
         seen[together] = _first_seen(together, calls, base)
-    flipped = {i: call.with_leaves({i: not leaf}) for i, leaf in enumerate(call.leaves) if isinstance(leaf, bool)}
-    for i, other in flipped.items():
-        words = _flag_in_words(call, i)
-        seen[words] = _first_seen(words, [other], base, is_flag=True)
-    if missing and not any(found and found.shows(base) for found in seen.values()):
-        for i, other in flipped.items():  # as of an outcome that is scored in training alone
-            calls = (other.with_leaves(dict.fromkeys(missing, array)) for array in _made_up_arrays(call, base))
-            words = _flag_in_words(call, i)
-            seen[words] = _first_seen(words, calls, base, is_flag=True) or seen[words]
+    for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
+        if isinstance(leaf, bool):
+            words = f"{name}={not leaf}"
+            seen[words] = _first_seen(words, [call.with_leaves({i: not leaf})], base, is_flag=True)
     return tuple(found for found in seen.values() if found)
-
-
-def _flag_in_words(call: Call, leaf: int) -> str:
-    return f"{call.names[leaf]}={not call.leaves[leaf]}"
 
 
 def _leaves(tree: Any) -> list[Any]:
@@ -131,7 +118,7 @@ def rows_with_its_data(found: Iterable[Observation], call: Call, base: Run) -> f
     passed = {name for name, leaf in zip(call.names, call.leaves) if leaf is not None}
     words: set[str] = set()
     for observation in found:
-        targets = observation.adds(base)
+        targets = frozenset[str]() if observation.is_flag else observation.adds(base)
         if targets:
             sizes, names = find_sizes(observation.call, observation.run, targets), observation.call.names
             of_targets = [size for size in sizes.rows(targets) if any(names[axis.leaf] in passed for axis in size.axes)]

@@ -352,41 +352,6 @@ def test_the_rows_of_a_single_factor_are_those_of_the_data():
         strip_deterministic(abundance, samples, x(4), None)
 
 
-def trained(habitat, site, y=None, train=True):
-    abundance(habitat, site, y if train else None)
-
-
-def trained_on_each(habitat, site, y=None, predict=False):
-    scale = numpyro.sample("scale", dist.HalfNormal())
-    with numpyro.plate("sites", len(habitat)):
-        effect = numpyro.sample("effect", dist.Normal(0.0, scale))
-        if not predict:
-            numpyro.factor("scores", dist.Normal(habitat + effect, 1.0).log_prob(y))
-
-
-def summed_to_zero(habitat, centred=False):
-    effect = numpyro.sample("effect", dist.Normal().expand([3]))
-    numpyro.deterministic("rate", habitat + effect.sum())
-    if centred:
-        numpyro.factor("sum", -(effect.sum() ** 2))
-
-
-@pytest.mark.parametrize(("model", "flag"), [(trained, {"train": False}), (trained_on_each, {"predict": True})])
-def test_the_rows_of_a_factor_behind_a_flag_are_those_of_the_data(model, flag):
-    samples = {"scale": x(3), "effect": np.ones((3, 6))}
-    with pytest.warns(RowLevelSiteWarning, match="'effect'"):
-        strip_deterministic(model, samples, x(6), None, **flag)
-    assert set(strip_deterministic(model, samples, x(6), None, new_rows=True, **flag)) == {"scale"}
-    with pytest.warns(RedrawnSiteWarning, match="'effect'"):
-        strip_deterministic(model, samples, x(4), None, **flag)
-
-
-def test_a_flag_of_a_constraint_makes_no_rows():
-    samples = {"effect": np.ones((5, 3))}
-    for rows in (3, 6):
-        assert set(strip_deterministic(summed_to_zero, samples, x(rows))) == {"effect"}
-
-
 def counts_and_exposure(habitat, site, y=None, exposure=None):
     if y is not None and exposure is not None:
         abundance(habitat / exposure, site, y)
