@@ -358,12 +358,19 @@ class NumPyroWrapper(SamplingWrapper):  # type: ignore[misc]
                 f"that it cannot be fitted to the others."
             )
         for name, site in after.items():
-            if site.kind in ("latent", "observed") and (what := self._differs(name, before[name], site, rest, is_end)):
-                way = "" if is_end else " Rows at the end can be left out, as lfo_cv does."
+            if site.kind not in ("latent", "observed"):
+                continue
+            was = before[name]
+            what = self._drawn_otherwise(name, was, site, rest, is_end)
+            is_made = site.kind == "observed" and differ(site.value, self._at(name, was.value, rest))
+            if is_made:
+                what = "observed with another value"
+            if what:
+                way = "" if is_end or is_made else " Rows at the end can be left out, as lfo_cv does."
                 raise OptionError(
-                    f"Without some rows of {self.var_name!r}, {name!r} at the others is drawn with another {what}: "
-                    f"rows act on each other (a lag, a walk, a mean of all rows), or their place counts. The fit to "
-                    f"the others would be that of another model.{way}"
+                    f"Without some rows of {self.var_name!r}, {name!r} at the others is {what}: rows act on each "
+                    f"other (a lag, a walk, a mean of all rows), or their place counts. The fit to the others would "
+                    f"be that of another model.{way}"
                 )
 
     def _refuse_other_number(self, name: str, shape: Sequence[int] | None, n: int) -> None:
@@ -381,21 +388,21 @@ class NumPyroWrapper(SamplingWrapper):  # type: ignore[misc]
         return [i for i, follows in enumerate(self.inspection.sizes.of.get(name, ())) if self.rows in follows]
 
     def _at(self, name: str, value: Any, rest: np.ndarray) -> Any:
-        """The values of a latent at these rows."""
+        """The values of a site at these rows."""
         value = np.asarray(value)
         for dim in self._row_dims(name):
             value = value.take(rest, dim)
         return value
 
-    def _differs(self, name: str, before: Replayed, after: Replayed, rest: np.ndarray, is_end: bool) -> str:
-        """What else a site is drawn with at these rows; empty: nothing."""
+    def _drawn_otherwise(self, name: str, before: Replayed, after: Replayed, rest: np.ndarray, is_end: bool) -> str:
+        """With what else a site is drawn at these rows; empty: with the same."""
         one, other = _drawn_with(before), _drawn_with(after)
         rank = len(before.shape)
         is_joint = any(dim >= rank - self.inspection.run.joint.get(name, 0) for dim in self._row_dims(name))
         if is_joint and not is_end and one is before.arrays:
-            return "number of values, all drawn at once"
+            return "drawn with another number of values, all drawn at once"
         for parameter, was in one.items():
-            word = parameter.rpartition(".")[2]
+            word = f"drawn with another {parameter.rpartition('.')[2]}"
             if parameter not in other:
                 return word
             was, now = np.asarray(was), np.asarray(other[parameter])

@@ -636,6 +636,53 @@ def test_what_all_rows_have_a_part_in_is_refused_by_name(model, name, idx):
         without(model, {"slope": ()}, idx, X, Y)
 
 
+# An outcome that is made of all rows inside the model: a refit would score other numbers.
+
+
+def standardized(score):
+    return (score - score.mean()) / score.std()
+
+
+def share_of_all(score):
+    return score / score.sum()
+
+
+def ranked(score):
+    return jnp.argsort(jnp.argsort(score)).astype(float)
+
+
+def above_the_median(score):
+    return (score > jnp.median(score)).astype(float)
+
+
+def with_outcome(transformed):
+    def model(x, score):
+        slope = numpyro.sample("slope", dist.Normal())
+        numpyro.sample("score", dist.Normal(slope * x, 1.0), obs=transformed(score))
+
+    return model
+
+
+SCORES = np.array([3.1, 5.0, 9.5, 2.2, 1.2, 0.2, 0.9], np.float32)
+
+
+@needs_arviz_1
+@pytest.mark.parametrize("transformed", [standardized, share_of_all, ranked, above_the_median])
+@pytest.mark.parametrize("idx", [[3, 5], [0, 1, 2, 5], [5, 6]])
+def test_an_outcome_that_is_made_of_all_rows_is_refused_by_name(transformed, idx):
+    with pytest.raises(OptionError, match="'score' at the others is observed with another value"):
+        without(with_outcome(transformed), {"slope": ()}, idx, X, SCORES)
+
+
+@needs_arviz_1
+@pytest.mark.parametrize("transformed", [jnp.log1p, np.asarray, lambda score: (score - 3.0) / 2.0, lambda s: s > 1.0])
+@pytest.mark.parametrize("idx", [[2, 5], [5, 6], 0])
+def test_an_outcome_that_is_made_row_by_row_can_be_left_out(transformed, idx):
+    ((x, score), _), _ = without(with_outcome(transformed), {"slope": ()}, idx, X, SCORES)
+    np.testing.assert_array_equal(x, np.delete(X, idx))
+    np.testing.assert_array_equal(score, np.delete(SCORES, idx))
+
+
 def counted(group, y):
     with numpyro.plate("groups", int(group.max()) + 1):
         effect = numpyro.sample("effect", dist.Normal())
@@ -689,6 +736,147 @@ def test_models_without_rows_to_leave_out_are_refused_by_name(model, args, match
     shape = {"scale": ()} if model is as_one_event else {"slope": ()}
     with pytest.raises(OptionError, match=match):
         without(model, shape, 2, *args)
+
+
+# -------------------------------------------------------------- ten models of other fields: five are refused by name
+
+
+def toxicology(trials):
+    lethal = numpyro.sample("lethal", dist.Normal(1.5, 1.0))
+    steep = numpyro.sample("steep", dist.LogNormal(0.0, 1.0))
+    logits = steep * (trials["dose"].to_numpy() - lethal)
+    with numpyro.plate("batch", len(trials)):
+        numpyro.sample(
+            "dead", dist.Binomial(trials["insects"].to_numpy(), logits=logits), obs=trials["dead"].to_numpy()
+        )
+
+
+def pollination(visits, n_plants, n_bees, *, count=None):
+    with numpyro.plate("plants", n_plants):
+        plant = numpyro.sample("plant", dist.Normal())
+    with numpyro.plate("bees", n_bees):
+        bee = numpyro.sample("bee", dist.Normal())
+    with numpyro.plate("visit", visits["hours"].shape[0]):
+        rate = visits["hours"] * jnp.exp(plant[visits["plant"]] + bee[visits["bee"]])
+        numpyro.sample("count", dist.Poisson(rate), obs=count)
+
+
+def exam(answers):
+    with numpyro.plate("person", answers.sizes["person"]):
+        ability = numpyro.sample("ability", dist.Normal(answers["age"].values, 1.0))
+    with numpyro.plate("item", 2):
+        hard = numpyro.sample("hard", dist.Normal())
+    logits = ability[answers["who"].values] - hard[answers["which"].values]
+    numpyro.sample("right", dist.Bernoulli(logits=logits), obs=answers["right"].values)
+
+
+def enzyme(substrate, rate=None, noise=0.1):
+    top = numpyro.sample("top", dist.LogNormal(0.0, 1.0))
+    half = numpyro.sample("half", dist.LogNormal(0.0, 1.0))
+    with numpyro.plate("tube", len(substrate)):
+        true = numpyro.sample("true", dist.LogNormal(jnp.log(substrate + 2.0), 0.1))
+        numpyro.sample("rate", dist.StudentT(4.0, top * true / (half + true), noise), obs=rate)
+
+
+def astronomy(stars):
+    x, y, covariance = stars
+    depth = numpyro.sample("depth", dist.HalfNormal())
+    with numpyro.plate("star", x.shape[0]):
+        z = numpyro.sample("z", dist.Normal(0.0, depth))
+        place = jnp.stack([z, 2 * z], -1)
+        numpyro.sample("seen", dist.MultivariateNormal(place, covariance), obs=jnp.stack([x, y], -1))
+
+
+def table_of_trials():
+    pd = pytest.importorskip("pandas")
+    return pd.DataFrame({"dose": X, "insects": np.full(N, 9), "dead": COUNTS}, index=list("gfedcba"))
+
+
+def table_of_answers():
+    columns = {"who": ("answer", GROUP), "which": ("answer", BOTH), "right": ("answer", BOTH)}
+    return xr.Dataset({"age": ("person", X[:3]), **columns})
+
+
+COUNTS = np.array([3, 1, 4, 1, 5, 2, 6])
+BOTH = np.array([1, 0, 1, 0, 1, 0, 1])
+VISITS = {"hours": X + 2, "plant": GROUP, "bee": BOTH}
+COVARIANCES = (np.arange(1, N + 1)[:, None, None] * np.eye(2)).astype(np.float32)
+TAKEN = [
+    (toxicology, {"lethal": (), "steep": ()}, lambda: ((table_of_trials(),), {})),
+    (pollination, {"plant": (3,), "bee": (2,)}, lambda: ((VISITS, 3, 2), {"count": COUNTS})),
+    (exam, {"ability": (3,), "hard": (2,)}, lambda: ((table_of_answers(),), {})),
+    (enzyme, {"top": (), "half": (), "true": (N,)}, lambda: ((), {"substrate": X, "rate": Y})),
+    (astronomy, {"depth": (), "z": (N,)}, lambda: (((X, Y, COVARIANCES),), {})),
+]
+
+
+def at_rows(arg):
+    """The same, by hand: what is as long as the rows loses those that are held out."""
+    if hasattr(arg, "iloc"):
+        return arg.iloc[ROWS]
+    if isinstance(arg, xr.Dataset):
+        return arg.isel(answer=ROWS)
+    return arg[ROWS] if np.shape(arg)[:1] == (N,) else arg
+
+
+@needs_arviz_1
+@pytest.mark.parametrize(("model", "shapes", "call"), TAKEN)
+def test_rows_of_other_fields(model, shapes, call):
+    args, kwargs = call()
+    found, _ = without(model, shapes, [2, 5], *args, **kwargs)
+    is_leaf = lambda arg: hasattr(arg, "columns") or isinstance(arg, xr.Dataset)  # noqa: E731
+    was = [at_rows(arg) for arg in jax.tree_util.tree_leaves((args, kwargs), is_leaf=is_leaf)]
+    now = jax.tree_util.tree_leaves(found, is_leaf=is_leaf)
+    if model is enzyme:
+        now = now[: len(was)]  # the default of `noise` comes with the call
+    assert len(now) == len(was)
+    for one, other in zip(was, now):
+        if is_leaf(one):
+            assert one.equals(other)
+        else:
+            np.testing.assert_array_equal(other, one)
+
+
+def tournament(winner, loser, margin):
+    with numpyro.plate("players", int(max(winner.max(), loser.max())) + 1):
+        skill = numpyro.sample("skill", dist.Normal())
+    numpyro.sample("margin", dist.Normal(skill[winner] - skill[loser], 1.0), obs=margin)
+
+
+def disease_map(neighbours, y):
+    rho = numpyro.sample("rho", dist.Uniform(0.0, 1.0))
+    precision = jnp.diag(neighbours.sum(1)) - rho * neighbours + 0.1 * jnp.eye(len(y))
+    phi = numpyro.sample("phi", dist.MultivariateNormal(jnp.zeros(len(y)), precision_matrix=precision))
+    numpyro.sample("y", dist.Normal(phi, 1.0), obs=y)
+
+
+def market(price, share):
+    taste = numpyro.sample("taste", dist.Normal())
+    numpyro.sample("share", dist.Normal(jax.nn.softmax(-taste * price), 0.1), obs=share)
+
+
+def outbreak(cases, beds):
+    r = numpyro.sample("r", dist.LogNormal(0.0, 0.5))
+    before = jnp.concatenate([jnp.ones(1), jnp.cumsum(cases)[:-1]])
+    numpyro.sample("cases", dist.Poisson(r * before / beds), obs=cases)
+
+
+RING = np.roll(np.eye(N), 1, 0) + np.roll(np.eye(N), -1, 0)
+PLAYERS = np.array([0, 1, 2, 0, 1, 0, 1]), np.array([1, 0, 0, 1, 0, 1, 0])
+REFUSED = [
+    (with_outcome(standardized), {"slope": ()}, (X, SCORES), "'score' at the others is observed with another value"),
+    (tournament, {"skill": (3,)}, (*PLAYERS, Y), r"'players' of shape \(2,\)"),
+    (disease_map, {"rho": (), "phi": (N,)}, (RING, Y), "'phi' at the others is drawn with another covariance"),
+    (market, {"taste": ()}, (X, Y), "'share' at the others is drawn with another loc"),
+    (outbreak, {"r": ()}, (COUNTS, X + 3), "'cases' at the others is drawn with another rate"),
+]
+
+
+@needs_arviz_1
+@pytest.mark.parametrize(("model", "shapes", "args", "match"), REFUSED)
+def test_models_of_other_fields_that_are_refused_by_name(model, shapes, args, match):
+    with pytest.raises(OptionError, match=match):
+        without(model, shapes, [2, 5], *args)
 
 
 # ------------------------------------------------------------------------- refits against closed forms and by hand
