@@ -353,16 +353,13 @@ class Facts:
             yield attempt_or_why(reaches_other_rows, inspection.call, size.axes, name, dim, sites)
 
     def _stays_in_its_rows(self, name: str) -> bool:
-        """Whether a row-level latent has a value for each row that has no part in what is drawn at another."""
+        """Whether the jaxpr shows that no value of a row-level latent has a part in what is drawn at other rows."""
         inspection = self.inspection
         batch = inspection.run.sites[name].rank - inspection.run.joint.get(name, 0)
         dims = inspection.row_dims.get(name, ())
-        for dim in dims:
-            is_joint = dim >= batch or name in inspection.run.scanned
-            acting = () if inspection.stays_in_its_row(name, dim) else self.acts_on_other_rows(name, dim)
-            if is_joint or any(acts is not False for acts, _ in acting):
-                return False
-        return bool(dims)
+        if name in inspection.run.scanned or any(dim >= batch for dim in dims):
+            return False
+        return bool(dims) and all(inspection.stays_in_its_row(name, dim) for dim in dims)
 
     def outside(self, name: str) -> Any:
         """A value among the draws of a latent that is not in its support; None: there is none, or it is not known."""
