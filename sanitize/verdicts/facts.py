@@ -197,6 +197,15 @@ class Entry:
             return False
         return self._is_drawn_jointly(facts.inspection.row_dims.get(self.name, ()))
 
+    @property
+    def stays_in_its_rows(self) -> bool:
+        """Whether the jaxpr shows that none of its values for rows has a part in what is drawn at other rows."""
+        inspection = self.facts.inspection
+        dims = inspection.row_dims.get(self.name, ())
+        if not dims or self._is_drawn_jointly(dims):
+            return False
+        return all(inspection.stays_in_its_row(self.name, dim) for dim in dims)
+
     @cached_property
     def outside(self) -> Any:
         """A value among its draws that its site cannot have; None: there is none."""
@@ -351,15 +360,6 @@ class Facts:
         for size in inspection.rows_along(name, dim):
             sites = frozenset(site for site in inspection.run.joint if any(size in follows for follows in of[site]))
             yield attempt_or_why(reaches_other_rows, inspection.call, size.axes, name, dim, sites)
-
-    def _stays_in_its_rows(self, name: str) -> bool:
-        """Whether the jaxpr shows that no value of a row-level latent has a part in what is drawn at other rows."""
-        inspection = self.inspection
-        batch = inspection.run.sites[name].rank - inspection.run.joint.get(name, 0)
-        dims = inspection.row_dims.get(name, ())
-        if name in inspection.run.scanned or any(dim >= batch for dim in dims):
-            return False
-        return bool(dims) and all(inspection.stays_in_its_row(name, dim) for dim in dims)
 
     def outside(self, name: str) -> Any:
         """A value among the draws of a latent that is not in its support; None: there is none, or it is not known."""
@@ -577,7 +577,9 @@ class Facts:
         draw = {name: values[0] for name, values in draws.items()}
         kept = [name for name, verb in self.verbs.items() if verb == "keep"]
         rows = inspection.rows_or_fixed
-        alone = list(filter(self._stays_in_its_rows, latents)) if inspection.rows_may_meet else []
+        alone = []
+        if inspection.rows_may_meet:
+            alone = [name for name in latents if self.entries[name].stays_in_its_rows]
         found, why = inspection.statistic(draw, kept, rows, alone)
         if found is None and not why:
             return None, ""
