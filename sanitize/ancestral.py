@@ -50,7 +50,8 @@ class Compared(NamedTuple):
         part = array
         for dim, known in parts.items():
             behind = (1,) * (array.ndim - dim - 1)
-            part = jnp.where(jnp.reshape(known, (-1, *behind)), part, 0)
+            is_fitted = jnp.reshape(known, (-1, *behind))
+            part = jnp.where(is_fitted, part, 0)
         return cls(part, array.sum(tuple(parts)), array.min())
 
 
@@ -74,7 +75,8 @@ class _Picked(NamedTuple):
         """The same of each row along a dimension, or of all together where there are not so many."""
         if length not in self.known.shape:
             return self.known.all()
-        rows = jnp.moveaxis(self.known, self.known.shape.index(length), 0)
+        dim = self.known.shape.index(length)
+        rows = jnp.moveaxis(self.known, dim, 0)
         return rows.reshape(length, -1).all(1)
 
 
@@ -102,19 +104,23 @@ class Pass:
             closed, shapes = jax.make_jaxpr(self._run, return_shape=True)(*inputs)
             n = len(shapes[0])
             latents = slice(n, n + len(shapes[1].values))
-            outputs, looked_up = evaluated(closed, jax.tree_util.tree_leaves(inputs), slice(n), latents)
-            drawn_with, passed = jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(shapes), outputs)
+            arrays = jax.tree_util.tree_leaves(inputs)
+            outputs, looked_up = evaluated(closed, arrays, slice(n), latents)
+            tree = jax.tree_util.tree_structure(shapes)
+            drawn_with, passed = jax.tree_util.tree_unflatten(tree, outputs)
         return passed._replace(targets=self._compared(drawn_with, looked_up))
 
     def call(self, leaves: Leaves) -> Call:
         """The call with values for all arguments."""
-        return self.inspection.call.with_leaves(dict(zip(self.taken, leaves)))
+        changed = dict(zip(self.taken, leaves))
+        return self.inspection.call.with_leaves(changed)
 
     def _run(self, keys: Keys, draw: Arrays, leaves: Leaves) -> tuple[DrawnWith, Passed]:
         """What targets are drawn with, and what a pass gives but for that."""
         given = _Given(self, keys, draw)
         is_scanned = not self.inspection.run.scanned.isdisjoint(self.wanted)  # that NumPyro draws, with the run's key
-        outcome = replay_with(self.call(leaves), given, random.fold_in(keys[is_scanned], 0))
+        run_key = random.fold_in(keys[is_scanned], 0)
+        outcome = replay_with(self.call(leaves), given, run_key)
         values = {name: outcome[name].value for name in self.wanted}
         computed = {}
         for name, at in self.computed.items():
@@ -123,8 +129,9 @@ class Pass:
         drawn_with = {}
         for name, site in outcome.items():
             of_site = _drawn_with(site) if name in self.targets else {}
-            for parameter, array in of_site.items():
-                drawn_with[name, parameter] = _of_rows(site.fn, jnp.asarray(array))
+            for parameter, value in of_site.items():
+                array = jnp.asarray(value)
+                drawn_with[name, parameter] = _of_rows(site.fn, array)
         return drawn_with, Passed(values, computed, given.density, given.excess, {})
 
     def _compared(self, drawn_with: DrawnWith, looked_up: Sequence[LookUp]) -> dict[str, Compared]:
@@ -132,9 +139,10 @@ class Pass:
         compared, picked = {}, list[_Picked]()
         for number, look_up in enumerate(looked_up):
             parts = self._parts(look_up.table)
-            if look_up.dim in parts:
-                compared[f"{TABLE}{number}"] = Compared.of(look_up.table, parts)
-            if look_up.dim in parts and look_up.by is not None:
+            if look_up.dim not in parts:
+                continue
+            compared[f"{TABLE}{number}"] = Compared.of(look_up.table, parts)
+            if look_up.by is not None:
                 known = look_up.picks(parts[look_up.dim])
                 picked.append(_Picked(known, look_up.contracted is None))
         for (target, parameter), array in drawn_with.items():
@@ -143,7 +151,9 @@ class Pass:
             for dim, length in enumerate(array.shape):
                 is_longer = parameter == _SHARES or length in self.targets[target]
                 for known in self._rows(picked, length, is_longer):
-                    parts[dim] = known & parts.get(dim, np.full(length, True))
+                    if dim in parts:
+                        known = known & parts[dim]
+                    parts[dim] = known
                     is_fitted = True
             if is_fitted:
                 compared[f"{target}.{parameter}"] = Compared.of(array, parts)
@@ -164,8 +174,10 @@ class Pass:
         """
         telling = [one for one in picked if length in one.known.shape]
         if is_longer:
-            by_place = [self.parts[length]] if length in self.parts else []
-            return by_place + [one.along(length) for one in telling if one.is_index]
+            rows = [one.along(length) for one in telling if one.is_index]
+            if length in self.parts:
+                rows.append(self.parts[length])
+            return rows
         return [one.along(length) for one in picked] if telling else []
 
     def tied(self, values: Arrays, leaves: Leaves) -> Arrays:
@@ -175,7 +187,8 @@ class Pass:
         scores = {}
         for name in self.ties:
             site = outcome[name]
-            scores[name] = jnp.sum(site.fn.log_prob(site.value))
+            logs = site.fn.log_prob(site.value)
+            scores[name] = jnp.sum(logs)
         return scores
 
     def each(self, function: Callable[..., Any], *inputs: Any) -> Callable[..., Any]:
@@ -192,7 +205,8 @@ class Pass:
             arrays, tree = jax.tree_util.tree_flatten(draws)
             results = []
             for one in zip(*arrays):
-                results.append(function(*jax.tree_util.tree_unflatten(tree, one), leaves))
+                draw = jax.tree_util.tree_unflatten(tree, one)
+                results.append(function(*draw, leaves))
             return jax.tree_util.tree_map(lambda *x: np.stack(x), *results)
 
         return one_by_one
@@ -252,23 +266,28 @@ class _Given:
         # NumPyro itself goes on with a scan that is recorded for its first steps
         if message["is_observed"] or "_scan_current_index" in message["infer"]:
             return self.draw.get(name)
-        fn, shape = message["fn"], tuple(message["kwargs"].get("sample_shape", ()))
+        fn = message["fn"]
+        shape = tuple(message["kwargs"].get("sample_shape", ()))
         if name in self.plan.where:
             return self._carried_on(name, fn, shape)
         if name in self.draw:
+            value = self.draw[name]
             if name in self.plan.scored:
-                self.density[name] = jnp.sum(fn.log_prob(self.draw[name]))
-            return self.draw[name]
+                logs = fn.log_prob(value)
+                self.density[name] = jnp.sum(logs)
+            return value
         # of `ImproperUniform` the run itself makes up a value
         return fn.sample(self._key(name), shape) if has_sampler(fn) else None
 
     def _key(self, name: str) -> jax.Array:
         """It depends on the name alone: what else is drawn changes nothing."""
         key = self.keys[name in self.plan.wanted]
-        return random.fold_in(key, zlib.crc32(name.encode()) & 0x7FFFFFFF)
+        of_name = zlib.crc32(name.encode())
+        return random.fold_in(key, of_name & 0x7FFFFFFF)
 
     def _carried_on(self, name: str, fn: Any, shape: tuple[int, ...]) -> Any:
-        where, recorded = self.plan.where[name], jnp.asarray(self.draw[name])
+        where = self.plan.where[name]
+        recorded = jnp.asarray(self.draw[name])
         try:
             value = complete(fn, self._key(name), recorded, where, shape)
         except OptionError as error:
@@ -288,7 +307,8 @@ class _Given:
         if not is_whole and isinstance(fn, dist.MultivariateNormal):
             self.excess[name] = _below_usual(fn, value) / fitted
         elif is_whole and name in self.plan.scored:
-            logs = jnp.broadcast_to(fn.log_prob(value), value.shape[:batch_ndims])
+            logs = fn.log_prob(value)
+            logs = jnp.broadcast_to(logs, value.shape[:batch_ndims])
             of_fitted = logs[np.ix_(*where[:batch_ndims])]
             self.density[name] = jnp.sum(of_fitted)
 
@@ -299,10 +319,11 @@ def _below_usual(fn: dist.MultivariateNormal, value: Any) -> Any:
     The mean is in closed form: solves side by side can block each other in jaxlib's pool of threads (seen with 0.10.2
     on two cores), and the one solve here waits for that of `complete`.
     """
-    tril = fn.scale_tril
-    scales = jnp.diagonal(tril, axis1=-2, axis2=-1)
-    of_one = 0.5 * (1 + jnp.log(2 * jnp.pi)) + jnp.log(scales)
-    return jnp.sum(-of_one.sum(-1) - fn.log_prob(value))
+    scales = jnp.diagonal(fn.scale_tril, axis1=-2, axis2=-1)
+    of_standard = 0.5 * (1 + jnp.log(2 * jnp.pi))
+    usual = -jnp.sum(of_standard + jnp.log(scales), -1)
+    below = usual - fn.log_prob(value)
+    return jnp.sum(below)
 
 
 def every_draw(where: Positions) -> Any:

@@ -19,9 +19,11 @@ from jax.scipy.linalg import solve_triangular
 from .errors import OptionError
 from .model.dists import FORWARD, is_forward, joint_dims, name_of
 
+Places = np.ndarray  # the positions of recorded values along one dimension
+
 
 @functools.singledispatch
-def carry_on(fn: Any, rng_key: Array, recorded: Array, at: np.ndarray) -> Array:
+def carry_on(fn: Any, rng_key: Array, recorded: Array, at: Places) -> Array:
     """Draw the values of a distribution that are not recorded, given those that are: one rule a distribution.
 
     Rules exist for ``MultivariateNormal``, ``LowRankMultivariateNormal``, ``GaussianRandomWalk``, ``EulerMaruyama``,
@@ -73,42 +75,50 @@ def has_rule(family: type) -> bool:
 
 
 def complete(
-    fn: Any, rng_key: Array, recorded: Array, where: Sequence[np.ndarray], sample_shape: tuple[int, ...] = ()
+    fn: Any, rng_key: Array, recorded: Array, where: Sequence[Places], sample_shape: tuple[int, ...] = ()
 ) -> Array:
     """A whole value of a site: ``recorded`` at the positions ``where`` along each dimension, the rest given it."""
     alike = None if sample_shape else _alike_after(fn, recorded.shape, where)
     if alike is not None:
         dim, new = alike
-        return jnp.concatenate([recorded, new.sample(rng_key)], dim)
+        drawn = new.sample(rng_key)
+        return jnp.concatenate([recorded, drawn], dim)
     fresh = fn.sample(rng_key, sample_shape)
     lead = fresh.ndim - joint_dims(fn)
     own, event = where[lead:], fresh.shape[lead:]
     # what is new along the leading dimensions has a past of its own, drawn from the prior
     past = fresh[(..., *np.ix_(*own))] if own else fresh
-    fitted = np.ix_(*where[:lead], *map(np.arange, recorded.shape[lead:]))
+    whole_events = map(np.arange, recorded.shape[lead:])
+    fitted = np.ix_(*where[:lead], *whole_events)
     past = past.at[fitted].set(recorded)
     grows = [len(at) < length for at, length in zip(own, event)]
     if any(grows[1:]):  # rules are for the first
         raise OptionError(
-            f"it is drawn jointly by a {name_of(fn)}, of which not the first dimension of the event grows. Name the "
-            "latent in redraw="
+            f"it is drawn jointly by a {name_of(fn)}, and another dimension of its event than the first grows. Name "
+            "the latent in redraw="
         )
-    if not any(grows) and all(map(_is_in_order, own)):
+    if not any(grows) and all(map(is_in_order, own)):
         return past
-    return carry_on(fn, random.fold_in(rng_key, 1), past, own[0])
+    rng_key = random.fold_in(rng_key, 1)
+    return carry_on(fn, rng_key, past, own[0])
 
 
-def _alike_after(fn: Any, recorded: tuple[int, ...], where: Sequence[np.ndarray]) -> tuple[int, Any] | None:
-    """The one dimension that grows after the recorded values, and the distribution of those that are new; None: it
-    need not be the same for all along it."""
+def _alike_after(fn: Any, recorded: tuple[int, ...], where: Sequence[Places]) -> tuple[int, Any] | None:
+    """The one dimension that grows after the recorded values, and the distribution of the new ones.
+
+    None: this distribution may not be the same for all values along the dimension.
+    """
     while isinstance(fn, (dist.Independent, dist.MaskedDistribution)):
         fn = fn.base_dist
-    if not isinstance(fn, dist.ExpandedDistribution) or not all(map(_is_in_order, where)):
+    in_order = all(map(is_in_order, where))
+    if not in_order or not isinstance(fn, dist.ExpandedDistribution):
         return None
-    grows = np.flatnonzero(np.less(recorded, fn.shape()))
+    is_longer = np.less(recorded, fn.shape())
+    grows = np.flatnonzero(is_longer)
     if len(grows) != 1 or grows[0] >= len(fn.batch_shape):
         return None
-    dim, shape = int(grows[0]), [*fn.batch_shape]
+    dim = int(grows[0])
+    shape = [*fn.batch_shape]
     inner = (1,) * len(shape) + fn.base_dist.batch_shape
     if inner[dim - len(shape)] != 1:
         return None
@@ -116,26 +126,27 @@ def _alike_after(fn: Any, recorded: tuple[int, ...], where: Sequence[np.ndarray]
     return dim, fn.base_dist.expand(shape)
 
 
-def _is_in_order(at: np.ndarray) -> bool:
+def is_in_order(at: Places) -> bool:
     """Whether these are the first positions, one after the other."""
     return np.array_equal(at, np.arange(len(at)))
 
 
-def _from_first(fn: Any, at: np.ndarray) -> None:
-    if not _is_in_order(at):
+def _from_first(fn: Any, at: Places) -> None:
+    if not is_in_order(at):
         raise OptionError(f"a {type(fn).__name__} goes on after its last recorded step only, in the order of the steps")
 
 
 @carry_on.register(dist.Independent)
 @carry_on.register(dist.ExpandedDistribution)
 @carry_on.register(dist.MaskedDistribution)
-def _(fn: Any, rng_key: Array, recorded: Array, at: np.ndarray) -> Array:
+def _(fn: Any, rng_key: Array, recorded: Array, at: Places) -> Array:
     return carry_on(fn.base_dist, rng_key, recorded, at)
 
 
 @carry_on.register(dist.TransformedDistribution)
-def _(fn: Any, rng_key: Array, recorded: Array, at: np.ndarray) -> Array:
-    jointly = any(t.domain.event_dim or t.codomain.event_dim for t in fn.transforms)
+def _(fn: Any, rng_key: Array, recorded: Array, at: Places) -> Array:
+    event_dims = [max(t.domain.event_dim, t.codomain.event_dim) for t in fn.transforms]
+    jointly = any(event_dims)
     if jointly and not is_forward(fn):
         return carry_on.dispatch(object)(fn, rng_key, recorded, at)
     if jointly:
@@ -151,8 +162,9 @@ def _(fn: Any, rng_key: Array, recorded: Array, at: np.ndarray) -> Array:
     if jointly:
         where = [*map(np.arange, value.shape)]
         where[axis] = at
-        lead = value.ndim - len(fn.base_dist.shape())
-        value = complete(fn.base_dist, rng_key, value, where, value.shape[:lead])
+        base = fn.base_dist
+        lead = value.ndim - len(base.shape())
+        value = complete(base, rng_key, value, where, value.shape[:lead])
     else:
         value = carry_on(fn.base_dist, rng_key, value, at)
     for transform in fn.transforms:
@@ -162,57 +174,68 @@ def _(fn: Any, rng_key: Array, recorded: Array, at: np.ndarray) -> Array:
 
 @carry_on.register(dist.MultivariateNormal)
 @carry_on.register(dist.LowRankMultivariateNormal)
-def _(fn: Any, rng_key: Array, recorded: Array, at: np.ndarray) -> Array:
+def _(fn: Any, rng_key: Array, recorded: Array, at: Places) -> Array:
     """By the Cholesky factor with the recorded values first: its innovations are solved for, and go on."""
-    batch, r, n = recorded.shape[:-1], len(at), fn.event_shape[0]
+    batch = recorded.shape[:-1]
+    r, n = len(at), fn.event_shape[0]
     others = np.setdiff1d(np.arange(n), at)
     order = np.r_[at, others]
-    if isinstance(fn, dist.MultivariateNormal) and _is_in_order(order):
+    if isinstance(fn, dist.MultivariateNormal) and is_in_order(order):
         scale = fn.scale_tril
     else:
-        scale = jnp.linalg.cholesky(fn.covariance_matrix[..., order, :][..., order])
+        covariance = fn.covariance_matrix[..., order, :][..., order]
+        scale = jnp.linalg.cholesky(covariance)
     scale = jnp.broadcast_to(scale, (*batch, n, n))
-    mean = jnp.broadcast_to(fn.mean, (*batch, n))[..., order]
+    mean = jnp.broadcast_to(fn.mean, (*batch, n))
+    mean = mean[..., order]
     off = recorded - mean[..., :r]
-    first = solve_triangular(scale[..., :r, :r], off[..., None], lower=True)[..., 0]
-    noise = jnp.concatenate([first, _noise(rng_key, first, n - r)], -1)
+    known = scale[..., :r, :r]
+    first = solve_triangular(known, off[..., None], lower=True)[..., 0]
+    new = _noise(rng_key, first, n - r)
+    noise = jnp.concatenate([first, new], -1)
     value = mean + jnp.einsum("...ij,...j->...i", scale, noise)
     return value[..., np.argsort(order)]
 
 
 def _noise(rng_key: Array, past: Array, n: int) -> Array:
     """Standard normals, so many for each series of the past."""
-    return random.normal(rng_key, (*past.shape[:-1], n), past.dtype)
+    shape = (*past.shape[:-1], n)
+    return random.normal(rng_key, shape, past.dtype)
 
 
 @carry_on.register(dist.GaussianRandomWalk)
-def _(fn: Any, rng_key: Array, recorded: Array, at: np.ndarray) -> Array:
+def _(fn: Any, rng_key: Array, recorded: Array, at: Places) -> Array:
     _from_first(fn, at)
-    scale = jnp.expand_dims(fn.scale, -1)
-    steps = scale * _noise(rng_key, recorded, fn.event_shape[0] - len(at))
-    path = recorded[..., -1:] + jnp.cumsum(steps, -1)
+    noise = _noise(rng_key, recorded, fn.event_shape[0] - len(at))
+    steps = noise * jnp.expand_dims(fn.scale, -1)
+    last = recorded[..., -1:]
+    path = last + jnp.cumsum(steps, -1)
     return jnp.concatenate([recorded, path], -1)
 
 
 if hasattr(dist, "EulerMaruyama"):  # since NumPyro 0.14
 
     @carry_on.register(dist.EulerMaruyama)
-    def _path(fn: Any, rng_key: Array, recorded: Array, at: np.ndarray) -> Array:
+    def _path(fn: Any, rng_key: Array, recorded: Array, at: Places) -> Array:
         _from_first(fn, at)
-        axis, r = recorded.ndim - fn.event_dim, len(at)
-        last = dist.Delta(jnp.take(recorded, r - 1, axis), event_dim=fn.event_dim - 1)
-        times = jnp.asarray(fn.t)[..., r - 1 :]
-        path = dist.EulerMaruyama(times, fn.sde_fn, last).sample(rng_key)
-        return jnp.concatenate([recorded, lax.slice_in_dim(path, 1, None, axis=axis)], axis)
+        axis = recorded.ndim - fn.event_dim
+        step = len(at) - 1
+        last = jnp.take(recorded, step, axis)
+        start = dist.Delta(last, event_dim=fn.event_dim - 1)
+        times = jnp.asarray(fn.t)[..., step:]
+        path = dist.EulerMaruyama(times, fn.sde_fn, start).sample(rng_key)
+        new = lax.slice_in_dim(path, 1, None, axis=axis)
+        return jnp.concatenate([recorded, new], axis)
 
 
 if hasattr(dist, "GaussianStateSpace"):  # since NumPyro 0.16
 
     @carry_on.register(dist.GaussianStateSpace)
-    def _states(fn: Any, rng_key: Array, recorded: Array, at: np.ndarray) -> Array:
+    def _states(fn: Any, rng_key: Array, recorded: Array, at: Places) -> Array:
         _from_first(fn, at)
         steps, states = fn.event_shape
-        noise = random.normal(rng_key, (*recorded.shape[:-2], steps - len(at), states), recorded.dtype)
+        shape = (*recorded.shape[:-2], steps - len(at), states)
+        noise = random.normal(rng_key, shape, recorded.dtype)
         noise = jnp.einsum("...ij,...tj->t...i", fn.scale_tril, noise)
 
         def step(state: Array, change: Array) -> tuple[Array, Array]:
@@ -220,4 +243,5 @@ if hasattr(dist, "GaussianStateSpace"):  # since NumPyro 0.16
             return state, state
 
         _, path = lax.scan(step, recorded[..., -1, :], noise)
-        return jnp.concatenate([recorded, jnp.moveaxis(path, 0, -2)], -2)
+        path = jnp.moveaxis(path, 0, -2)
+        return jnp.concatenate([recorded, path], -2)

@@ -14,6 +14,7 @@ import numpy as np
 from jax import random
 
 from .ancestral import Arrays, Leaves, Pass, Passed, Positions, every_draw
+from .carry import is_in_order
 from .containers import NOTHING, Drawn, per_draw_dims
 from .errors import ExtensionError
 from .levels import as_index, continued
@@ -59,32 +60,36 @@ class Carrier:
     @classmethod
     def of(cls, case: Case, review: Review, taken: Sequence[int] = ()) -> Carrier:
         """``taken`` are the arguments whose values come with each call."""
-        labels = {dim: level.labels for dim, level in case.levels.items()}
+        coords = {dim: level.labels for dim, level in case.levels.items()}
         if not review.extended:
-            return cls(None, {}, Seen({}, {}), (), labels)
+            return cls(None, {}, Seen({}, {}), (), coords)
         fitted = _Beginning(case, review)
         call = case.inspection.call
         call_of_fit = None if case.levels else fitted.call()
         plan = fitted.plan(taken, call_of_fit)
-        known = [leaf for i, leaf in enumerate(call.leaves) if i not in taken]
-        if not all(map(has_values, known)):
-            raise arguments_error(call, "values are carried on outside of jit, with the arguments' own values")
+        for i, leaf in enumerate(call.leaves):
+            if i not in taken and not has_values(leaf):
+                raise arguments_error(call, "values are carried on outside of jit, with the arguments' own values")
         ndims = len(review.batch_shape)
         values = case.samples.values(fitted.kept, ndims)
         for name, at in plan.where.items():  # dimensions of length one in front are not the model's
-            values[name] = values[name].reshape(-1, *map(len, at))
+            lengths = map(len, at)
+            values[name] = values[name].reshape(-1, *lengths)
         computed = case.samples.values([*plan.computed], ndims)
         density = _density(plan, call_of_fit, _taken(values, 0)) if call_of_fit else {}
-        return cls(plan, values, Seen(computed, density), review.batch_shape, {**fitted.coords(), **labels})
+        seen = Seen(computed, density)
+        coords = fitted.coords() | coords
+        return cls(plan, values, seen, review.batch_shape, coords)
 
     def __call__(self, rng_key: Any, leaves: Leaves) -> Drawn:
         if self.plan is None:
             return NOTHING._replace(coords=self.coords)
         arrays = {}
         for name, value in self._drawn(self.plan, rng_key, leaves).items():
-            fitted, where = self.values.get(name), self.plan.where.get(name)
-            value = _exact(name, value, fitted, where)
-            arrays[name] = value.reshape(*self.batch_shape, *value.shape[1:])
+            fitted = self.values.get(name)
+            exact = _exact(name, value, fitted, self.plan.where.get(name))
+            shape = (*self.batch_shape, *value.shape[1:])
+            arrays[name] = exact.reshape(shape)
         return Drawn(arrays, self.coords)
 
     def _drawn(self, plan: Pass, rng_key: Any, leaves: Leaves) -> dict[str, np.ndarray]:
@@ -95,28 +100,33 @@ class Carrier:
         found: dict[str, np.ndarray] = {}
         for start in (*range(0, total - piece, piece), total - piece):
             part = slice(start, start + piece)
-            inputs = Inputs((keys[part], keys[part]), _taken(self.values, part), leaves)
+            of_part, others_of_part = keys[part], others[part]
+            inputs = Inputs((of_part, of_part), _taken(self.values, part), leaves)
             compiled = functools.partial(plan.each, plan.run, *inputs)
             run = self.compiled.of(str(keys.dtype), compiled)  # a typed key is another input than a raw one
             ran = run(*inputs)
             if not found:
-                check(plan, run, inputs, (keys[part], others[part]), ran, self.seen)
+                check(plan, run, inputs, (of_part, others_of_part), ran, self.seen)
             for name, value in ran.values.items():
-                whole = found.setdefault(name, np.empty((total, *value.shape[1:]), value.dtype))
-                whole[part] = value
+                if name not in found:
+                    shape = (total, *value.shape[1:])
+                    found[name] = np.empty(shape, value.dtype)
+                found[name][part] = value
         return found
 
 
 @functools.partial(jax.jit, static_argnums=1)
 def _keys(rng_key: jax.Array, total: int) -> tuple[jax.Array, jax.Array]:
     """A key for each draw, and another one."""
-    keys = jax.vmap(functools.partial(random.fold_in, rng_key))(jnp.arange(total))
-    return keys, jax.vmap(functools.partial(random.fold_in, data=1))(keys)
+    folded = functools.partial(random.fold_in, rng_key)
+    other = functools.partial(random.fold_in, data=1)
+    keys = jax.vmap(folded)(jnp.arange(total))
+    return keys, jax.vmap(other)(keys)
 
 
 def _taken(values: Arrays, part: Any) -> dict[str, Any]:
     """Some draws of entries, or one of them."""
-    return jax.tree_util.tree_map(lambda x: x[part], dict(values))
+    return {name: value[part] for name, value in values.items()}
 
 
 def _largest(plan: Pass) -> int:
@@ -134,14 +144,17 @@ def _density(plan: Pass, call_of_fit: Call, draw: Draw) -> dict[str, float]:
         return found
     for name in plan.where.keys() & plan.scored:
         fn = unmasked(in_fit[name].fn)
-        found[name] = float(np.sum(fn.log_prob(draw[name])))
+        logs = fn.log_prob(draw[name])
+        found[name] = float(np.sum(logs))
     return found
 
 
 def _exact(name: str, value: np.ndarray, fitted: Any, where: Positions | None) -> Any:
     """What was drawn, with the fitted values bit for bit, whatever precision JAX works in."""
-    is_nan = np.isnan(value).reshape(len(value), -1).any(1)
-    if is_nan.any() and (fitted is None or not np.isnan(fitted).any()):
+    was_nan = fitted is not None and np.isnan(fitted).any()
+    of_draw = tuple(range(1, value.ndim))
+    is_nan = np.isnan(value).any(of_draw)
+    if is_nan.any() and not was_nan:
         raise ExtensionError(
             f"{name!r} carried on is not a number in {is_nan.sum()} of {len(value)} draws: a covariance is not "
             "positive definite in the precision of JAX. Add jitter to its diagonal, or set jax_enable_x64.",
@@ -168,36 +181,40 @@ class _Growing(NamedTuple):
     @property
     def is_first(self) -> bool:
         """Whether what was fitted comes first, in its order."""
-        return np.array_equal(self.at, np.arange(len(self.at)))
+        return is_in_order(self.at)
 
     @property
     def growth(self) -> set[Any]:
         """What grows with it, and how long that was; where no size is known, how long it was and is."""
         was = len(self.at)
-        return {(size, was) for size in self.follows} or {(was, self.length)}
+        of_sizes = {(size, was) for size in self.follows}
+        return of_sizes or {(was, self.length)}
 
 
 class _Beginning:
     """What was fitted, and what of it goes on."""
 
     def __init__(self, case: Case, review: Review):
-        self.case, self.inspection, self.extended = case, case.inspection, review.extended
-        self.sites, self.recorded = self.inspection.run.sites, case.fit.recorded
-        observed = self.inspection.run.named("observed")
-        self.kept = [name for name in review.kept if name in self.sites and name not in observed]
+        self.case, self.inspection = case, case.inspection
+        self.extended, self.recorded = review.extended, case.fit.recorded
+        self.sites = self.inspection.run.sites
+        given = self.sites.keys() - self.inspection.run.named("observed")
+        self.kept = [name for name in review.kept if name in given]
         self.fixed = [name for name in self.kept if name not in self.extended]
-        self.going, self.longer = dict[str, list[_Growing]](), list[_Growing]()
+        self.going: dict[str, list[_Growing]] = {}
+        self.longer: list[_Growing] = []
         for name in self.extended:
             if name in self.recorded:
                 self.going[name] = dims = [*self._dims(name)]
                 self.longer += [dim for dim in dims if dim.is_longer]
 
     def _dims(self, name: str) -> Iterator[_Growing]:
-        model, lengths = self.sites[name].shape or (), self.recorded[name] or ()
-        labels = per_draw_dims(self.case.samples, name) or (None,) * len(lengths)
-        follows = self.inspection.sizes.of[name]
-        n = len(model)  # dimensions of length one in front are not the model's
-        for label, was, now, sizes in zip(labels[-n:], lengths[-n:], model, follows):
+        shape = self.sites[name].shape or ()
+        recorded = self.recorded[name] or ()
+        labels = per_draw_dims(self.case.samples, name) or (None,) * len(recorded)
+        n = len(shape)  # dimensions of length one in front are not the model's
+        dims = zip(labels[-n:], recorded[-n:], shape, self.inspection.sizes.of[name])
+        for label, was, now, sizes in dims:
             level = self.case.levels.get(label)
             at = np.arange(was) if level is None else level.at
             yield _Growing(label, at, now, sizes)
@@ -217,21 +234,27 @@ class _Beginning:
         found, labels = {}, self.case.samples.labels
         for name, dims in self.going.items():
             for dim in dims:
-                if dim.is_longer and dim.label in labels and dim.label not in self.case.levels:
+                is_labelled = dim.label in labels and dim.label not in self.case.levels
+                if dim.is_longer and is_labelled:
                     index = as_index(labels[dim.label])
                     found[dim.label] = continued(name, dim.label, index, dim.length)
         return found
 
     def plan(self, taken: Sequence[int], call_of_fit: Call | None) -> Pass:
         """What a pass has to draw, to compare and to score."""
+        is_fit_known = call_of_fit is not None
+        wanted = dict.fromkeys([*self.extended, *self._unrecorded()])
+        scored = [name for name in self.kept if self._is_scored(name, is_fit_known)]
+        observed = self.inspection.run.named("observed")
+        ties = [name for name in observed if self._ties(name)]
         return Pass(
             self.inspection,
             where={name: [dim.at for dim in dims] for name, dims in self.going.items()},
             parts=self._parts(),
-            wanted=[*dict.fromkeys([*self.extended, *self._unrecorded()])],
+            wanted=[*wanted],
             computed=self._computed(),
-            scored=[name for name in self.kept if self._is_scored(name, call_of_fit is not None)],
-            ties=[name for name in self.inspection.run.named("observed") if self._ties(name)],
+            scored=scored,
+            ties=ties,
             targets=self._targets(),
             taken=taken,
         )
@@ -244,14 +267,15 @@ class _Beginning:
 
     def _is_scored(self, name: str, is_fit_known: bool) -> bool:
         """Whether the distribution of fitted values may depend on what is new, or be another than in the fit."""
-        if not self.inspection.ancestors.get(name, frozenset()).isdisjoint(self.extended):
+        parents = {*self.inspection.parents(name)}
+        if not parents.isdisjoint(self.extended):
             return True
-        parents = self.inspection.parents(name)
-        return is_fit_known and name in self.going and self.recorded.keys() >= {*parents}
+        return is_fit_known and name in self.going and self.recorded.keys() >= parents
 
     def _ties(self, name: str) -> bool:
         """Whether a factor, or an observation of latents, depends on what goes on."""
-        if not is_factor(self.sites[name]) and not self.inspection.ancestors.get(name):
+        is_tie = is_factor(self.sites[name]) or self.inspection.parents(name)
+        if not is_tie:
             return False
         used = self.inspection.used(self.fixed, [name])
         return not self.going.keys().isdisjoint(used)
@@ -260,11 +284,12 @@ class _Beginning:
         """How long dimensions are that have become longer, or nearly so -> what of them was fitted."""
         found: dict[int, np.ndarray] = {}
         for dim in self.longer:
-            found.setdefault(dim.length, np.isin(np.arange(dim.length), dim.at))
+            places = np.arange(dim.length)
+            found.setdefault(dim.length, np.isin(places, dim.at))
         for dim in self.longer:
             for more in _BESIDE if dim.is_first else ():
-                places = np.arange(dim.length + more)
-                found.setdefault(len(places), places < len(dim.at) + more)
+                length, was = dim.length + more, len(dim.at) + more
+                found.setdefault(length, np.arange(length) < was)
         return found
 
     @functools.cached_property
@@ -287,7 +312,8 @@ class _Beginning:
         found: dict[str, set[int]] = {}
         for name in self.inspection.ends.difference(self.kept, self.extended):
             lengths = found[name] = set()
-            for follows, length in zip(self.inspection.sizes.of[name], self.sites[name].shape or ()):
+            shape = self.sites[name].shape or ()
+            for follows, length in zip(self.inspection.sizes.of[name], shape):
                 if not grown.isdisjoint(follows):
                     lengths.add(length)
         return found
@@ -302,8 +328,9 @@ class _Beginning:
             site = self.sites.get(name)
             if site is None or site.kind != "deterministic" or site.shape in (None, was):
                 continue
-            dims = [dim for dim in self._dims(name) if self._goes_on(dim)]
-            if len(dims) == len(was or ()) == len(site.shape or ()):
+            dims = [*self._dims(name)]
+            go_on = all(map(self._goes_on, dims))
+            if go_on and len(dims) == len(was or ()) == site.rank:
                 found[name] = [dim.at for dim in dims]
         return found
 
