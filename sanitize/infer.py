@@ -147,16 +147,24 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         self._reviews = Memory[tuple[Any, Review]]()
 
     def __repr__(self) -> str:
-        settled = [f", {name}={value!r}" for name in _OPTIONS if (value := getattr(self, name)) not in (None, ())]
-        samples = "no samples" if self._samples is None else f"samples of {listing(self._samples.shapes)}"
-        return f"Predictive({described(self.model)}, {samples}{''.join(settled)})"
+        samples = "no samples"
+        if self._samples is not None:
+            samples = f"samples of {listing(self._samples.shapes)}"
+        parts = [described(self.model), samples]
+        for name in _OPTIONS:
+            value = getattr(self, name)
+            if value not in (None, ()):
+                parts.append(f"{name}={value!r}")
+        return f"Predictive({', '.join(parts)})"
 
     def __call__(self, rng_key: Any = None, *args: Any, **kwargs: Any) -> dict[str, jax.Array]:
         """Predict. See NumPyro's ``Predictive.__call__``."""
         refuse_other_than_key(rng_key, "The first argument of the call", "Predictive(model, samples)(key, ...)")
-        if self.guide is not None and not (self.batch_ndims and self.params):  # else params are a batch
+        are_params_a_batch = self.batch_ndims and self.params
+        if self.guide is not None and not are_params_a_batch:
             rng_key, guide_key = jax.random.split(rng_key)  # as stock does
-            return self._drawn_by_guide(guide_key, args, kwargs)(rng_key, *args, **kwargs)
+            drawn = self._drawn_by_guide(guide_key, args, kwargs)
+            return drawn(rng_key, *args, **kwargs)
         if self.guide is not None or not self.posterior_samples:
             return super().__call__(rng_key, *args, **kwargs)
         clean = copy.copy(self)
@@ -173,17 +181,21 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         drawing.return_sites = ""  # NumPyro's sign for all sites
         fresh = copy.copy(self.guide)  # a guide sets itself up in its first run
         entries = StockPredictive.__call__(drawing, rng_key, *args, **kwargs)
-        guide = Call(handlers.substitute(fresh, data=self.params)).with_arguments(args, kwargs)
-        of_guide = _params_of(guide)
+        guide = Call(handlers.substitute(fresh, data=self.params))
+        of_guide = _params_of(guide.with_arguments(args, kwargs))
         params = [name for name in of_guide if name not in self.params]
         if params:
             warn(messages.initial_values(params), MissingLatentWarning, missing=dict.fromkeys(params, ()))
         drawn.guide = None
         for name in (*self.params, *params):
             entries.pop(name, None)
-        # the model gets its own, and those that nobody has, of which it is told
-        own = inspect_call(Call.of(self.model, args, kwargs), masked=True).run.sites
-        drawn.params = {name: x for name, x in self.params.items() if name in own or name not in of_guide}
+        # the model gets its own, and those that neither has, so that it can warn of them
+        call = Call.of(self.model, args, kwargs)
+        own = inspect_call(call, masked=True).run.sites
+        drawn.params = dict(self.params)
+        for name in of_guide:
+            if name not in own:
+                drawn.params.pop(name, None)
         drawn.posterior_samples = entries
         drawn._samples = containers.open(entries)
         return drawn
@@ -192,9 +204,14 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         self, rng_key: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> tuple[dict[str, Any], list[str]]:
         """The entries that stay, and the deterministic ones among them."""
-        model = handlers.substitute(self.model, data=self.params) if self.params else self.model
+        model = self.model
+        if self.params:
+            model = handlers.substitute(model, data=self.params)
+        call = Call.of(model, args, kwargs)
         # with infer_discrete, NumPyro runs the model without the mask
-        inspection = inspect_call(Call.of(model, args, kwargs), masked=not self.infer_discrete)
+        inspection = inspect_call(call, masked=not self.infer_discrete)
+        recomputes = not _conditions_on_deterministic(self)
+        returned = None if self.return_sites is None else tuple(self.return_sites)
         options = Options.of(
             new_rows=self.new_rows,
             keep=self.keep,
@@ -202,11 +219,7 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
             extend=self.extend,
             levels=self.levels,
             batch_ndims=len(self._batch_shape),
-            use=Use(
-                at_once=True,
-                recomputes=not _conditions_on_deterministic(self),
-                returned=None if self.return_sites is None else tuple(self.return_sites),
-            ),
+            use=Use(at_once=True, recomputes=recomputes, returned=returned),
         )
         samples = containers.beside(self._samples, self.posterior_samples)
         case = Case.of(inspection.without_values(), samples, options)
@@ -214,14 +227,15 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         review.warn()
         review.refuse()
         kept = what_stays(case.with_values(inspection.call), review, rng_key)
-        sites = inspection.run.sites
-        return kept, [name for name in kept if name in sites and sites[name].kind == "deterministic"]
+        deterministic = inspection.run.named("deterministic")
+        return kept, [name for name in kept if name in deterministic]
 
     def _judged(self, case: Case, inspection: Inspection) -> Review:
         """The model is run anew at each call, since what it reads may have changed; what that tells is remembered."""
-        call = inspection.call
-        key = (key_of(call, call.traced), case.options, *case.verbs.items(), *case.samples.shapes.items())
-        told = inspection.run.sites, inspection.run.dist_shapes, inspection.ancestors, inspection.drawn_from
+        call, run = inspection.call, inspection.run
+        of_call = key_of(call, call.traced)
+        key = (of_call, case.options, *case.verbs.items(), *case.samples.shapes.items())
+        told = run.sites, run.dist_shapes, inspection.ancestors, inspection.drawn_from
         known = self._reviews.get(key)
         if known and known[0] == told:
             return known[1]
@@ -235,9 +249,9 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
 
 def _signature() -> inspect.Signature:
     own = inspect.signature(Predictive.__init__).parameters
-    theirs = inspect.signature(StockPredictive.__init__).parameters
+    _self, *theirs = inspect.signature(StockPredictive.__init__).parameters.values()
     added = [own[name] for name in _OPTIONS]
-    return inspect.Signature([p for name, p in theirs.items() if name != "self"] + added)
+    return inspect.Signature(theirs + added)
 
 
 Predictive.__signature__ = _signature()
@@ -323,7 +337,8 @@ def log_likelihood(
     inspection = inspect_call(call, masked=False)
     clean, missing = arrays, inspection.run.named("latent")
     if arrays:
-        batch = np.shape(next(iter(arrays.values())))[:batch_ndims]
+        first, *_ = arrays.values()
+        batch = np.shape(first)[:batch_ndims]
         options = Options.of(
             new_rows=new_rows,
             keep=keep,
@@ -352,15 +367,16 @@ def log_likelihood(
 
 def say_lengths(call: Call, error: Exception) -> None:
     """A note on the error of a run that scores: it may be that the data and the other arguments are of other rows."""
-    for hint in of_lengths(dict(zip(call.names, call.leaves))):
+    arguments = dict(zip(call.names, call.leaves))
+    for hint in of_lengths(arguments):
         add_note(error, hint)
 
 
 def _refuse_unknown(options: Mapping[str, Any]) -> None:
     """Options that are neither ours nor NumPyro's."""
-    theirs = inspect.signature(StockPredictive.__init__).parameters
-    known = [name for name in (*theirs, *_OPTIONS) if name != "self"]
-    for name in options.keys() - theirs:
+    _self, *theirs = inspect.signature(StockPredictive.__init__).parameters
+    known = [*theirs, *_OPTIONS]
+    for name in options.keys() - {*theirs}:
         like = "extend" if name == "sites" else meant(name, known)
         has = f"{like}= may be meant" if like else f"its options are {listing(known, most=20)}"
         raise OptionError(f"Predictive has no option {name!r}: {has}. The model's arguments are passed at the call.")
@@ -369,34 +385,38 @@ def _refuse_unknown(options: Mapping[str, Any]) -> None:
 def what_stays(case: Case, review: Review, rng_key: Any) -> dict[str, Any]:
     """The entries that are not stripped; those that are carried on with their new values."""
     arrays = case.samples.arrays(len(review.batch_shape))
-    kept = {name: value for name, value in arrays.items() if name not in review.gone}
+    kept = {name: arrays[name] for name in arrays if name not in review.gone}
     if review.extended:
         refuse_other_than_key(rng_key, "With extend=, rng_key", "log_likelihood(..., extend=..., rng_key=key)")
-        kept.update(carried_on(case, review, key_of_extend(rng_key)).arrays)
+        drawn = carried_on(case, review, key_of_extend(rng_key))
+        kept.update(drawn.arrays)
     return kept
 
 
 def spare_values(inspection: Inspection, given: Collection[str], missing: Collection[str]) -> dict[str, Any]:
     """Values for latents without an entry on which nothing that is scored depends: they change no score."""
-    sites = inspection.run.sites
     scored = inspection.run.named("observed")
     if not missing or not scored:
         return {}
-    latents = [name for name in given if name in sites and sites[name].kind == "latent"]
+    latents = [name for name in inspection.run.named("latent") if name in given]
     needed = inspection.used(latents, scored)
-    return {name: np.zeros(sites[name].shape or (), sites[name].dtype) for name in missing if name not in needed}
+    spare = {}
+    for name in set(missing).difference(needed):
+        site = inspection.run.sites[name]
+        spare[name] = np.zeros(site.shape or (), site.dtype)
+    return spare
 
 
 def cannot_score(inspection: Inspection, missing: Collection[str], what: str = "log_likelihood") -> MissingLatentError:
     """What to do about them; ``what`` needs them."""
-    given = {name: inspection.observable[name] for name in missing if name in inspection.observable}
-    others = [name for name in missing if name not in given]
+    observable = inspection.observable
+    given = [name for name in missing if name in observable]
     params = [name for name in inspection.run.named("param") if name not in inspection.given]
     ways = []
     if given:
-        arguments = "= and ".join(dict.fromkeys(given.values()))
-        ways.append(f"pass {arguments}=, the data of {listing(given)}, which {what} is to score")
-    if others:
+        arguments = dict.fromkeys(observable[name] for name in given)
+        ways.append(f"pass {'= and '.join(arguments)}=, the data of {listing(given)}, which {what} is to score")
+    if len(given) < len(missing):
         ways.append("add their entries, for the rows that are scored, or marginalize them in the model")
     if params:
         ways.append(f"give the params {listing(params)} their values by numpyro.handlers.substitute(model, params)")
@@ -408,13 +428,15 @@ def cannot_score(inspection: Inspection, missing: Collection[str], what: str = "
 
 def not_given(review: Review, inspection: Inspection) -> list[str]:
     """Latents of which a likelihood has no values, since they are redrawn, stripped or have no entry."""
-    return [*review.missing, *(name for name in inspection.run.named("latent") if name in review.gone)]
+    gone = [name for name in inspection.run.named("latent") if name in review.gone]
+    return [*review.missing, *gone]
 
 
 def latents_of_the_fit(review: Review, inspection: Inspection, what: str) -> list[str]:
     """The latents that are no targets, all of which have a value: ``what`` needs the joint density of them."""
     latents = [name for name in inspection.run.named("latent") if name not in inspection.targets]
-    missing = [name for name in not_given(review, inspection) if name in latents and name not in inspection.given]
+    needed = set(latents).difference(inspection.given)
+    missing = [name for name in not_given(review, inspection) if name in needed]
     if missing:
         raise cannot_score(inspection, missing, what)
     return latents
@@ -427,10 +449,7 @@ def _refuse_one_draw(shapes: Mapping[str, Shape | None], batch_ndims: int | None
             way_out = "They are params of a guide: pass guide.sample_posterior(rng_key, params, sample_shape=(1000,))."
         else:
             way_out = "If the samples are one draw, give them one: {k: v[None] for k, v in samples.items()}."
-        raise BatchShapeError(
-            f"Without a dimension of draws: {listing(names)}. {way_out}",
-            shapes=dict(shapes),
-        )
+        raise BatchShapeError(f"Without a dimension of draws: {listing(names)}. {way_out}", shapes=dict(shapes))
 
 
 def inspect_call(call: Call, masked: bool) -> Inspection:
@@ -467,4 +486,5 @@ def _substitutes_deterministic() -> bool:
     """Whether this NumPyro puts recorded values back at deterministic sites at all."""
     model = handlers.substitute(lambda: numpyro.deterministic("x", 0.0), data={"x": 1.0})
     with handlers.block():
-        return bool(handlers.trace(model).get_trace()["x"]["value"])
+        sites = handlers.trace(model).get_trace()
+    return bool(sites["x"]["value"])
