@@ -7,17 +7,18 @@ run shows that a part of them can change alone.
 from __future__ import annotations
 
 import itertools
+import operator
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from .argument import Shape
 from .call import Axis, Call, lengths_of, levels_of, resized, with_defaults
 from .trace import Run, Site, try_run
 
 Names = list[str]
 Change = dict["Size", int]  # the new length of each
-# By how much dimensions of sites grew, and how many more sites a loop names: (pattern of their names, _LOOP).
+# (site, dimension) -> by how much it grew; (pattern of names, _LOOP) -> how many more sites a loop names.
 Growth = dict[tuple[str, int], int]
 _LOOP = -1
 
@@ -42,18 +43,18 @@ class Size:
         return self.axes[0].length
 
     @property
-    def kinds(self) -> set[str]:
-        """Of its axes."""
-        return {axis.kind for axis in self.axes}
-
-    @property
     def is_lone(self) -> bool:
-        """No array has it: a number, or levels."""
-        return self.kinds <= {"integer", "levels"}
+        """No array has it: it is a number, or levels."""
+        return self.is_of("integer", "levels")
+
+    def is_of(self, *kinds: str) -> bool:
+        """Whether its axes are of these kinds alone."""
+        return self == self.part(kinds)
 
     @property
-    def is_of_levels(self) -> bool:
-        return self.kinds == {"levels"}
+    def led(self) -> set[int]:
+        """The arguments that have it as their first axis."""
+        return {axis.leaf for axis in self.part(["leading"]).axes}
 
     def part(self, kinds: Collection[str]) -> Size:
         """Its axes of these kinds; there may be none."""
@@ -62,9 +63,6 @@ class Size:
     def without(self, axes: Collection[Axis]) -> Size:
         """Its other axes; there may be none."""
         return Size(tuple(axis for axis in self.axes if axis not in axes))
-
-    def __repr__(self) -> str:
-        return f"<{' = '.join(self.words)} = {self.length}>"
 
 
 _NO_SIZES = frozenset[Size]()
@@ -79,7 +77,7 @@ class Sizes:
     sites : mapping
         The sites of the run.
     of : mapping
-        Site -> for each of its dimensions the sizes that it follows. None: the model fixes it, or it is untold.
+        Site -> for each dimension the sizes that it follows. Empty: the model fixes it, or it could not be told.
     loops : mapping
         Site that a loop named (``z_0``, ``z_1``, ...) -> the sizes that tell how many there are.
     sizes : tuple of Size
@@ -89,9 +87,9 @@ class Sizes:
     fixed : tuple of Size
         Sizes that cannot change, as beside a column that the model closes over.
     shrinking : frozenset of Size
-        Sizes that make a target shorter: a lag, as of ``y[p:]``.
+        Sizes that make a target shorter as they grow: the lag ``p`` of ``y[p:]``.
     runs : int
-        How many changed runs that took.
+        How many changed runs it took.
     """
 
     sites: Mapping[str, Site]
@@ -114,8 +112,11 @@ class Sizes:
             if target in self.of and not any(self.of[target]):
                 lengths.update(self.sites[target].shape or ())
         lengths -= {0, 1}
-        dims = zip(self.sites[name].shape or (), self.of[name])
-        return frozenset(i for i, (length, follows) in enumerate(dims) if length in lengths and not follows)
+        found = set()
+        for dim, length in enumerate(self.sites[name].shape or ()):
+            if length in lengths and not self.of[name][dim]:
+                found.add(dim)
+        return frozenset(found)
 
     def rows(self, targets: Collection[str]) -> tuple[Size, ...]:
         """The sizes that targets follow: those that all of them follow, if there are such.
@@ -123,8 +124,11 @@ class Sizes:
         Where covariates are observed as well (``X`` beside ``y``), what both follow are rows, and the columns of ``X``
         are not.
         """
-        each = [self._rows_of(name) for name in self.of if name in targets]
-        each = [rows for rows in each if rows]
+        each = []
+        for name in self.of:
+            rows = self._rows_of(name)
+            if rows and name in targets:
+                each.append(rows)
         found = _NO_SIZES.union(*each)
         common = found.intersection(*each)
         return tuple(size for size in self.sizes if size in (common or found))
@@ -143,26 +147,25 @@ def find_sizes(call: Call, base: Run, targets: Collection[str]) -> Sizes:
     call = with_defaults(call)
     search = _ChangedRuns(*cut(call, base), targets)
     search.explain()
-    moved = search.moved_in(call)
+    real = {axis.place: axis for axis in lengths_of(call)}  # few rows have other lengths
+    following: dict[tuple[str, int], frozenset[Size]] = defaultdict(frozenset)
+    shrinking, sizes = set(), []
+    for seen in search.in_order(search.moved):
+        size = Size(tuple(real.get(axis.place, axis) for axis in seen.axes))
+        sizes.append(size)
+        for at, step in search.moved[seen].items():
+            following[at] |= {size}
+            if step < 0 and at[0] in targets:
+                shrinking.add(size)
 
     of, loops = {}, {}
     for name, site in base.sites.items():
-        seen = search.seen_as(site)
-        of[name] = tuple(_moving(moved, seen, dim) for dim in range(site.rank))
-        naming = _moving(moved, _pattern(name), _LOOP)
+        of[name] = tuple(following[name, dim] for dim in range(site.rank))
+        naming = following[_pattern(name), _LOOP]
         if naming:
             loops[name] = naming
-    shrinking = set()
-    for size, growth in moved.items():
-        for (name, _), step in growth.items():
-            if step < 0 and name in targets:
-                shrinking.add(size)
     stuck, fixed = search.stuck_lengths(), tuple(search.stuck)
-    return Sizes(base.sites, of, loops, tuple(moved), stuck, fixed, frozenset(shrinking), len(search.told))
-
-
-def _moving(moved: Mapping[Size, Growth], name: str, dim: int) -> frozenset[Size]:
-    return frozenset(size for size, growth in moved.items() if (name, dim) in growth)
+    return Sizes(base.sites, of, loops, tuple(sizes), stuck, fixed, frozenset(shrinking), len(search.told))
 
 
 def numbered(names: Iterable[str]) -> dict[str, Names]:
@@ -180,32 +183,29 @@ def _pattern(name: str) -> str:
 
 
 def cut(call: Call, base: Run) -> tuple[Call, Run]:
-    """The same on few rows, if the model computes with the values of many: one run costs as much as the data."""
+    """The call on few rows, and its run, where the model computes with the values of many: its runs take long."""
     axes = list(lengths_of(call))
     long = set()
     for axis in axes:
         costs = axis.is_of_array and not call.is_traced(call.leaves[axis.leaf])
         if costs and axis.length > _LONG:
             long.add(axis.length)
-    used = {axis.length for axis in axes} | _lengths(base)
-    free = [n for n in range(_CUT, 1, -1) if n not in used]
-    new_lengths = dict(zip(sorted(long, reverse=True), free))  # what is longer stays longer
-    equally_long = [axis for axis in axes if axis.length in new_lengths]
-    of_arrays = [axis for axis in equally_long if axis.is_of_array]
-    for chosen in (equally_long, of_arrays) if long else ():
-        few_rows = resized(call, [(axis, new_lengths[axis.length]) for axis in chosen])
-        outcome = try_run(few_rows) if few_rows else None
-        if few_rows and outcome and _patterns(outcome) == _patterns(base):
-            return few_rows, outcome
+    free = set(range(2, _CUT + 1)) - _lengths(base, axes)
+    new_lengths = dict(zip(sorted(long), sorted(free)[-len(long) :]))  # what is longer stays longer
+    changes = [(axis, new_lengths[axis.length]) for axis in axes if axis.length in new_lengths]
+    few_rows = resized(call, changes) if changes else None
+    outcome = try_run(few_rows) if few_rows else None
+    if few_rows and outcome and _patterns(outcome) == _patterns(base):
+        return few_rows, outcome
     return call, base
 
 
-def _lengths(run: Run) -> set[int]:
-    return {n for site in run.sites.values() for n in site.shape or ()}
-
-
-def _loops(run: Run) -> dict[str, Names]:
-    return numbered(name for name, site in run.sites.items() if site.kind != "plate")
+def _lengths(run: Run, axes: Iterable[Axis]) -> set[int]:
+    """The lengths of these axes, and of the dimensions of all sites."""
+    found = {axis.length for axis in axes}
+    for site in run.sites.values():
+        found.update(site.shape or ())
+    return found
 
 
 def _patterns(run: Run) -> set[str]:
@@ -221,7 +221,7 @@ class _ChangedRuns:
         self.moved: dict[Size, Growth] = {}  # with each size that could change
         self.stuck: list[Size] = []  # that could not
         self.told: dict[frozenset[tuple[Size, int]], Growth | None] = {}  # by each run
-        self.used = _lengths(base) | {axis.length for axis in self.axes}
+        self.used = _lengths(base, self.axes)
 
     def explain(self) -> None:
         sizes = self.equally_long()
@@ -247,7 +247,7 @@ class _ChangedRuns:
         return [Size(tuple(axes)) for axes in groups.values()]
 
     def alone(self, size: Size) -> None:
-        """One size; where it cannot change, its parts."""
+        """Change one size; where it cannot change, its parts."""
         rest = size
         for kinds in (
             ("leading", "later", "integer", "levels"),
@@ -259,46 +259,46 @@ class _ChangedRuns:
             part = rest.part(kinds)
             if part.axes and self.can_change(part):
                 rest = rest.without(part.axes)
-        # a number that is by accident as long as something that moved tells nothing
-        tells_nothing = rest != size and rest.kinds == {"integer"}
+        # a number that happens to be equal to a length that moved tells nothing
+        tells_nothing = rest != size and rest.is_of("integer")
         if rest.axes and not tells_nothing:
             self.stuck.append(rest)
 
     def can_change(self, size: Size) -> bool:
-        growth = self.run({size: self.longer(size)}, {size: self.next_unused(size)})
-        if growth is None and size.is_of_levels:
+        growth = self.run({size: self.longer(size)}, {size: self.next_unused(size, 1)})
+        if growth is None and size.is_of("levels"):
             growth = self.growth_with_its_rows(size)
-        if growth is None:
-            return False
-        self.moved[size] = growth
-        return True
+        if growth is not None:
+            self.moved[size] = growth
+        return growth is not None
 
     def growth_with_its_rows(self, levels: Size) -> Growth | None:
-        """New levels need new rows to stand in: what moves, and does not follow those rows, follows the levels."""
-        leaf, new = levels.axes[0].leaf, self.longer(levels)
+        """New levels need new rows. What moves then, and does not follow those rows, follows the levels."""
+        new = self.longer(levels)
         for rows, known in self.moved.items():
-            if any(axis.leaf == leaf and axis.kind == "leading" for axis in rows.axes):
-                growth = self.run({rows: self.longer(rows), levels: new})
-                if growth is None:
-                    return None
-                # what grows by less than the number of levels is made of their values
-                least = new - levels.length
-                return {at: step for at, step in growth.items() if step >= least and at not in known}
+            if levels.axes[0].leaf not in rows.led:
+                continue
+            growth = self.run({rows: self.longer(rows), levels: new})
+            if growth is None:
+                return None
+            # what grows by less than the number of levels is made of their values
+            least = new - levels.length
+            return {at: step for at, step in growth.items() if step >= least and at not in known}
         return None
 
     def two_by_two(self) -> None:
-        """Sizes that cannot change alone: `y` and `y[1:]`, rows and a number of rows a group."""
-        for one, other in itertools.combinations(tuple(self.stuck), 2):
-            if one not in self.stuck and other not in self.stuck:
-                continue
-            n, m = one.length, other.length
-            growth = self.run({one: 2 * n, other: 2 * m}, {one: n + 7, other: m + 7})
+        """Change two sizes that cannot change alone: `y` and `y[1:]`, rows and the number of rows in a group."""
+        for pair in itertools.combinations(tuple(self.stuck), 2):
+            twice = {size: 2 * size.length for size in pair}
+            a_few_more = {size: size.length + 7 for size in pair}
+            growth = self.run(twice, a_few_more)
             if growth is not None:
+                one, other = pair
                 self.moved[Size(one.axes + other.axes)] = growth
-                self.stuck = [size for size in self.stuck if size not in (one, other)]
+                self.stuck = [size for size in self.stuck if size not in pair]
 
     def split(self) -> None:
-        """Axes of one length by accident: told apart where a target and a latent follow them."""
+        """Tell axes apart that only happen to be equally long, where a target and a latent follow them."""
         todo = list(self.moved)
         while todo:
             size = todo.pop()
@@ -312,7 +312,7 @@ class _ChangedRuns:
     def parts_that_move_alone(self, size: Size) -> dict[Size, Growth]:
         for parts in _partitions(size):
             found = {}
-            for part in parts:
+            for part in self.in_order(parts):
                 growth = self.run({part: self.longer(part)})
                 if growth is None:
                     break
@@ -322,21 +322,23 @@ class _ChangedRuns:
         return {}
 
     def would_be_rows(self, size: Size) -> bool:
-        """Whether a target and a latent follow it; a target may be a latent itself, and need not be one for sure."""
+        """Whether a target and a latent follow it. What may be a target counts, and may be a latent itself."""
         moved = {_pattern(name) for name, _ in self.moved[size]}
         targets = moved.intersection(map(_pattern, self.targets))
         latents = moved.intersection(map(_pattern, self.base.named("latent")))
-        has_both = bool(targets and latents) and len(targets | latents) > 1
-        return has_both and len(size.axes) > 1
+        return bool(targets and latents) and len(targets | latents) > 1
 
     # ---------------------------------------------------------------------------------------- one changed run
 
     def run(self, *changes: Change) -> Growth | None:
-        """What moves under the first of these changes that the model runs with, and stays the same model."""
+        """What moves under the first of these changes with which the model runs, and stays the same model."""
         for change in changes:
             key = frozenset(change.items())
             if key not in self.told:
-                lengths = [(axis, length) for size, length in change.items() for axis in size.axes]
+                lengths: list[tuple[Axis, int]] = []
+                for size, length in change.items():
+                    for axis in size.axes:
+                        lengths.append((axis, length))
                 changed = resized(self.call, lengths)
                 if changed is None or len(self.told) == _MOST_RUNS:
                     continue
@@ -347,34 +349,39 @@ class _ChangedRuns:
         return None
 
     def growth(self, after: Run | None) -> Growth | None:
-        before, found = self.base, {}
+        """What grew from the first run to this one; None: this one failed, or is of another model."""
+        before = self.base
         if after is None or _patterns(after) != _patterns(before):
             return None
-        if not before.sites.keys() <= after.sites.keys():
-            return None
+        found: Growth = {}
         for name, site in before.sites.items():
-            new = after.sites[name]
-            if new.kind != site.kind or new.rank != site.rank:
+            new = after.sites.get(name)
+            if new is None or new.kind != site.kind or new.rank != site.rank:
                 return None
-            if _grew_apart(site, new, before.dist_shapes.get(name), after.dist_shapes.get(name)):
+            if _misfits(after, name) - _misfits(before, name):
                 return None
-            for dim, lengths in enumerate(zip(site.shape or (), new.shape or ())):
-                was, now = lengths
-                found[name, dim] = now - was
-        more, loops = _loops(after), _loops(before)
-        for pattern, names in loops.items():
-            found[pattern, _LOOP] = len(more.get(pattern, ())) - len(names)
-        return {at: step for at, step in found.items() if step}
+            steps = map(operator.sub, new.shape or (), site.shape or ())
+            for dim, step in enumerate(steps):
+                if step:
+                    found[name, dim] = step
+        loops = numbered(after.sites)
+        for pattern, names in numbered(before.sites).items():
+            more = len(loops[pattern]) - len(names)
+            if more:
+                found[pattern, _LOOP] = more
+        return found
 
     # -------------------------------------------------------------------------------------- the new lengths
 
     def longer(self, size: Size) -> int:
-        """A multiple of the length that nothing else has: models reshape and pool their rows."""
-        if size.length == 0 or size.is_of_levels:  # each level takes a value
-            return self.next_unused(size)
-        return self.next_unused(size, step=size.length)
+        """A multiple of the length that nothing else has: models reshape and pool their rows.
 
-    def next_unused(self, size: Size, step: int = 1) -> int:
+        Of levels it is the next number, since each of them takes a value.
+        """
+        step = 1 if size.is_of("levels") else size.length
+        return self.next_unused(size, step or 1)
+
+    def next_unused(self, size: Size, step: int) -> int:
         new = size.length + max(step, 2)
         while new in self.used:
             new += step
@@ -382,30 +389,19 @@ class _ChangedRuns:
 
     # ------------------------------------------------------------------------------------------ what was told
 
-    def moved_in(self, call: Call) -> dict[Size, Growth]:
-        """What moved with each size, in the order of their axes, and with the lengths that a call has."""
-        real = {axis.place: axis for axis in lengths_of(call)}
-        found = {}
-        in_order = sorted(self.moved, key=lambda size: self.axes.index(size.axes[0]))
-        for size in in_order:
-            axes = [real.get(axis.place, axis) for axis in size.axes]
-            found[Size(tuple(axes))] = self.moved[size]
-        return found
-
-    def seen_as(self, site: Site) -> str:
-        """The name that tells of a site: of those that a loop names, the cut may leave fewer."""
-        if site.name in self.base.sites:
-            return site.name
-        for name, seen in self.base.sites.items():
-            if _pattern(name) == _pattern(site.name) and seen.rank == site.rank:
-                return name
-        return site.name
+    def in_order(self, sizes: Iterable[Size]) -> list[Size]:
+        """In the order of the first axis of each."""
+        return sorted(sizes, key=lambda size: self.axes.index(size.axes[0]))
 
     def stuck_lengths(self) -> frozenset[int]:
-        """Not of the columns of an array whose rows did move: how many there are, the model fixes."""
-        moving = {axis.leaf for size in self.moved for axis in size.axes if axis.kind == "leading"}
-        stuck = [axis for size in self.stuck for axis in size.axes]
-        return frozenset(axis.length for axis in stuck if axis.kind != "later" or axis.leaf not in moving)
+        """The lengths that could not change, but for columns of an array whose rows could: the model fixes these."""
+        moving = set[int]().union(*(size.led for size in self.moved))
+        found = set()
+        for size in self.stuck:
+            for axis in size.axes:
+                if axis.kind != "later" or axis.leaf not in moving:
+                    found.add(axis.length)
+        return frozenset(found)
 
 
 def _partitions(size: Size) -> Iterator[list[Size]]:
@@ -416,25 +412,27 @@ def _partitions(size: Size) -> Iterator[list[Size]]:
         kinds.setdefault((axis.kind, axis.dim), []).append(axis)
     if len(kinds) > 1:
         yield [Size(tuple(kind)) for kind in kinds.values()]
-    parts = [*kinds.values(), *([axis] for axis in axes)]
+    parts: list[Collection[Axis]] = [*kinds.values(), *zip(axes)]
     if len(axes) in (4, 5):
-        parts += map(list, itertools.combinations(axes, 2))
+        parts += itertools.combinations(axes, 2)
     for part in parts:
         others = size.without(part)
         if others.axes:
-            yield sorted((Size(tuple(part)), others), key=lambda size: axes.index(size.axes[0]))
+            yield [Size(tuple(part)), others]
 
 
-def _grew_apart(before: Site, after: Site, dist_before: Shape | None, dist_after: Shape | None) -> bool:
-    """Whether a site fitted its distribution and its plates, and does not any more. NumPyro raises no error:
-    an observed site takes any value, and a plate of size 1 broadcasts."""
-    if before.kind == "observed" and dist_before == before.shape and dist_after != after.shape:
-        return True
-    if before.kind not in ("latent", "observed"):
-        return False
-    return _fills_plates(before) and not _fills_plates(after)
-
-
-def _fills_plates(site: Site) -> bool:
-    batch = (site.shape or ())[: site.rank - site.event_dim]
-    return all(len(batch) >= -plate.dim and batch[plate.dim] == plate.size for plate in site.plates)
+def _misfits(run: Run, name: str) -> set[str]:
+    """What the value of a sample site does not fit. NumPyro raises no error: an observed site takes any value, and a
+    plate of size 1 broadcasts."""
+    found: set[str] = set()
+    if name not in run.dist_shapes:
+        return found
+    site = run.sites[name]
+    shape = site.shape or ()
+    if site.kind == "observed" and shape != run.dist_shapes[name]:
+        found.add("distribution")
+    batch = shape[: site.rank - site.event_dim]
+    for plate in site.plates:
+        if len(batch) < -plate.dim or batch[plate.dim] != plate.size:
+            found.add("plates")
+    return found
