@@ -32,7 +32,7 @@ from .jaxpr import (
 from .replay import Draw, Programs, attempt, attempt_or_why
 from .rows import Scene, Statistic, find_place, find_statistic
 from .sizes import Size, Sizes, cut, find_sizes, numbered
-from .targets import Observation, observable_sites, observations, rows_with_its_data
+from .targets import Observation, observations, rows_with_its_data
 from .trace import Dim, Run, Site, run, try_run, with_params_as_variables
 
 Names = Collection[str]
@@ -281,7 +281,11 @@ class Inspection:
     @functools.cached_property
     def observable(self) -> Mapping[str, str]:
         """Latents that become observed, or are gone, when an argument is given: site -> argument, in words."""
-        return observable_sites(self.observations)
+        sites: dict[str, str] = {}
+        for seen in self.observations:
+            for name in seen.latents:
+                sites.setdefault(name, seen.words)
+        return sites
 
     @functools.cached_property
     def targets(self) -> frozenset[str]:
@@ -331,7 +335,7 @@ class Inspection:
         if self.targets:
             return self.sizes.rows(self.targets)
         # a model that scores its latents only where there are data: see it with data
-        words = rows_with_its_data(self.observations, self.call, self.run)
+        words = rows_with_its_data(self.observations, self.call)
         return tuple(size for size in self.sizes.sizes if not words.isdisjoint(size.words))
 
     @property
