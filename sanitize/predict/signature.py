@@ -89,9 +89,12 @@ def _asked(first: Inspection, which: Which) -> Which:
     """The arguments that the model computes something of otherwise if it has no values of these."""
     found: set[int] = set()
     traced = _traced(first, first.call, which)
-    # two branches may have come to the same numbers
-    with_others = first.call.with_leaves(other_values(first.call, which))
-    for call in (first.call, with_others):
+    calls = [first.call]
+    # two branches may have come to the same numbers, or a later call may go beyond a limit
+    for sign in (1, -1):
+        others = other_values(first.call, which, sign)
+        calls.append(first.call.with_leaves(others))
+    for call in calls:
         pairs = _differing(first, call, which, traced)
         for one, other in [_UNTOLD] if pairs is None else pairs:
             if not (_is_uncast(first.call, one) and _are_near(one, other)):
@@ -143,16 +146,20 @@ def _are_near(value: Value, other_value: Value) -> bool:
     return bool(same(one, other, _TOLERANCE, 0).all())
 
 
-def other_values(call: Call, which: Which) -> Mapping[int, Any]:
-    """In the place of each argument one that is all ones, or twos: a scale has to be positive."""
+def other_values(call: Call, which: Which, sign: int = 1) -> Mapping[int, Any]:
+    """In the place of each argument another one, floats far beyond its values: above them, a scale stays positive."""
     found = {}
     for i in which:
         leaf = call.leaves[i]
-        if not is_key(leaf) and np.size(leaf):
-            other: Any = 2 if np.ravel(leaf)[0] == 1 else 1
-            module: Any = jnp if isinstance(leaf, jax.Array) else np
-            other = module.full_like(leaf, other)
-            found[i] = type(leaf)(other) if _is_float(leaf) else other
+        if is_key(leaf) or not np.size(leaf):
+            continue
+        other: Any = 2 if np.ravel(leaf)[0] == 1 else 1
+        if np.asarray(leaf).dtype.kind == "f":
+            largest = np.nanmax(np.abs(leaf), initial=0.0)
+            other = sign * 10 * (1 + largest)
+        module: Any = jnp if isinstance(leaf, jax.Array) else np
+        others = module.full_like(leaf, other)
+        found[i] = type(leaf)(others) if _is_float(leaf) else others
     return found
 
 

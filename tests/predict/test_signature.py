@@ -58,6 +58,18 @@ def by_class(x):
     return x + 1.0 if isinstance(x, np.ndarray) else x - 1.0
 
 
+def by_limit(limit):
+    """A branch that the values of later calls may take, and those of the first one do not."""
+
+    def made(x):
+        try:
+            return x + 10.0 if limit(x) else x * 1.0
+        except Exception:
+            return x * 1.0
+
+    return made
+
+
 def in_a_dict(data):
     return data["time"]["stop"] - data["time"]["start"]
 
@@ -87,6 +99,19 @@ CASES = {
     "an attribute": (by_attribute, [(np.full(3, 5.0, "f"),), (np.arange(3.0, dtype="f"),)]),
     "a tracer": (by_tracer, [(np.zeros(3),), (np.ones(3),)]),
     "a class": (by_class, [(np.arange(3.0, dtype="f"),)]),
+    "a limit": (by_limit(lambda x: (x > 2).any()), [(np.array([0.1, 0.2], "f"),), (np.array([0.1, 5.0], "f"),)]),
+    "a lower limit": (by_limit(lambda x: x.min() < -3), [(np.array([0.1, 0.2], "f"),), (np.array([0.1, -5.0], "f"),)]),
+    "a mean": (by_limit(lambda x: x.mean() > 8), [(np.array([0.1, 0.2, 1], "f"),), (np.array([9, 9, 8], "f"),)]),
+    "a limit of integers": (by_limit(lambda n: (n > 3).any()), [(np.array([0, 1]),), (np.array([0, 9]),)]),
+    "a flag": (by_limit(lambda k: not k.all()), [(np.array([True, True]),), (np.array([True, False]),)]),
+    "a number of positives": (
+        lambda x: x + (3 if isinstance(x, jax.core.Tracer) else int((x > 0).sum())),
+        [(np.ones(3, "f"),), (np.array([1.0, -1.0, 1.0], "f"),)],
+    ),
+    "a limit of one of two": (
+        by_limit(lambda a: bool(a[0] > 100)),
+        [(np.array([50.0, 60.0], "f"),), (np.array([150.0, 60.0], "f"),)],
+    ),
 }
 
 
@@ -134,6 +159,13 @@ TAKEN = {
     "an index": (lambda g: jnp.arange(5.0)[g], [(np.array([0, 1, 4]),), (np.array([4, 4, 4]),)]),
     "small integers": (lambda n: n**2 + 1.0, [(np.arange(3),), (np.arange(3) + 100,)]),
     "numbers": (lambda x, y: x * 2 + y, [(0.5, 3.0), (1e3, -7.25)]),
+    "a limit of no consequence": (
+        by_limit(lambda x: jnp.any(x > 2) & False),
+        [(np.ones(3, "f"),), (np.ones(3, "f") * 5,)],
+    ),
+    "a limit inside": (lambda x: jnp.where(x > 2, x + 10, x), [(np.ones(3, "f"),), (np.ones(3, "f") * 5,)]),
+    "flags": (lambda k: jnp.where(k, 2.0, 3.0), [(np.array([True, True]),), (np.array([False, True]),)]),
+    "a logarithm": (lambda x: jnp.log(x), [(np.array([0.5, 2.0], "f"),), (np.array([7.0, 2.0], "f"),)]),
     "a branch of no consequence": (lambda x: x.at[0].get() if hasattr(x, "at") else x[0], [(np.arange(3.0),)]),
 }
 
