@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpyro.distributions.distribution import validation_enabled
 
 from ..memory import Memory, value_key
 from ..model.argument import abstract, is_array, is_key
@@ -24,7 +25,7 @@ from ..model.call import Call
 from ..model.inspection import Inspection
 from ..model.jaxpr import Value, computed, differing
 from ..model.replay import attempt, same, traced_for
-from ..model.trace import is_factor, try_run
+from ..model.trace import ONE_RUN_AT_A_TIME, is_factor, try_run
 
 _UNTOLD = Value("unknown"), Value("unknown")
 _TOLERANCE = 1e-5  # of the largest number in a column, so much two computations may differ by rounding
@@ -95,7 +96,8 @@ def _asked(first: Inspection, which: Which) -> Which:
         others = other_values(first.call, which, sign)
         calls.append(first.call.with_leaves(others))
     for call in calls:
-        pairs = _differing(first, call, which, traced)
+        with ONE_RUN_AT_A_TIME, validation_enabled(False):  # a scale may be below zero then
+            pairs = _differing(first, call, which, traced)
         for one, other in [_UNTOLD] if pairs is None else pairs:
             if not (_is_uncast(first.call, one) and _are_near(one, other)):
                 found.update(one.arguments or which)
@@ -147,7 +149,7 @@ def _are_near(value: Value, other_value: Value) -> bool:
 
 
 def other_values(call: Call, which: Which, sign: int = 1) -> Mapping[int, Any]:
-    """In the place of each argument another one, floats far beyond its values: above them, a scale stays positive."""
+    """In the place of each argument another one, floats far beyond its values."""
     found = {}
     for i in which:
         leaf = call.leaves[i]
