@@ -411,7 +411,7 @@ def cannot_score(inspection: Inspection, missing: Collection[str], what: str = "
     """What to do about them; ``what`` needs them."""
     observable = inspection.observable
     given = [name for name in missing if name in observable]
-    params = [name for name in inspection.run.named("param") if name not in inspection.given]
+    params = [name for name in inspection.run.named("param") if name not in inspection.run.given]
     ways = []
     if given:
         arguments = dict.fromkeys(observable[name] for name in given)
@@ -435,7 +435,7 @@ def not_given(review: Review, inspection: Inspection) -> list[str]:
 def latents_of_the_fit(review: Review, inspection: Inspection, what: str) -> list[str]:
     """The latents that are no targets, all of which have a value: ``what`` needs the joint density of them."""
     latents = [name for name in inspection.run.named("latent") if name not in inspection.targets]
-    needed = set(latents).difference(inspection.given)
+    needed = set(latents).difference(inspection.run.given)
     missing = [name for name in not_given(review, inspection) if name in needed]
     if missing:
         raise cannot_score(inspection, missing, what)

@@ -140,7 +140,7 @@ class Review(Mapping[str, Verdict]):
     def with_indices(self, inspection: Inspection) -> Review:
         """With the indices among a user's arguments that do not exist. Those that were worked out are made up."""
         is_asked = not (self.refusals or self.assumed)
-        return replace(self, indices=inspection.indices_out_of_range) if is_asked else self
+        return replace(self, indices=inspection.indices_out_of_range()) if is_asked else self
 
     def warn(self) -> None:
         """Say again what was said when the samples were reviewed, at the line that asks."""

@@ -83,15 +83,14 @@ class Scene:
 
     call: Call
     rows: Mapping[Rows, Names]  # the sizes looked at, each with the targets that follow it
-    others: Collection[Rows]  # all sizes that can be made shorter
+    others: Collection[Rows]  # all sizes that can be made shorter; none: the rows cannot be fewer
     draw: Draw
     kept: Names  # deterministic sites that have their recorded values
     programs: Programs
-    is_fixed: bool = False  # whether the rows cannot be fewer
 
     def meetings(self, fewest: int = FEW) -> Iterator[tuple[Rows, _Meeting]]:
         """The rows of each size, so few of them, or some more."""
-        if self.is_fixed:
+        if not self.others:
             few, lengths, draw = with_defaults(self.call), {axes: axes[0].length for axes in self.rows}, self.draw
         else:
             few, lengths = few_rows(self.call, [*self.rows, *self.others], fewest)

@@ -255,8 +255,10 @@ class Entry:
     @property
     def _rows_put_into(self) -> list[Size]:
         """The rows that an index puts its values into: their number tells nothing of where the fitted ones belong."""
-        placed = self.facts.inspection.put_into.get(self.name, {})
-        return [size for dim in self.mismatch or () for size in placed.get(dim, ())]
+        found: list[Size] = []
+        for dim in self.mismatch or ():
+            found += self.facts.inspection.put_into.get((self.name, dim), ())
+        return found
 
     @cached_property
     def lost(self) -> Names:
@@ -335,7 +337,7 @@ class Facts:
             arguments = {self.fit.call.names[axis.leaf] for axis in size.axes if axis.kind == "leading"}
             if arguments:
                 led.append(size)
-            if not arguments.isdisjoint(self.inspection.read):
+            if not arguments.isdisjoint(self.inspection.arguments.drawn_with):
                 read.append(size)
         return read or led or list(self.inspection.rows)
 
@@ -437,7 +439,7 @@ class Facts:
 
     def _is_missing(self, name: str) -> bool:
         """Whether what stands in for an entry, if the site is used, is nothing that a fit has told."""
-        if name in self.entries or name in self.verbs or name in self.inspection.given:
+        if name in self.entries or name in self.verbs or name in self.inspection.run.given:
             return False
         if self.inspection.run.sites[name].kind == "param":
             return self.use.at_once
@@ -576,7 +578,8 @@ class Facts:
         draws = fit.samples.some_draws([*latents, *computed], fit.ndims, 1)
         draw = {name: values[0] for name, values in draws.items()}
         kept = [name for name, verb in self.verbs.items() if verb == "keep"]
-        rows = inspection.rows_or_fixed
+        # what cannot change may be rows, too: beside a column that the model closes over
+        rows = inspection.rows or inspection.sizes.fixed
         alone = []
         if inspection.rows_may_meet:
             alone = [name for name in latents if self.entries[name].stays_in_its_rows]
