@@ -379,8 +379,8 @@ def test_what_handlers_give_is_told_by_that_run():
         numpyro.sample("y", dist.Normal(start, 1.0), obs=0.0)
 
     fixed = handlers.substitute(model, data={"start": jnp.ones(()), "weight": jnp.ones(2)})
-    assert inspect_sites(fixed).inspection.given == {"start", "weight", "fixed"}
-    assert inspect_sites(model).inspection.given == {"fixed"}
+    assert inspect_sites(fixed).inspection.run.given == {"start", "weight", "fixed"}
+    assert inspect_sites(model).inspection.run.given == {"fixed"}
 
 
 # ------------------------------------------------------------------------------ models that people also write
