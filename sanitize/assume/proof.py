@@ -61,14 +61,14 @@ class Proof:
     def contradiction(self, found: Explanation) -> str | None:
         """What speaks against the recorded deterministic entries being computed under these arguments."""
         call = found.inspection.call
-        others = []
+        other = None
         if found.sizes.keys() < found.primes.keys():
             other_primes = {size: prime + 4 for size, prime in found.primes.items()}
-            others.append(found.trial.call(call, {**other_primes, **found.sizes}))
+            other = found.trial.call(call, {**other_primes, **found.sizes})
         draws = functools.partial(self.samples.some_draws, ndims=found.answer.batch_ndims)
         names = [n for n in self.samples.shapes if n not in self.settled or found.kind(n) == "latent"]
         with ONE_RUN_AT_A_TIME, validation_enabled(False):
-            return contradiction(call, found.inspection.run, draws, names, others, self._recomputed)
+            return contradiction(call, found.inspection.run, draws, names, other, self._recomputed)
 
     def prove(self, found: Explanation) -> None:
         """Raise `Untold` unless each argument is told, and nothing else that it may have been makes a difference."""

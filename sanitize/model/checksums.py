@@ -1,7 +1,7 @@
-"""Recorded deterministic values are checksums: computed anew from the recorded latents, they are what was recorded.
+"""Recorded deterministic values are checksums: they are computed anew from the recorded latents, and compared.
 
-If they are, the arguments that have a part in them are those of the fit. If they are not, though latents alone have a
-part in them, this is not the model of the fit.
+If they are equal, the arguments that have a part in them are those of the fit. If they are not, though only latents
+have a part in them, this is not the model of the fit.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .trace import Run
 Names = Sequence[str]
 Recorded = Callable[[Names], Mapping[str, Any]]  # a few draws of entries, ``(draws, *per-draw shape)``
 
-_LITTLE = 0.01  # this share of what differs from sample to sample is no other sample
+_LITTLE = 0.01  # this share of the difference between two samples does not make another sample
 _ROUNDING = 1e-6  # of one number, in single precision
 _ARGUMENT, _ENTRY = "an argument", "an entry"  # what a value can be computed from, beside what `jaxpr` names
 
@@ -33,36 +33,36 @@ def contradiction(
     run: Run,
     recorded: Recorded,
     entries: Names,
-    others: Sequence[Call],
+    other: Call | None,
     known: dict[Hashable, list[str]],
 ) -> str | None:
     """What speaks against the deterministic entries being those of this run; None: nothing does.
 
-    Not compared is a value that depends on array arguments, on data that the model closes over, or on what is different
-    in ``others`` (calls with other made-up sizes): what those were in the fit is not known. ``known`` keeps what was
-    computed.
+    A value is not compared if it depends on array arguments, on data that the model closes over, or on what differs in
+    ``other`` (the call with other made-up sizes): what the fit had there is not known. ``known`` keeps the answers.
     """
     checksums = _Checksums(call, run, entries)
     drawn = [name for name, sources in checksums.sources.items() if KEY in sources]
     if drawn:
         return f"{listing(drawn)} would be drawn anew: with the recorded latents given, the random key decides"
-    constant = checksums.made_of(_ARGUMENT, CLOSED_OVER)
-    draws = recorded(constant) if constant else {}
-    varying = [name for name, values in draws.items() if not same(values, values[:1]).all()]
+    varying = []
+    for name in checksums.made_of(_ARGUMENT, CLOSED_OVER):
+        values = recorded([name])[name]
+        if not same(values, values[:1]).all():
+            varying.append(name)
     if varying:
         return f"the recorded draws of {listing(varying)} differ, but no latent has a part in them"
     comparable = checksums.made_of(_ENTRY) if call.mode == "abstract" else []
-    for other in others:
+    if other is not None:
         elsewhere = _Checksums(other, run, entries)
-        for name in list(comparable):
+        for name in tuple(comparable):
             if elsewhere.computation([name]) != checksums.computation([name]):
                 comparable.remove(name)
     if not comparable:
         return None
     computation = checksums.computation(comparable)
     if computation not in known:
-        # what is not used of the arguments is neither computed nor transferred
-        zeros = [np.broadcast_to(np.zeros((), x.dtype), x.shape) for x in call.shapes]
+        zeros = [np.zeros(x.shape, x.dtype) for x in call.shapes]  # no array has a part
         known[computation] = checksums.different(comparable, zeros, recorded)
     if known[computation]:
         return f"{listing(known[computation])} computed from the recorded latents is not what was recorded"
@@ -70,7 +70,7 @@ def contradiction(
 
 
 def recomputed(call: Call, run: Run, recorded: Recorded, entries: Names) -> set[str]:
-    """The deterministic entries that the model computes anew, from the recorded latents and from these arguments.
+    """The deterministic entries that come again, computed from the recorded latents and these arguments.
 
     They prove that the arguments are those of the fit. Left out is what no argument has a part in. See `attempt`.
     """
@@ -86,44 +86,46 @@ def recomputed(call: Call, run: Run, recorded: Recorded, entries: Names) -> set[
 def comes_of_these_rows(call: Call, axis: Axis, draw: Draw, entries: Names) -> bool:
     """Whether what was recorded of an argument comes again from these rows, and not from others like them.
 
-    A mean, a scale, coefficients on the scale of the data. Others like them are the same rows drawn with replacement,
-    the bootstrap: data of another sample would differ about so much. A value near zero proves nothing, since centred
-    data have the same. The order of rows has no part in it. See `attempt`.
+    Recorded may be a mean, a scale, coefficients on the scale of the data. Others like these rows are the same rows
+    drawn with replacement (the bootstrap): the values of another sample would differ by about as much. A value near
+    zero proves nothing, since all centred data have it. The order of rows does not count. See `attempt`.
     """
     rows = np.random.default_rng(0).integers(axis.length, size=axis.length)
     others = argument.of(call.leaves[axis.leaf]).taken(int(axis.dim), rows)
-    before, after = replay(call, draw), replay(call.with_leaves({axis.leaf: others}), draw)
+    before = replay(call, draw)
+    after = replay(call.with_leaves({axis.leaf: others}), draw)
     is_proven = False
     for name in entries:
         now = np.asarray(before[name].value, float)
-        moves, off = np.abs(after[name].value - now), np.abs(draw[name] - now)
-        rounding, little = _ROUNDING * np.abs(now), _LITTLE * moves
+        moves, rounding = np.abs(after[name].value - now), _ROUNDING * np.abs(now)
+        little = _LITTLE * moves
         if (moves <= rounding).all():  # the rows have no part in it
             continue
-        if not (off <= rounding + little).all():
+        if (np.abs(draw[name] - now) > rounding + little).any():
             return False
-        is_proven |= bool(((rounding < little) & (little < np.abs(now))).any())
-    return is_proven
+        proves = (rounding < little) & (little < np.abs(now))
+        is_proven = is_proven or proves.any()
+    return bool(is_proven)
 
 
 class _Checksums:
     """The deterministic entries of a call, and how they are computed from its latents."""
 
     def __init__(self, call: Call, run: Run, entries: Names):
-        self.call, self.sites = call, run.sites
-        self.computed, self.latents = list[str](), list[str]()
+        self.call = call
+        self.computed, self.latents = list[str](), dict[str, Any]()
         for name in entries:
-            kind = run.sites[name].kind if name in run.sites else None
-            if kind == "deterministic":
+            site = run.sites.get(name)
+            if site and site.kind == "deterministic":
                 self.computed.append(name)
-            elif kind == "latent":
-                self.latents.append(name)
+            elif site and site.kind == "latent":
+                self.latents[name] = jax.ShapeDtypeStruct(site.shape or (), site.dtype)
 
     @functools.cached_property
     def _traced(self) -> tuple[Any, list[str]]:
         """The jaxpr that computes the values from arguments, key and latents, and whose its outputs are.
 
-        Besides, it has the values that are drawn: latents without an entry, and the indices of a subsample.
+        Its outputs are also the values that are drawn: latents without an entry, and the indices of a subsample.
         """
         owners: list[str] = []
 
@@ -137,12 +139,8 @@ class _Checksums:
                     owners.extend([name] * len(leaves))
             return values
 
-        key = jax.eval_shape(lambda: jax.random.PRNGKey(0))
-        latents = {}
-        for name in self.latents:
-            site = self.sites[name]
-            latents[name] = jax.ShapeDtypeStruct(site.shape or (), site.dtype)
-        return jax.make_jaxpr(compute)(self.call.shapes, key, latents).jaxpr, owners
+        key = jax.eval_shape(jax.random.PRNGKey, 0)
+        return jax.make_jaxpr(compute)(self.call.shapes, key, self.latents).jaxpr, owners
 
     @functools.cached_property
     def sources(self) -> dict[str, Labels]:
@@ -154,23 +152,23 @@ class _Checksums:
         if not sources:
             return sources
         jaxpr, owners = self._traced
+        labels = [_ARGUMENT] * len(self.call.traced)
+        labels += [KEY, *[_ENTRY] * len(self.latents)]
         closed_over = frozenset({CLOSED_OVER})
         inputs = dict.fromkeys(jaxpr.constvars, closed_over)
-        labels = [_ARGUMENT] * len(self.call.traced) + [KEY] + [_ENTRY] * len(self.latents)
         for variable, label in zip(jaxpr.invars, labels):
             inputs[variable] = frozenset({label})
         ends = {}
         for variable, name in zip(jaxpr.outvars, owners):
             if name not in sources and not hasattr(variable, "val"):
                 ends[variable] = frozenset({name})
-        found = flow(jaxpr, inputs, ends, closed_over)
-        for name, source in zip(owners, found):
+        for name, found in zip(owners, flow(jaxpr, inputs, ends, closed_over)):
             if name in sources:
-                sources[name] |= source
+                sources[name] |= found
         return sources
 
     def made_of(self, *sources: str) -> list[str]:
-        """The values that are computed from nothing else."""
+        """The values that are computed from these sources alone."""
         return [name for name in self.computed if self.sources[name] <= {*sources}]
 
     def computation(self, names: Names) -> Hashable:
@@ -180,17 +178,18 @@ class _Checksums:
         return computation(jaxpr, wanted)
 
     def different(self, names: Names, arrays: Sequence[Any], recorded: Recorded) -> list[str]:
-        """Those that are, computed anew from these arguments and the recorded latents, not what was recorded."""
+        """The values that are not what was recorded, computed from these arguments and the recorded latents."""
 
         @jax.jit
         def compute(arrays: Any, draw: Draw) -> dict[str, Any]:
             outcome = replay(self.call.with_traced(arrays), draw)
             return {name: outcome[name].value for name in names}
 
+        found = list[str]()
         draws = recorded([*names, *self.latents])
-        is_other = dict.fromkeys(names, False)
         for values in zip(*draws.values()):
             draw = dict(zip(draws, values))
             for name, value in compute(arrays, draw).items():
-                is_other[name] |= differ(value, draw[name])
-        return [name for name in names if is_other[name]]
+                if name not in found and differ(value, draw[name]):
+                    found.append(name)
+        return found

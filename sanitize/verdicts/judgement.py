@@ -203,7 +203,7 @@ def explains(inspection: Inspection, samples: Container) -> bool:
     if any(name not in sites or sites[name].shape != shape for name, shape in fit.recorded.items()):
         return False
     draws = functools.partial(samples.some_draws, ndims=fit.ndims)
-    return contradiction(inspection.call, inspection.run, draws, list(samples.shapes), (), {}) is None
+    return contradiction(inspection.call, inspection.run, draws, list(samples.shapes), None, {}) is None
 
 
 # -------------------------------------------------------------------------------------------------------- refusals
