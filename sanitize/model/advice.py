@@ -1,7 +1,8 @@
-"""What is said of a model that is none, of arguments that are missing, and of what a model raised."""
+"""What is said of something that is no model, of missing arguments, and of an exception that a model raised."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import re
@@ -23,8 +24,9 @@ Args = tuple[Any, ...]
 Leaves = Mapping[str, Any]  # arguments by name
 
 # Options that are given where a drop-in is made, and not at its call.
-_OF_PREDICTIVE = (*OPTIONS, "extend", "levels", "batch_ndims", "num_samples", "return_sites", "parallel")
-_OF_PREDICTOR = ("kind", "batch_size", "lazy", "dims", "coords", "progress_bar")
+_AT_PREDICTIVE = (*OPTIONS, "extend", "levels", "batch_ndims", "num_samples", "return_sites", "parallel")
+_AT_PREDICTOR = ("kind", "batch_size", "lazy", "dims", "coords", "progress_bar")
+_GIVEN_AT = dict.fromkeys(_AT_PREDICTIVE, "Predictive") | dict.fromkeys(_AT_PREDICTOR, "Predictor")
 _KEY = (
     "{named} is a random key: strip_deterministic, inspect_sites and log_likelihood take none; Predictive takes "
     "it before the model's arguments, as in Predictive(model, samples)(key, ...)."
@@ -32,8 +34,10 @@ _KEY = (
 
 
 def undecorated(model: Model) -> Model:
-    """The function under a handler that was used as a decorator: such a handler hides its signature."""
-    while isinstance(model, Messenger) and getattr(model, "__wrapped__", None) is None and model.fn is not None:
+    """The function under handlers that were used as decorators: such a handler hides its signature."""
+    while isinstance(model, Messenger) and model.fn is not None:
+        if getattr(model, "__wrapped__", None) is not None:
+            break
         model = model.fn
     return model
 
@@ -54,12 +58,9 @@ def parameters_of(model: Model) -> Parameters | None:
 
 def signature_of(function: Model) -> inspect.Signature | None:
     """None where Python cannot tell it."""
-    try:
+    with contextlib.suppress(ValueError, TypeError):  # what is written in C may have none
         return inspect.signature(function)
-    except ValueError:  # what is written in C need not have one
-        return None
-    except TypeError:  # before Python 3.12: one that is made up
-        return None
+    return None
 
 
 def described(model: Model) -> str:
@@ -70,12 +71,12 @@ def described(model: Model) -> str:
 
 
 def refuse_other_than_model(model: Any) -> None:
-    """What cannot be a model: no callable, or one that runs no sites when it is called."""
+    """Refuse what cannot be a model: what is not callable, or runs no sites when it is called."""
     inner = undecorated(model)
     if isinstance(inner, AutoGuide):
         raise ModelArgumentsError(
             f"{type(inner).__name__} is a guide, not the model: pass the model that it was made "
-            f"for, and guide.sample_posterior(rng_key, params, sample_shape=(1000,)) as the samples."
+            "for, and guide.sample_posterior(rng_key, params, sample_shape=(1000,)) as the samples."
         )
     if not callable(model) or isinstance(model, (Distribution, Predictive)):
         raise ModelArgumentsError(
@@ -91,16 +92,17 @@ def refuse_other_than_model(model: Any) -> None:
         kind = "coroutine (it is async)"
     else:
         return
-    raise ModelArgumentsError(
-        f"{described(model)} is a {kind}: calling it runs none of its sites. Make it a plain function.",
-        signature=described(model),
-    )
+    signature = described(model)
+    said = f"{signature} is a {kind}: calling it runs none of its sites. Make it a plain function."
+    raise ModelArgumentsError(said, signature=signature)
 
 
 def refuse_other_than_key(key: Any, what: str, as_in: str) -> None:
     """Refuse all but one key of JAX's random numbers."""
-    if argument.is_key(key) and (isinstance(key.dtype, np.dtype) or key.shape == ()):
-        return
+    if argument.is_key(key):
+        is_old = isinstance(key.dtype, np.dtype)  # two numbers
+        if is_old or key.shape == ():
+            return
     seen = argument.of(key).description
     raise OptionError(f"{what} has to be one random key, and is {seen}: {as_in}, with key = jax.random.PRNGKey(0).")
 
@@ -108,70 +110,67 @@ def refuse_other_than_key(key: Any, what: str, as_in: str) -> None:
 def missing_arguments(model: Model, args: Args, kwargs: Leaves, what: str) -> ModelArgumentsError:
     """The signature, and the call to make."""
     parameters = parameters_of(model) or []
-    hints = list(_on_unknown(kwargs, parameters))
+    names = [p.name for p in parameters]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    unknown = [name for name in kwargs if not takes_any and name not in names]
+    hints = [_on_unknown(name, names) for name in unknown]
     for i, value in enumerate(args):
         if argument.is_key(value):
             hints.append(_KEY.format(named=f"Argument {i + 1}"))
+    needed, has_defaults = "", False
+    for p in parameters:
+        if p.default is not p.empty:
+            has_defaults = True
+            continue
+        form = str(p.replace(annotation=p.empty))  # with its stars
+        if p.kind is p.KEYWORD_ONLY:
+            form += f"={form}"
+        needed += f", {form}"
     absent = re.search(r"missing a required argument: '(\w+)'", what)
-    if absent and not hints and (args or kwargs) and all(p.default is p.empty for p in parameters):
+    if absent and not hints and (args or kwargs) and not has_defaults:
         name = absent[1]
         hints.append(f"If {name!r} is what is predicted, give it the default None in the model ({name}=None).")
-    needed = []
-    for p in parameters:
-        if p.default is p.empty:
-            form = str(p.replace(annotation=p.empty))  # with its stars
-            needed.append(f"{p.name}={form}" if p.kind is p.KEYWORD_ONLY else form)
-    strip, look, predict = (", ".join([*first, *needed]) for first in (["model", "samples"], ["model"], ["key"]))
-    if not any("is an option of" in hint for hint in hints):
-        calls = f"strip_deterministic({strip}), or inspect_sites({look}), or Predictive(model, samples)({predict})"
+    if _GIVEN_AT.keys().isdisjoint(unknown):
+        calls = f"strip_deterministic(model, samples{needed}), or inspect_sites(model{needed})"
+        calls += f", or Predictive(model, samples)(key{needed})"
         hints.insert(0, f"Pass the arguments that you predict with: {calls}.")
-    return ModelArgumentsError(
-        f"{described(model)} cannot be run with the arguments at hand: {what}. {' '.join(hints)}",
-        signature=described(model),
-    )
+    signature = described(model)
+    advised = " ".join(hints)
+    said = f"{signature} cannot be run with the arguments at hand: {what}. {advised}"
+    return ModelArgumentsError(said, signature=signature)
 
 
-def _on_unknown(kwargs: Leaves, parameters: Parameters) -> Iterator[str]:
-    """Keywords that the model does not have: options of ours in the wrong place, and misspelt names."""
-    names = [p.name for p in parameters]
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        return
-    options = dict.fromkeys(_OF_PREDICTOR, "Predictor") | dict.fromkeys(_OF_PREDICTIVE, "Predictive")
-    for name in kwargs:
-        like = meant(name, [*names, *OPTIONS])
-        if name in names:
-            continue
-        if name in options:
-            maker = f"{options[name]}(model, samples, {name}=...)(key, ...)"
-            yield f"That is an option of {options[name]}(...), which is given where it is made: {maker}."
-        elif like:
-            yield f"The model has no parameter {name!r}: {like}= may be meant."
-        else:
-            yield f"The model has no parameter {name!r}: it has {listing(names) or 'none'}."
+def _on_unknown(name: str, names: list[str]) -> str:
+    """A keyword that the model does not have: an option of ours in the wrong place, or a misspelt name."""
+    made = _GIVEN_AT.get(name)
+    if made:
+        maker = f"{made}(model, samples, {name}=...)(key, ...)"
+        return f"That is an option of {made}(...), which is given where it is made: {maker}."
+    like = meant(name, [*names, *OPTIONS])
+    has = f"{like}= may be meant" if like else f"it has {listing(names) or 'none'}"
+    return f"The model has no parameter {name!r}: {has}."
 
 
 def say_where(error: Exception, model: Model, leaves: Leaves, reached: str | None) -> None:
-    """A note on the model's own exception: where it was raised, and what of the arguments may be wrong."""
+    """Add a note to the model's own exception: where it was raised, and what may be wrong with the arguments."""
     where = f"after its site {reached!r}" if reached else "before its first site"
     passed = []
     for name, leaf in leaves.items():
         passed.append(f"{name}: {argument.of(leaf).description}")
-    hints = [*_hints(leaves, error)] or [*_left_out(model, leaves, error)]
-    hint = " ".join(["", *hints])
-    add_note(
-        error,
-        f"This was raised by {described(model)} itself, {where}, run by sanitize to see its sites with "
-        f"{', '.join(passed) or 'no arguments'}.{hint}",
-    )
+    given = ", ".join(passed) or "no arguments"
+    hints = list(_hints(leaves, error)) or list(_left_out(model, leaves, error))
+    said = f"This was raised by {described(model)} itself, {where}, run by sanitize to see its sites with {given}."
+    add_note(error, " ".join([said, *hints]))
 
 
 def _hints(leaves: Leaves, error: Exception) -> Iterator[str]:
     """What is wrong with the arguments, as far as it can be seen from here."""
     for name, leaf in leaves.items():
         yield from _hints_on(name, leaf, leaves, error)
-    keys = dict.fromkeys(name[: name.index("['")] for name in leaves if "['" in name)
     if isinstance(error, (AttributeError, TypeError)):
-        for name in keys:
+        for name in dict.fromkeys(name.partition("['")[0] for name in leaves):
+            if name in leaves:
+                continue  # it has no keys
             yield f"If {name} holds the samples: inspect_sites(model, ...).review(samples) takes them, not the model."
     if not isinstance(error, (AttributeError, KeyError)):
         yield from of_lengths(leaves)
@@ -179,36 +178,37 @@ def _hints(leaves: Leaves, error: Exception) -> Iterator[str]:
 
 def _left_out(model: Model, leaves: Leaves, error: Exception) -> Iterator[str]:
     """The arguments that were not passed, and so are None."""
-    names = [p.name for p in parameters_of(model) or () if p.default is None and p.name not in leaves]
+    names = []
+    for p in parameters_of(model) or ():
+        if p.default is None and p.name not in leaves:
+            names.append(p.name)
     if names and isinstance(error, (AttributeError, TypeError)):
         yield f"Not passed, and so None: {listing(names)}."
 
 
 def _hints_on(name: str, leaf: Any, leaves: Leaves, error: Exception) -> Iterator[str]:
     known = argument.of(leaf)
-    is_number = known.kind in "iufb"
     if argument.is_key(leaf):
         yield _KEY.format(named=name)
-    elif isinstance(leaf, list):
-        yield f"{name} is a list: pass np.asarray({name})."
     elif known.is_table:
         if isinstance(error, KeyError):
             yield f"{name} has the columns {listing(known.columns)}."
         elif isinstance(error, TypeError):  # JAX takes no tables
             yield f"{name} is a {type(leaf).__name__}: where the model calls JAX on it, pass {name}.to_numpy()."
+    elif isinstance(leaf, list) or (known.is_labelled and known.kind in "iufb"):
+        yield f"{name} is a {type(leaf).__name__}: pass np.asarray({name})."
     elif known.kind in "OSU":
         yield (
             f"{name} holds no numbers. Labels become an index by those of the fit, in their order: "
             f"pandas.Index(labels).get_indexer({name})."
         )
-    elif known.is_labelled and is_number:
-        yield f"{name} is a {type(leaf).__name__}: pass np.asarray({name})."
     elif 0 in known.shape:
         yield f"{name} has shape {known.shape}: there are no rows."
     elif known.kind == "f" and "index" in str(error).casefold() and _is_whole(leaf):
         yield f"If {name} is an index, pass whole numbers: {name}.astype(int)."
     elif len(known.shape) == 1 and isinstance(error, IndexError):
-        tables = [other for other, leaf in leaves.items() if len(argument.of(leaf).shape) == 2]
+        shapes = {other: argument.of(leaves[other]).shape for other in leaves}
+        tables = [other for other, shape in shapes.items() if len(shape) == 2]
         swapped = f", and {listing(tables)} has two: they may be swapped. If not," if tables else " only:"
         yield f"{name} has one dimension{swapped} one row is passed as {name}[None], one column as {name}[:, None]."
 
@@ -217,17 +217,18 @@ def _is_whole(leaf: Any) -> bool:
     """Whether the values are known, and whole numbers or NaN."""
     if not argument.has_values(leaf):
         return False
-    values = np.asarray(leaf)
-    return bool(((values == np.floor(values)) | np.isnan(values)).all())
+    fractions = np.asarray(leaf) % 1
+    return not np.nan_to_num(fractions).any()
 
 
 def of_lengths(leaves: Leaves) -> Iterator[str]:
-    """Arguments that may be of different rows."""
+    """Say how long arguments are that may have to be equally long."""
     lengths = {}
     for name, leaf in leaves.items():
         shape = argument.of(leaf).shape
         if shape and not argument.is_key(leaf):
             lengths[name] = shape[0]
-    if len({*lengths.values()}) > 1:
-        has = ", ".join(f"{name} is {length} long" for name, length in lengths.items())
+    if len(set(lengths.values())) > 1:
+        each = [f"{name} is {length} long" for name, length in lengths.items()]
+        has = ", ".join(each)
         yield f"If they have a value for each row, they have to be equally long: {has}."

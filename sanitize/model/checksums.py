@@ -91,7 +91,8 @@ def comes_of_these_rows(call: Call, axis: Axis, draw: Draw, entries: Names) -> b
     zero proves nothing, since all centred data have it. The order of rows does not count. See `attempt`.
     """
     rows = np.random.default_rng(0).integers(axis.length, size=axis.length)
-    others = argument.of(call.leaves[axis.leaf]).taken(int(axis.dim), rows)
+    known = argument.of(call.leaves[axis.leaf])
+    others = known.taken(int(axis.dim), rows)
     before = replay(call, draw)
     after = replay(call.with_leaves({axis.leaf: others}), draw)
     is_proven = False
@@ -131,7 +132,8 @@ class _Checksums:
 
         def compute(arrays: Any, key: Any, latents: Draw) -> list[Any]:
             values: list[Any] = []
-            for name, site in replay(self.call.with_traced(arrays), latents, key=key).items():
+            outcome = replay(self.call.with_traced(arrays), latents, key=key)
+            for name, site in outcome.items():
                 is_drawn = site.kind == "plate" or (site.kind == "latent" and name not in latents)
                 if is_drawn or name in self.computed:
                     leaves = jax.tree_util.tree_leaves(site.value)
