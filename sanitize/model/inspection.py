@@ -247,7 +247,7 @@ class Inspection:
         offered = [name for name in run.named("deterministic") if self._may_be_kept(name, draw, kept)]
         still = {name: value for name, value in draw.items() if name not in run.scanned}  # few rows are fewer steps
         for name in run.named("latent"):
-            if name in self.row_dims or self.untold(name):
+            if self.untold(name) or not self.rows_of(name).isdisjoint(self.rows):
                 site = run.sites[name]
                 still[name] = np.zeros(site.shape or (), site.dtype)
         others = [size.axes for size in self.rows]

@@ -8,6 +8,7 @@ counts (a trend by ``arange(len(x))``) if rows that are all alike are drawn with
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,6 +41,7 @@ from .replay import (
     rows_along_each,
     rows_at,
 )
+from .sizes import numbered
 
 _ALL = "biufcMOSU"  # the kinds of all numbers and labels
 _LABELS = "labels of rows"  # beside the columns of a table
@@ -94,10 +96,21 @@ class Scene:
             few, lengths, draw = with_defaults(self.call), {axes: axes[0].length for axes in self.rows}, self.draw
         else:
             few, lengths = few_rows(self.call, [*self.rows, *self.others], fewest)
-            draw = repeated(self.draw, replay_again(few, {}, (), self.programs))
+            outcome = replay_again(few, {}, (), self.programs)
+            draw = repeated(_for_loops(self.draw, outcome), outcome)
         for axes, targets in self.rows.items():
             dims = {axis.leaf: int(axis.dim) for axis in axes if axis.is_of_array}
             yield axes, _Meeting(few, dims, lengths[axes], targets, draw, self.kept, self.programs)
+
+
+def _for_loops(draw: Draw, outcome: Outcome) -> Draw:
+    """The draw with values for all latents that a loop names: those that it has, again and again."""
+    found = dict(draw)
+    for names in numbered(latents_of(outcome)).values():
+        known = [name for name in names if name in draw]
+        for name, other in zip(names, itertools.cycle(known)):
+            found.setdefault(name, draw[other])
+    return found
 
 
 def find_statistic(scene: Scene, offered: Sequence[str]) -> Statistic | None:

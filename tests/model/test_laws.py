@@ -288,9 +288,22 @@ def smooth(x, y=None):
     numpyro.sample("y", dist.Normal(scale * jnp.linalg.cholesky(kernel) @ z, 1.0), obs=y)
 
 
+def by_a_loop(x, y=None, trend=0.0):
+    scale = numpyro.sample("scale", dist.HalfNormal(1.0))
+    slopes = [numpyro.sample(f"slope_{i}", dist.Normal(0.0, scale)) for i in range(len(x))]
+    numpyro.sample("y", dist.Normal(jnp.stack(slopes) * x + trend * scale * jnp.arange(len(x)), 1.0), obs=y)
+
+
+def by_a_loop_with_a_trend(x, y=None):
+    by_a_loop(x, y, 1.0)
+
+
 @pytest.mark.parametrize(
     ("model", "x", "speaks"),
     [
+        (by_a_loop, np.linspace(1.0, 2.0, 3), False),
+        (by_a_loop, np.linspace(1.0, 2.0, 9), False),
+        (by_a_loop_with_a_trend, np.linspace(1.0, 2.0, 9), True),
         (own_slopes, np.linspace(1.0, 2.0, 9), True),
         (slopes_across_a_table, np.linspace(1.0, 2.0, 18).reshape(9, 2), True),
         (own_slopes_alone, np.linspace(1.0, 2.0, 9), False),
