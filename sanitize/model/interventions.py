@@ -1,6 +1,6 @@
 """The handlers around a model: which sites they name, and the model without what they set.
 
-NumPyro's `do` and `condition` set sample sites. A name that no such site has is ignored, without a word.
+NumPyro's `do` and `condition` set sample sites. They ignore a name that no such site has, and say nothing.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Handler(NamedTuple):
 
     @property
     def sets(self) -> bool:
-        """Whether it says what sample sites are, instead of what was drawn."""
+        """Whether it gives sample sites another value than the one drawn."""
         return self.kind in ("do", "condition")
 
 
@@ -93,7 +93,7 @@ def _scope_inside(handler: Messenger, scope: str) -> str:
 
 
 def ignored(call: Call, run: Run) -> Iterator[Ignored]:
-    """The names in handlers that change nothing. Params of a guide, named after its sites, are substituted by right."""
+    """The names in handlers that change nothing. `substitute` may hold params of a guide, which the model lacks."""
     for handler in around(call.model):
         named = list(handler.values)
         if handler.kind == "substitute":
@@ -104,18 +104,22 @@ def ignored(call: Call, run: Run) -> Iterator[Ignored]:
         is_one_used = len(named) < len(handler.values)
         for name in named:
             site = seen.sites.get(name)
+            if site is not None:
+                if handler.sets and site.kind not in ("latent", "observed"):
+                    yield Ignored(handler.kind, name, site.kind, "")
+                continue
             like = meant(name, seen.sites.keys() - handler.values.keys())
             is_slip = bool(like) and f"_{like}_" not in f"_{name}_"  # as in the param `theta_loc`
-            is_told = is_slip or not (is_one_used or _is_of_guide(name, seen))
-            if site is None and (is_told or handler.kind != "substitute"):
+            may_be_of_guide = handler.kind == "substitute" and (is_one_used or _is_of_guide(name, seen))
+            if is_slip or not may_be_of_guide:
                 yield Ignored(handler.kind, name, "", like)
-            elif site and handler.sets and site.kind not in ("latent", "observed"):
-                yield Ignored(handler.kind, name, site.kind, "")
 
 
 def _is_of_guide(name: str, run: Run) -> bool:
     """Whether a param may be one of a guide: of an `AutoGuide`, of a network, or named after a site."""
-    return name.startswith("auto_") or "$" in name or any(f"_{site}_" in f"_{name}_" for site in run.sites)
+    if name.startswith("auto_") or "$" in name:
+        return True
+    return any(f"_{site}_" in f"_{name}_" for site in run.sites)
 
 
 def set_sites(model: Model) -> dict[str, tuple[str, Any]]:
@@ -153,8 +157,5 @@ def drawn_otherwise(call: Call, plain: Call, draws: Collection[Draw]) -> set[str
 
 def _is_other(was: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     """Whether parameters differ. A number in place of many that are equal to it is no difference."""
-    for name in was.keys() & now.keys():
-        shape = np.broadcast_shapes(np.shape(was[name]), np.shape(now[name]))
-        if differ(np.broadcast_to(was[name], shape), np.broadcast_to(now[name], shape)):
-            return True
-    return False
+    shared = was.keys() & now.keys()
+    return any(differ(*np.broadcast_arrays(was[name], now[name])) for name in shared)
