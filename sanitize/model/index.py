@@ -1,15 +1,15 @@
 """Indices that do not exist: what is picked by arguments alone, compared with the axis that it is picked from.
 
-JAX does not raise where an index is out of range: it takes the last element, counts negative ones from the end, gives
-NaN, or drops what was to be added. The index is found in the jaxpr, and its lowest and highest value are worked out
-from those of the arguments; only where they may be out of range is it computed. What the model guards (``jnp.where``,
-a mask) is told by two runs with other values of the latents where JAX picks: it is guarded if bad rows are drawn with
-the same.
+JAX does not raise if an index is out of range: it takes the last element, counts negative ones from the end, gives NaN,
+or drops what it should add. The index is found in the jaxpr. Its lowest and highest value are worked out from those of
+the arguments; the index itself is computed only if they may be out of range. The model may guard against such values
+(``jnp.where``, a mask). Two runs show this, with other values of the latents where JAX picks: the model guards if bad
+rows are drawn with the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +24,7 @@ from .jaxpr import Pick, Value, before_repeating, of_parameters, picks
 from .replay import Draw, Replayed, attempt, latents_of, replay
 from .trace import Run, try_run
 
-_VALUES = 5  # of those out of range, so many are named
+_VALUES = 5  # so many values out of range are named at most
 
 
 @dataclass(frozen=True)
@@ -34,21 +34,21 @@ class OutOfRange:
     Attributes
     ----------
     arguments : tuple of str
-        The arguments that it is computed from; none where that could not be told.
+        The arguments that it is computed from; empty if they are not known.
     kind : str
         ``"gather"``, ``"scatter"`` (as ``segment_sum``), or ``"one_hot"``.
     latents : tuple of str
-        What it picks from, or what that is computed from; params among them.
+        The latents and params that it picks from, or from which this is computed.
     length : int
         Indices 0 to ``length - 1`` exist.
     values : tuple of int
-        At most five of those that do not.
+        At most five of the indices that do not exist.
     count, total : int
         How many elements of the index do not exist, and how many it has.
     effect : str
         What JAX does, and for how many.
     groups : tuple of str
-        Latents that have a value for each index that exists: what ``extend=`` gives more values to.
+        Latents that have a value for each index that exists. ``extend=`` gives more values to them.
     """
 
     arguments: tuple[str, ...]
@@ -63,18 +63,23 @@ class OutOfRange:
 
     def __str__(self) -> str:
         index = " and ".join(map(repr, self.arguments)) or "an index of the model"
-        values = ", ".join(map(str, self.values)) + (", ..." if len(self.values) == _VALUES else "")
+        values = ", ".join(map(str, self.values))
+        if len(self.values) == _VALUES:
+            values += ", ..."
         source = f"{self._source} has {self.length} values (0 to {self.length - 1})"
         return f"{index} holds {values}, but {source}: JAX {self.effect}"
 
     @property
     def _source(self) -> str:
         """What is picked from, in words."""
-        if self.kind != "gather":
-            return "what it adds into" if self.kind == "scatter" else "its one-hot code"
-        of = ", ".join(map(repr, self.latents))
-        made_of = f"what is made of {of}" if of else "what it picks from"
-        return of if len(self.latents) == 1 else made_of
+        if self.kind == "scatter":
+            return "what it adds into"
+        if self.kind == "one_hot":
+            return "its one-hot code"
+        latents = ", ".join(map(repr, self.latents))
+        if len(self.latents) > 1:
+            return f"what is made of {latents}"
+        return latents or "what it picks from"
 
 
 @dataclass(frozen=True)
@@ -88,11 +93,6 @@ class _Wrong:
     @property
     def values(self) -> Any:
         return self.index[self.is_bad]
-
-    @property
-    def rows(self) -> Any:
-        """Of each row, whether there is one in it."""
-        return _any_in_row(self.is_bad) if self.is_bad.ndim else self.is_bad
 
 
 def out_of_range(call: Call, run: Run) -> tuple[OutOfRange, ...]:
@@ -121,8 +121,11 @@ def _picking_from(found: OutOfRange, run: Run, latents: Collection[str]) -> OutO
 
 
 def _with_negative_numbers(call: Call, run: Run) -> tuple[Call, Run]:
-    """A negative number among the arguments leaves no trace in the jaxpr where it is an index: see it as an array."""
-    numbers = {i: np.asarray(leaf) for i, leaf in enumerate(call.leaves) if is_integer(leaf) and leaf < 0}
+    """A negative number that is an index leaves no trace in the jaxpr: it is passed as an array."""
+    numbers = {}
+    for i, leaf in enumerate(call.leaves):
+        if is_integer(leaf) and leaf < 0:
+            numbers[i] = np.asarray(leaf)
     if not numbers or call.mode != "abstract":
         return call, run
     changed = call.with_leaves(numbers)
@@ -133,15 +136,17 @@ def _with_negative_numbers(call: Call, run: Run) -> tuple[Call, Run]:
 def _inputs(call: Call) -> list[Value]:
     values = []
     for i in call.traced:
-        leaf = call.leaves[i]
-        content = leaf if _has_values(leaf) else None
-        values.append(Value("argument", frozenset({i}), known=content is not None, content=content))
+        leaf, source = call.leaves[i], frozenset({i})
+        if _has_values(leaf):
+            values.append(Value("argument", source, known=True, content=leaf))
+        else:
+            values.append(Value("argument", source))
     return values
 
 
 def _has_values(x: Any) -> bool:
-    known = isinstance(x, Withheld) or has_values(x)  # what is withheld is asked for where an index hangs on it
-    return known and isinstance(x.dtype, np.dtype)  # a typed PRNG key's is none
+    known = isinstance(x, Withheld) or has_values(x)  # what is withheld is asked for if an index needs it
+    return known and isinstance(x.dtype, np.dtype)  # which a typed PRNG key does not have
 
 
 # ------------------------------------------------------------------------------------------- what does not exist
@@ -179,7 +184,10 @@ def _holds_data(call: Call, index: Value) -> bool:
     for i, leaf in enumerate(call.leaves):
         if i not in call.traced:
             lengths.update(argument.of(leaf).shape[:1])
-    return any(np.ndim(x) and len(x) in lengths for x in _constants(index)) or bool(_names(call, index))
+    for constant in _constants(index):
+        if np.ndim(constant) and len(constant) in lengths:
+            return True
+    return bool(_names(call, index))
 
 
 def _names(call: Call, index: Value) -> list[str]:
@@ -188,7 +196,9 @@ def _names(call: Call, index: Value) -> list[str]:
     for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
         if i in call.traced:
             continue
-        columns = {None: argument.of(np.asarray(leaf))} if is_integer(leaf) else argument.of(leaf).columns
+        columns = argument.of(leaf).columns
+        if is_integer(leaf):
+            columns = {None: argument.of(np.asarray(leaf))}
         for column, values in columns.items():
             if any(np.array_equal(values.codes, constant) for constant in constants):
                 found.append(argument.column_name(name, column))
@@ -196,27 +206,19 @@ def _names(call: Call, index: Value) -> list[str]:
 
 
 def _described(call: Call, wrong: _Wrong) -> OutOfRange:
-    pick = wrong.pick
+    pick, is_bad = wrong.pick, wrong.is_bad
     values = np.unique(wrong.values).astype(int).tolist()
     if len(values) > _VALUES:
         values = values[:2] + values[2 - _VALUES :]
     names = [call.names[i] for i in pick.by.arguments] or _names(call, pick.by)
-    return OutOfRange(
-        arguments=tuple(dict.fromkeys(names)),
-        kind=pick.kind,
-        latents=(),
-        length=pick.length,
-        values=tuple(values),
-        count=int(wrong.is_bad.sum()),
-        total=int(wrong.is_bad.size),
-        effect=_effect(wrong),
-    )
-
-
-def _effect(wrong: _Wrong) -> str:
-    words = _what_jax_does(wrong.pick, wrong.values)
-    count, total = wrong.is_bad.sum(), wrong.is_bad.size
-    return f"{words} for {count} of {total} {'rows' if wrong.is_bad.ndim == 1 else 'values'}" if total > 1 else words
+    arguments = tuple(dict.fromkeys(names))
+    count, total = int(is_bad.sum()), is_bad.size
+    effect = _what_jax_does(pick, wrong.values)
+    if total > 1:
+        elements = "rows" if is_bad.ndim == 1 else "values"
+        effect += f" for {count} of {total} {elements}"
+    latents = ()  # see `_picking_from`
+    return OutOfRange(arguments, pick.kind, latents, pick.length, tuple(values), count, total, effect)
 
 
 def _what_jax_does(pick: Pick, values: Any) -> str:
@@ -236,16 +238,18 @@ def _what_jax_does(pick: Pick, values: Any) -> str:
 
 
 def _made_with(run: Run, pick: Pick, outputs: Sequence[Value]) -> set[str]:
-    """The sites that are drawn with what is picked; failing them, the deterministic ones that are computed from it."""
-    drawn = {name for name, value in of_parameters(run, outputs) if (pick.equation,) in value.sources}
-    if drawn:
-        return drawn
-    computed = {name for name, value in zip(run.owners, outputs) if (pick.equation,) in value.sources}
-    return computed.intersection(run.named("deterministic"))
+    """The sites that are drawn with what is picked; if there are none, the deterministic ones computed from it."""
+
+    def made_with(values: Iterable[tuple[str, Value]]) -> set[str]:
+        return {name for name, value in values if (pick.equation,) in value.sources}
+
+    drawn = made_with(of_parameters(run, outputs))
+    computed = made_with(zip(run.owners, outputs))
+    return drawn or computed.intersection(run.named("deterministic"))
 
 
 def _is_guarded(call: Call, wrong: _Wrong, sites: Collection[str]) -> bool:
-    """Whether it makes no difference what JAX does. Of what a scatter drops it cannot be told."""
+    """Whether it makes no difference what JAX does. For what a scatter drops this is not known."""
     if not sites:
         return True
     return wrong.pick.kind == "gather" and attempt(_makes_no_difference, call, wrong, sites) is True
@@ -255,18 +259,22 @@ def _makes_no_difference(call: Call, wrong: _Wrong, sites: Collection[str]) -> b
     """Whether the bad rows are drawn with the same if other values stand where JAX picks."""
     pick, values = wrong.pick, wrong.values
     picked = np.where(values < 0, values + pick.length, values) if pick.wraps else values
-    at = np.unique(np.clip(picked, 0, min(pick.last, pick.length - 1)).astype(int))
-    alone = replace(_with_nobody_else_there(call, wrong, at), masked=False)
-    before = replay(alone, {})
-    drawn = {**latents_of(before), **{name: before[name].value for name in pick.latents}}  # params among them
-    after = replay(alone, {**drawn, **_other_values(drawn, pick, at)})
+    last = min(pick.last, pick.length - 1)
+    at = np.unique(np.clip(picked, 0, last).astype(int))
+    alone = _with_nobody_else_there(call, wrong, at)
+    unmasked = replace(alone, masked=False)
+    before = replay(unmasked, {})
+    drawn = latents_of(before)
+    drawn.update((name, before[name].value) for name in pick.latents)  # params among them
+    others = _other_values(drawn, pick, at)
+    after = replay(unmasked, {**drawn, **others})
     return not any(_differs(before[site], after[site], wrong) for site in sites)
 
 
 def _with_nobody_else_there(call: Call, wrong: _Wrong, at: Any) -> Call:
-    """A row that rightly picks where JAX picks for bad ones becomes one of these."""
+    """JAX picks somewhere for bad rows. A good row that picks there, too, becomes one of the bad rows."""
     changes = {i: jnp.asarray(call.leaves[i]) for i in call.traced}  # as the model sees them
-    bad = wrong.rows
+    bad = _any_in_row(wrong.is_bad)
     if bad.ndim:
         rows = np.arange(len(bad))
         taken = _any_in_row(np.isin(wrong.index, at)) & ~bad
@@ -278,6 +286,7 @@ def _with_nobody_else_there(call: Call, wrong: _Wrong, at: Any) -> Call:
 
 
 def _any_in_row(array: Any) -> Any:
+    """Of each row, whether something in it is true."""
     return array.any(axis=tuple(range(1, array.ndim)))
 
 
@@ -286,13 +295,14 @@ def _other_values(latents: Draw, pick: Pick, at: Any) -> Draw:
     others, changed = {}, {}
     for name in pick.latents.intersection(latents):
         value = np.array(latents[name])
-        others[name] = np.where(value == 0, 1, value / 2).astype(value.dtype)  # in most supports
+        other = np.where(value == 0, 1, value / 2)  # in most supports
+        others[name] = other.astype(value.dtype)
         for dim, length in enumerate(value.shape):
             if length == pick.length:
                 where = (slice(None),) * dim + (at,)
                 value[where] = others[name][where]
                 changed[name] = value
-    return changed or others  # what is picked from is put together of latents of other lengths
+    return changed or others  # others: what is picked from is put together from latents of other lengths
 
 
 def _differs(before: Replayed, after: Replayed, wrong: _Wrong) -> bool:
@@ -300,16 +310,19 @@ def _differs(before: Replayed, after: Replayed, wrong: _Wrong) -> bool:
     batch = () if before.fn is None else before.fn.batch_shape
     mask = np.broadcast_to(np.asarray(mask_of(before.fn)), batch)
     gives_nan = wrong.pick.fills and (wrong.values > wrong.pick.last).any()
+    bad = _any_in_row(wrong.is_bad)
     for parameter in before.arrays.keys() & after.arrays.keys():  # some are worked out when they are first drawn
-        one, other = np.asarray(before.arrays[parameter]), np.asarray(after.arrays[parameter])
+        one = np.asarray(before.arrays[parameter])
+        other = np.asarray(after.arrays[parameter])
         is_nan = np.isnan(one)
         differ = (one != other) & ~(is_nan & np.isnan(other))
         if gives_nan:
             differ |= is_nan
         if differ.shape[: len(batch)] == batch:
-            differ &= mask.reshape(batch + (1,) * (differ.ndim - len(batch)))
-        if wrong.rows.shape and wrong.rows.size in differ.shape:
-            differ = differ.compress(wrong.rows, differ.shape.index(wrong.rows.size))
+            event = range(len(batch), differ.ndim)
+            differ &= np.expand_dims(mask, tuple(event))
+        if bad.shape and bad.size in differ.shape:
+            differ = differ.compress(bad, differ.shape.index(bad.size))
         if differ.any():
             return True
     return False
