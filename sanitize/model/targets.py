@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from .call import Call, lengths_of
 from .sizes import cut, find_sizes
 from .trace import Run, try_run
 
+_MOST_TRIES = 3  # arrays under the keys of a dict: those that come first have a value a row
 _MOST_STEPS = 10**7  # a larger integer counts nothing that arrays are made for: it is a date
 
 Path = tuple[Any, ...]  # to a value among the arguments: its key at each step
@@ -90,6 +92,8 @@ def _given(call: Call, base: Run) -> dict[str, Observation | None]:
     missing = [i for i, leaf in enumerate(call.leaves) if leaf is None]
     for i in missing:
         give(i)
+        words = call.names[i]
+        seen[words] = seen[words] or _first_seen(words, _with_dicts(call, i, arrays), base)
     for path in _absent_keys(call):
         words = path_in_words(call, path)
         changed = (with_value(call.arguments(), path, array) for array in arrays)
@@ -220,8 +224,8 @@ def _asking(tree: Any, path: Path, asked: dict[Path, bool]) -> Any:
     return tree
 
 
-def _absent_keys(call: Call) -> Iterable[Path]:
-    """The keys that the model asks of dicts among the arguments, and that these lack."""
+def _absent_keys(call: Call) -> Mapping[Path, bool]:
+    """The keys that the model asks of dicts among the arguments, and that these lack: whether it has to have them."""
     args, kwargs = call.arguments()
     asked: dict[Path, bool] = {}
 
@@ -232,6 +236,17 @@ def _absent_keys(call: Call) -> Iterable[Path]:
     if dict in map(type, (*args, *kwargs.values())):
         try_run(replace(call, model=model))
     return asked
+
+
+def _with_dicts(call: Call, leaf: int, arrays: Iterable[Any]) -> Iterator[Call]:
+    """Calls with a dict in the place of an argument: an array stands under each key that the model asks for."""
+    empty = call.with_leaves({leaf: {}})
+    for array in itertools.islice(arrays, _MOST_TRIES):
+        filled = call.with_arguments(*empty.arguments())
+        while paths := [path for path, has_to_be in _absent_keys(filled).items() if has_to_be]:
+            for path in paths:
+                filled = filled.with_arguments(*with_value(filled.arguments(), path, array))
+            yield filled
 
 
 def path_in_words(call: Call, path: Path) -> str:

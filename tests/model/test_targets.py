@@ -307,6 +307,45 @@ def test_none_stands_for_an_outcome_anywhere_in_the_arguments(model):
     assert set(strip_deterministic(model, {"b": x(3), "one": np.ones((3, 9)), "two": np.ones((3, 4))}, x(4))) == {"b"}
 
 
+def outcomes_in_a_dict(x, data=None):
+    b = numpyro.sample("b", dist.Normal())
+    numpyro.sample("y", dist.Normal(b * x, 1.0), obs=None if data is None else data["y"])
+
+
+def a_count_and_its_exposure(x, data=None):
+    b = numpyro.sample("b", dist.Normal())
+    rate = jnp.exp(b * x) * (1.0 if data is None else data["exposure"])
+    numpyro.sample("y", dist.Poisson(rate), obs=None if data is None else data["y"])
+
+
+def options_in_a_dict(x, options=None):
+    options = options or {}
+    b = numpyro.sample("b", dist.Normal())
+    numpyro.sample("y", dist.Normal(b * x, options.get("scale", 1.0)))
+
+
+@pytest.mark.parametrize(
+    ("model", "observable"),
+    [(outcomes_in_a_dict, "data"), (a_count_and_its_exposure, "data"), (options_in_a_dict, None)],
+)
+def test_none_stands_for_a_dict_of_outcomes(model, observable):
+    assert inspect_sites(model, x(4))["y"].observable == observable
+
+
+def scored_by_a_dict(x, data=None):
+    b = numpyro.sample("b", dist.Normal())
+    r = numpyro.sample("r", dist.Normal().expand([len(x)]))
+    if data is not None:
+        numpyro.factor("f", -((data["y"] - b * x - r) ** 2).sum())
+    numpyro.deterministic("mu", b * x + r)
+
+
+def test_the_rows_of_a_factor_that_reads_a_dict():
+    samples = {"b": x(3), "r": np.ones((3, 4)), "mu": np.ones((3, 4))}
+    with pytest.warns(RowLevelSiteWarning):
+        assert "r" in strip_deterministic(scored_by_a_dict, samples, x(4))
+
+
 def test_none_among_outcomes_that_are_passed():
     for ys in ((x(4), None), [x(4), None], Outcomes(x(4))):
         table = inspect_sites(outcomes_of_a_tuple, x(4), ys)
