@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +31,7 @@ _CHUNK = 64 * 2**20  # bytes of a chunk of a lazy answer, where no batch size wa
 class Draws:
     """Draws of some entries, one chain after the other.
 
-    What is not in memory keeps its chains, and is sliced only. What is sharded over devices stays there.
+    An array that is not in memory keeps its chains; it is only sliced. An array that is sharded stays on its devices.
     """
 
     arrays: Arrays
@@ -39,7 +40,7 @@ class Draws:
     @classmethod
     def of(cls, arrays: Arrays, shape: Shape) -> Draws:
         """Of arrays that have chains and draws leading."""
-        # an entry that is not a site carries the number of draws, where no other is left
+        # where no entry is left, one that is not a site carries the number of draws
         arrays = arrays or {"_draws": np.zeros(shape)}
         found = {}
         for name, x in arrays.items():
@@ -70,25 +71,27 @@ class Draws:
 
     @property
     def unbroken(self) -> int:
-        """So many can be read at once: what is not in memory is read chain by chain."""
+        """The number of draws that can be read at once: what is not in memory is read chain by chain."""
         return self.total if self.in_memory else self.per_chain
 
     @functools.cached_property
     def held(self) -> Arrays:
-        """All of them where they are computed with."""
+        """All draws as JAX's arrays."""
         return _each(jnp.asarray, self.arrays)
 
     def slice(self, start: int, stop: int) -> Arrays:
-        """The draws in between, of one chain where some are not in memory: these have still to be read."""
-        if stop - start == self.total and self.sharded:
+        """The draws from ``start`` to ``stop``. They are of one chain where some arrays are not in memory."""
+        length = stop - start
+        if length == self.total and self.sharded:
             return self.arrays
-        return {name: self._slice(x, start, stop) for name, x in self.arrays.items()}
-
-    def _slice(self, x: Any, start: int, stop: int) -> Any:
-        if len(self.shape) < 2 or _is_in_memory(x):
-            return x[start:stop]
         chain, first = divmod(start, self.per_chain)
-        return x[chain, first : first + stop - start]
+        found = {}
+        for name, x in self.arrays.items():
+            if len(self.shape) < 2 or _is_in_memory(x):
+                found[name] = x[start:stop]
+            else:
+                found[name] = x[chain, first : first + length]
+        return found
 
     def one(self) -> Arrays:
         """Shapes of one draw, for the compiler."""
@@ -102,9 +105,10 @@ class Draws:
 
 def _flat(x: Any, ndims: int) -> Any:
     """With one dimension of draws in place of ``ndims``."""
-    x = x if _is_sharded(x) else np.asarray(x)
-    draws = int(np.prod(x.shape[:ndims]))
-    return x.reshape(draws, *x.shape[ndims:])
+    if not _is_sharded(x):
+        x = np.asarray(x)
+    draws, of_one = x.shape[:ndims], x.shape[ndims:]
+    return x.reshape(int(np.prod(draws)), *of_one)
 
 
 def _is_in_memory(x: Any) -> bool:
@@ -116,9 +120,9 @@ def _is_sharded(x: Any) -> bool:
 
 
 class Compiled:
-    """A function of arrays that never runs Python again: NumPyro's stack of handlers is one a process.
+    """A function of arrays that never runs Python again: a process has only one stack of NumPyro's handlers.
 
-    Pickled it is the bytes of ``jax.export``, so that no process that loads it needs the model.
+    Its pickle is the bytes of ``jax.export``, so that a process that loads it does not need the model.
     """
 
     def __init__(self, function: Callable[..., Any], inputs: tuple[Any, ...], sharded: bool = False):
@@ -126,7 +130,7 @@ class Compiled:
         self.function, self.inputs = jax.jit(function), inputs
         with ONE_RUN_AT_A_TIME:
             lowered = self.function.lower(*inputs)
-        # how draws are sharded is seen when they come
+        # how draws are sharded is known at the call only
         self.call = self.function if sharded else lowered.compile()
 
     def __call__(self, *inputs: Any) -> Any:
@@ -171,7 +175,7 @@ class Loaded:
         return self.program()(*inputs)
 
     def program(self) -> Callable[..., Any]:
-        """What runs; where the numbers would not be those of the process that compiled, an error."""
+        """What runs. It is an error where the numbers would not be those of the process that compiled."""
         if self.x64 != _x64():
             raise OptionError(
                 f"This was compiled with jax_enable_x64={self.x64}, and this process has the other setting: set "
@@ -182,8 +186,9 @@ class Loaded:
 
 @functools.lru_cache
 def _program(data: bytes) -> Callable[..., Any]:
-    """One for all tasks of a worker, each of which is unpickled."""
-    return jax.jit(_export().deserialize(bytearray(data)).call)
+    """One for all tasks of a worker: each task is unpickled anew."""
+    program = _export().deserialize(bytearray(data))
+    return jax.jit(program.call)
 
 
 def _x64() -> bool:
@@ -192,10 +197,10 @@ def _x64() -> bool:
 
 @dataclass(frozen=True)
 class Batch:
-    """A compiled function of ``(keys, draws, inputs)``, to be run over batches of ``size`` draws in pieces.
+    """A compiled function of ``(keys, draws, inputs)``, which runs over batches of ``size`` draws in pieces.
 
-    The last piece overlaps the one before, since all have the same number of draws. Where one piece holds all draws
-    it is a function of one key, which it splits itself.
+    All pieces have the same number of draws, so that the last one overlaps the one before. Where one piece holds all
+    draws it is a function of one key, which it splits itself.
     """
 
     function: Any
@@ -209,23 +214,19 @@ class Batch:
     def of(
         cls, one: Callable[..., Arrays], draws: Draws, inputs: Any, size: int | None, lazy: bool, parts: Parts
     ) -> Batch:
-        """Compile ``one(key, draw, inputs)`` for pieces of these draws; ``size`` as said, if it was."""
+        """Compile ``one(key, draw, inputs)`` for pieces of these draws. ``size`` is what the user passed."""
         inputs = _each(lambda x: abstract(jnp.asarray(x)), inputs)
         key = abstract(jax.random.key_data(jax.random.PRNGKey(0)))
         draw = draws.one()
         with ONE_RUN_AT_A_TIME:
             outputs = jax.eval_shape(one, key, draw, inputs)
-        each = sum(x.size * x.dtype.itemsize for x in outputs.values()) or 1
-        if size is None:
-            size = max(1, _CHUNK // each) if lazy else draws.total
-        size = min(size, draws.per_chain if lazy else draws.unbroken)
-        pieces = 1 if draws.sharded else -(-size // max(1, _PIECE // each))
-        piece = -(-size // pieces)
-        keys, function = _several(key, piece), jax.vmap(one, (0, 0, None))
+        size, piece = _lengths(draws, outputs, size, lazy)
         is_whole = piece == draws.total and draws.in_memory and not (lazy or draws.sharded)
+        function, keys = jax.vmap(one, (0, 0, None)), _several(key, piece)
         if is_whole:
             function, keys = _of_one_key(function, piece), key
-        compiled = Compiled(function, (keys, _several(draw, piece), inputs), draws.sharded)
+        shapes = keys, _several(draw, piece), inputs
+        compiled = Compiled(function, shapes, draws.sharded)
         return cls(compiled, piece, size, outputs, parts, is_whole)
 
     def __call__(self, keys: Any, draws: Arrays, inputs: Any, take: int) -> Arrays:
@@ -235,12 +236,12 @@ class Batch:
         return _rows(result, slice(-take, None))
 
     def _empty(self, n: int) -> Arrays:
-        return _each(lambda x: np.empty((n, *x.shape), x.dtype), self.outputs)
+        return {name: np.empty((n, *x.shape), x.dtype) for name, x in self.outputs.items()}
 
     def at_once(self, key: Any, draws: Draws, inputs: Any) -> Arrays:
         """All draws by one call."""
-        found = self._run(key, draws.held, inputs)
-        return _by_chain(_each(np.array, found), draws)
+        found = _each(np.array, self._run(key, draws.held, inputs))
+        return _by_chain(found, draws)
 
     def _run(self, keys: Any, draws: Arrays, inputs: Any) -> Arrays:
         """What comes out of a piece. A mean that does not exist is an error."""
@@ -264,10 +265,11 @@ class Batch:
                 result[name][rows] = values
 
     def _steps(self, total: int, unbroken: int) -> Iterator[tuple[int, int, int]]:
-        """From where to where the batches read, and how many draws they give: a short one reads some before it."""
+        """Where each batch starts and stops to read, and how many draws it gives: a short one reads some before."""
         for first in range(0, total, unbroken):
-            for start in range(first, first + unbroken, self.size):
-                stop = min(start + self.size, first + unbroken)
+            end = first + unbroken
+            for start in range(first, end, self.size):
+                stop = min(start + self.size, end)
                 yield min(start, stop - self.piece), stop, stop - start
 
     def now(self, keys: Any, draws: Draws, inputs: Any, progress_bar: bool) -> Arrays:
@@ -280,7 +282,7 @@ class Batch:
         return _by_chain(result, draws)
 
     def later(self, keys: Any, draws: Draws, inputs: Any) -> Arrays:
-        """The same as dask arrays, a batch a chunk. No chunk crosses chains."""
+        """The same as dask arrays, with one batch a chunk. No chunk crosses chains."""
         try:
             import dask
             import dask.array as da
@@ -290,7 +292,9 @@ class Batch:
         run, inputs = dask.delayed(self, pure=False), dask.delayed(inputs, pure=False)
         batches = []
         for start, stop, take in self._steps(draws.total, draws.per_chain):
-            batches.append((take, run(keys[start:stop], draws.slice(start, stop), inputs, take)))
+            some = draws.slice(start, stop)
+            batch = run(keys[start:stop], some, inputs, take)
+            batches.append((take, batch))
         chains = range(0, draws.total, draws.per_chain)
         found = {}
         for name, x in self.outputs.items():
@@ -299,12 +303,27 @@ class Batch:
                 chunks.append(da.from_delayed(batch[name], (take, *x.shape), x.dtype))
             whole = da.concatenate(chunks)
             by_chain = da.stack([whole[first : first + draws.per_chain] for first in chains])
-            found[name] = by_chain[(0,) * (2 - len(draws.shape))]  # without dimensions that these draws have not
+            missing = 2 - len(draws.shape)
+            found[name] = by_chain[(0,) * missing]
         return found
 
 
+def _lengths(draws: Draws, outputs: Arrays, size: int | None, lazy: bool) -> tuple[int, int]:
+    """How many draws a batch has, and a piece of it. ``size`` is what the user passed."""
+    of_one = sum(x.size * x.dtype.itemsize for x in outputs.values())
+    of_one = max(of_one, 1)
+    if size is None:
+        size = max(1, _CHUNK // of_one) if lazy else draws.total
+    size = min(size, draws.per_chain if lazy else draws.unbroken)
+    if draws.sharded:
+        return size, size
+    most = max(1, _PIECE // of_one)
+    pieces = math.ceil(size / most)
+    return size, math.ceil(size / pieces)
+
+
 def _several(shapes: Any, n: int) -> Any:
-    """Shapes of so many of them."""
+    """The same shapes with ``n`` in front."""
     return _each(lambda x: jax.ShapeDtypeStruct((n, *x.shape), x.dtype), shapes)
 
 
@@ -317,7 +336,7 @@ def _by_chain(arrays: Arrays, draws: Draws) -> Arrays:
 
 
 def split(key: Any, n: int) -> Any:
-    """One key a draw, as stock has them: it does not split for one draw."""
+    """One key a draw, as stock NumPyro has them: it does not split the key for one draw."""
     return jax.random.split(key, n) if n > 1 else key[None]
 
 

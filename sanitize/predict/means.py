@@ -31,7 +31,7 @@ _FAR = 1e30  # in units of the scale: what decays like exp(-z) is 0 there, and z
 
 
 def mean_of(fn: Any) -> jax.Array:
-    """The mean, of shape ``fn.shape()``: NaN or infinite where there is none, an error where nobody wrote it."""
+    """The mean, of shape ``fn.shape()``: NaN or infinite where it does not exist, an error where nobody wrote it."""
     return jnp.broadcast_to(_mean(fn), fn.shape())
 
 
@@ -48,10 +48,15 @@ def _(fn: Any) -> Any:
 
 
 def _censored(fn: Any) -> Any:
-    """What is drawn is not censored. Its parameters have got dimensions in front that its batch shape has not."""
+    """What is drawn is not censored. The base's parameters have dimensions in front that its batch shape lacks."""
     added = len(fn.batch_shape) - len(fn.base_dist.batch_shape)
-    own = jax.tree_util.tree_map(lambda x: jnp.reshape(x, jnp.shape(x)[added:]), fn.base_dist)
-    return mean_of(own)
+
+    def without_added(x: Any) -> Any:
+        own = jnp.shape(x)[added:]
+        return jnp.reshape(x, own)
+
+    base = jax.tree_util.tree_map(without_added, fn.base_dist)
+    return mean_of(base)
 
 
 if hasattr(dist, "LeftCensoredDistribution"):  # younger than NumPyro 0.15
@@ -61,7 +66,7 @@ if hasattr(dist, "LeftCensoredDistribution"):  # younger than NumPyro 0.15
 
 @_mean.register(dist.SineSkewed)
 def _(fn: Any) -> Any:
-    raise NotImplementedError  # NumPyro gives that of the distribution before it is skewed
+    raise NotImplementedError  # NumPyro gives the mean of the distribution before it is skewed
 
 
 # ------------------------------------------------------------------------------------------------- transformed
@@ -71,13 +76,15 @@ def _(fn: Any) -> Any:
 def _(fn: Any) -> Any:
     if type(fn).mean is not dist.TransformedDistribution.mean:
         return fn.mean
-    base, parts = unwrapped(fn.base_dist), list(fn.transforms)
-    variance = base.variance if isinstance(base, _NORMAL) else None
+    base = unwrapped(fn.base_dist)
+    parts, variance = list(fn.transforms), None
     if parts and isinstance(parts[0], transforms.AbsTransform):
-        mean, variance = _folded(base), None
+        mean = _folded(base)
         del parts[0]
     else:
         mean = mean_of(fn.base_dist)
+        if isinstance(base, _NORMAL):
+            variance = base.variance
     for part in parts:
         if isinstance(part, transforms.ExpTransform) and variance is not None:
             mean, variance = jnp.exp(mean + variance / 2), None
@@ -106,7 +113,8 @@ def _integral(fn: Any, z: Any) -> Any:
 
 @_integral.register(dist.Normal)
 def _(fn: Any, z: Any) -> Any:
-    return -jnp.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+    density = jnp.exp(-z * z / 2) / math.sqrt(2 * math.pi)
+    return -density
 
 
 @_integral.register(dist.Laplace)
@@ -128,35 +136,44 @@ def _(fn: Any, z: Any) -> Any:
 
 @_integral.register(dist.StudentT)
 def _(fn: Any, z: Any) -> Any:
-    grown = _grown((1 - fn.df) / 2, jnp.log1p(z * z / fn.df))
-    at_zero = jnp.exp(dist.StudentT(fn.df).log_prob(0.0))
-    return grown * fn.df / 2 * at_zero
+    power = (1 - fn.df) / 2
+    grown = _grown(power, jnp.log1p(z * z / fn.df))
+    log_at_zero = dist.StudentT(fn.df).log_prob(0.0)
+    return grown * fn.df / 2 * jnp.exp(log_at_zero)
 
 
 def _grown(power: Any, log: Any) -> Any:
     """``(exp(power * log) - 1) / power``, also where the power is 0."""
     is_zero = power == 0
-    return jnp.where(is_zero, log, jnp.expm1(power * log) / jnp.where(is_zero, 1.0, power))
+    divisor = jnp.where(is_zero, 1.0, power)
+    grown = jnp.expm1(power * log) / divisor
+    return jnp.where(is_zero, log, grown)
 
 
 @_mean.register(dist.LeftTruncatedDistribution)
 @_mean.register(dist.RightTruncatedDistribution)
 @_mean.register(dist.TwoSidedTruncatedDistribution)
 def _(fn: Any) -> Any:
-    base, low, high = fn.base_dist, getattr(fn, "low", -jnp.inf), getattr(fn, "high", jnp.inf)
+    base = fn.base_dist
+    low = getattr(fn, "low", -jnp.inf)
+    high = getattr(fn, "high", jnp.inf)
     z_low = (low - base.loc) / base.scale
     z_high = (high - base.loc) / base.scale
-    # the density is symmetric: shares are those of the lower tail, which are not lost beside 1
+    # the density is symmetric: shares are taken in the lower tail, where small ones are not rounded away beside 1
     sign = jnp.where(z_low > 0, -1.0, 1.0)
-    share = sign * (_share_below(base, sign * z_high) - _share_below(base, sign * z_low))
+    below_high = _share_below(base, sign * z_high)
+    below_low = _share_below(base, sign * z_low)
+    share = sign * (below_high - below_low)
     moment = _integral(base, z_high) - _integral(base, z_low)
     mean = base.loc + base.scale * moment / share
-    return jnp.clip(mean, low, high)  # of rounding, where the interval is short
+    return jnp.clip(mean, low, high)  # where the interval is short, rounding may leave it
 
 
 def _share_below(base: Any, z: Any) -> Any:
     near = jnp.clip(z, -_FAR, _FAR)
-    return jnp.where(jnp.isinf(z), jnp.heaviside(z, 0.0), base.cdf(base.loc + base.scale * near))
+    share = base.cdf(base.loc + base.scale * near)
+    at_infinity = jnp.heaviside(z, 0.0)
+    return jnp.where(jnp.isinf(z), at_infinity, share)
 
 
 def _folded(base: Any) -> Any:
@@ -177,7 +194,8 @@ if hasattr(dist, "LowerTruncatedPowerLaw"):  # younger than NumPyro 0.15
     def _doubly(fn: Any) -> Any:
         def integral(power: Any) -> Any:
             """Of ``x**(power - 1)`` from low to high."""
-            return fn.high**power * _grown(-power, jnp.log(fn.high) - jnp.log(fn.low))
+            log = jnp.log(fn.high) - jnp.log(fn.low)
+            return fn.high**power * _grown(-power, log)
 
         return integral(fn.alpha + 2) / integral(fn.alpha + 1)
 
@@ -192,11 +210,14 @@ def _(fn: Any) -> Any:
 
 @_mean.register(dist.MixtureGeneral)
 def _(fn: Any) -> Any:
-    means = map(mean_of, fn.component_distributions)
-    alike = [jnp.broadcast_to(mean, fn.shape()) for mean in means]
-    return _mixed(fn, jnp.stack(alike, fn.mixture_dim))
+    shape, means = fn.shape(), []
+    for component in fn.component_distributions:
+        mean = jnp.broadcast_to(mean_of(component), shape)
+        means.append(mean)
+    return _mixed(fn, jnp.stack(means, fn.mixture_dim))
 
 
 def _mixed(fn: Any, means: Any) -> Any:
-    shares = jnp.expand_dims(fn.mixing_distribution.probs, tuple(range(-fn.event_dim, 0)))
+    event = tuple(range(-fn.event_dim, 0))
+    shares = jnp.expand_dims(fn.mixing_distribution.probs, event)
     return (shares * means).sum(fn.mixture_dim)

@@ -29,28 +29,30 @@ _INSTEAD = " (instead)"  # after the name of a site: what comes in its place is 
 
 
 def one_draw(model: Model, call: Call, of: Of) -> Callable[[Any, Values, Any], Values]:
-    """A function of the key, the draw and the inputs, to be compiled."""
+    """A function of key, draw and inputs, which is to be compiled."""
 
     def one(key: Any, draw: Values, inputs: tuple[list[Any], Values]) -> Values:
         arrays, params = inputs
         given = handlers.substitute(model, data=params) if params else model
         with handlers.block():  # handlers around the caller are not those of later calls
             values = of(given, key, dict(draw), *call.filled(arrays))
-        # a site's value may be a tree of arrays: each has a name of its own
+        # the value of a site may be a tree of arrays: each array has a name of its own
         leaves, _ = jax.tree_util.tree_flatten_with_path(values)
         found = {}
         for (site, *path), value in leaves:
-            found[site.key + jax.tree_util.keystr(tuple(path))] = jnp.asarray(value)
+            part = jax.tree_util.keystr(tuple(path))
+            found[site.key + part] = jnp.asarray(value)
         return found
 
     return one
 
 
 def scores(spare: Values) -> Of:
-    """Log likelihoods; ``spare`` are values of latents on which none depends."""
+    """Log likelihoods. ``spare`` are values of latents on which no likelihood depends."""
 
     def of(model: Model, key: Any, draw: Values, args: Any, kwargs: Any) -> Values:
-        model = handlers.substitute(model, spare) if spare else model
+        if spare:
+            model = handlers.substitute(model, spare)
         return stock_log_likelihood(model, draw, *args, batch_ndims=0, **kwargs)
 
     return of
@@ -66,7 +68,9 @@ def priors(names: Names) -> Of:
         for name in names:
             site = trace[name]
             density = site["fn"].log_prob(site["value"])
-            found[name] = density if site["scale"] is None else site["scale"] * density
+            if site["scale"] is not None:
+                density = site["scale"] * density
+            found[name] = density
         return found
 
     return of
@@ -75,15 +79,15 @@ def priors(names: Names) -> Of:
 def predictions(
     inspection: Inspection, given: Names, wanted: Sequence[str] | None, targets: Names, kind: str, parts: Parts
 ) -> Of:
-    """Predictions. In place of the targets what ``kind`` says; ``parts`` is filled with what that is."""
+    """Predictions. In place of the targets comes what ``kind`` says; it is described in ``parts``."""
     sites = inspection.run.sites
-    fixed = [name for name in given if name in sites and sites[name].kind == "deterministic"]
+    computed = inspection.run.named("deterministic")
+    fixed = [name for name in given if name in computed]
     if not wanted:
-        drawn = drawn_anew(inspection, given)
-        computed = inspection.run.named("deterministic")
-        wanted = [name for name in (*drawn, *computed) if not is_factor(sites[name])]
+        likely = *drawn_anew(inspection, given), *computed
+        wanted = [name for name in likely if not is_factor(sites[name])]
     names, strangers = [], []
-    sought: dict[str, list[str]] = {}  # target -> itself, or parameters of it
+    sought: dict[str, list[str]] = {}  # target -> itself, or its parameters
     for name in wanted:
         site = site_of(name, sites)
         if site in targets:
@@ -100,10 +104,13 @@ def predictions(
     names += [name + _INSTEAD for name in sought]
 
     def instead(name: str, fn: Any) -> Values:
-        return _mean(name, fn, parts) if kind == "mean" else _parameters(name, fn, sought[name], parts)
+        if kind == "mean":
+            return _mean(name, fn, parts)
+        return _parameters(name, fn, sought[name], parts)
 
     def of(model: Model, key: Any, draw: Values, args: Any, kwargs: Any) -> Values:
-        model = _recording(model, sought, instead) if sought else model
+        if sought:
+            model = _recording(model, sought, instead)
         predictive = StockPredictive(model, draw, batch_ndims=0, return_sites=names)
         if fixed:
             condition_on_deterministic(predictive, fixed)
@@ -116,23 +123,28 @@ def predictions(
 
 
 def site_of(name: str, sites: Names) -> str:
-    """The site that a name means: itself, or that of which it is a parameter, ``y.loc``."""
-    if name in sites:
-        return name
-    return next((site for site in sites if name.startswith(f"{site}.")), name)
+    """The site that a name means: ``y`` for ``y``, and for its parameter ``y.loc``."""
+    if name not in sites:
+        for site in sites:
+            if name.startswith(f"{site}."):
+                return site
+    return name
 
 
 def drawn_anew(inspection: Inspection, given: Names) -> list[str]:
-    """The sites that no draw has a value for."""
-    sites = inspection.run.sites.items()
-    return [name for name, site in sites if site.kind in ("latent", "observed") and name not in given]
+    """The sites for which the draws have no value."""
+    found = []
+    for name, site in inspection.run.sites.items():
+        if site.kind in ("latent", "observed") and name not in given:
+            found.append(name)
+    return found
 
 
 def outcomes(inspection: Inspection, given: Names, redrawn: Names) -> list[str]:
-    """Of these the sites of which a mean is what is asked for: what is observed, and no latent that is redrawn."""
+    """The sites whose mean is given in place of a draw: what is observed, but not latents that are redrawn."""
     drawn = drawn_anew(inspection, given)
     observed = {*inspection.ends, *inspection.observable}
-    # the steps of a series are what its last one is, though the next is drawn from each
+    # all steps of a series count as its last one does, though each but the last is a parent of the next
     for names in numbered(drawn).values():
         if not observed.isdisjoint(names):
             observed.update(names)
@@ -140,7 +152,7 @@ def outcomes(inspection: Inspection, given: Names, redrawn: Names) -> list[str]:
 
 
 def _recording(model: Model, targets: Names, instead: Callable[[str, Any], Values]) -> Model:
-    """The model, which records what comes in place of each target beside what it draws."""
+    """The model. It records what comes in place of each target, beside what it draws."""
 
     def recording(*args: Any, **kwargs: Any) -> None:
         with handlers.trace() as trace:
@@ -152,32 +164,33 @@ def _recording(model: Model, targets: Names, instead: Callable[[str, Any], Value
 
 
 def _parameters(name: str, fn: Any, sought: Names, parts: Parts) -> Values:
-    """Those of the distribution that are sought: all, if the site itself is."""
-    found = {f"{name}.{parameter.name}": parameter for parameter in parameters_of(fn)}
-    unknown = [one for one in sought if one not in (name, *found)]
+    """The parameters that ``sought`` names: all, if it names the site itself."""
+    found, values = [], {}
+    for parameter in parameters_of(fn):
+        path = f"{name}.{parameter.name}"
+        found.append(path)
+        if name in sought or path in sought:
+            values[path] = parameter.value
+            parts[path] = Part(name, name_of(fn), False, parameter.dims)
+    unknown = [path for path in sought if path not in (name, *found)]
     if unknown or not found:
         has = f"its parameters are {listing(found)}" if found else "it has no parameters"
-        raise OptionError(
-            f"kind='params' cannot give {listing(unknown or [name])}: {name!r} is drawn from a {name_of(fn)}, "
-            f"and {has}."
-        )
-    values = {}
-    for one, parameter in found.items():
-        if name in sought or one in sought:
-            values[one] = parameter.value
-            parts[one] = Part(name, name_of(fn), False, parameter.dims)
+        wrong = listing(unknown or [name])
+        raise OptionError(f"kind='params' cannot give {wrong}: {name!r} is drawn from a {name_of(fn)}, and {has}.")
     return values
 
 
 def _mean(name: str, fn: Any, parts: Parts) -> Values:
-    """Of a category the probabilities, along a dimension of their own."""
+    """The mean; of a category the probabilities, along a dimension of their own."""
     shape = fn.shape()
-    part = Part(name, name_of(fn), True, tuple(range(len(shape))))
+    dims = tuple(range(len(shape)))
+    part = Part(name, name_of(fn), True, dims)
     parts[name] = part
     if is_category(fn):
-        parts[name] = part._replace(dims=(*part.dims, CATEGORY))
+        parts[name] = part._replace(dims=(*dims, CATEGORY))
         probs = unwrapped(fn).probs
-        return {name: jnp.broadcast_to(probs, (*shape, probs.shape[-1]))}
+        full = *shape, probs.shape[-1]
+        return {name: jnp.broadcast_to(probs, full)}
     try:
         return {name: mean_of(fn)}
     except (NotImplementedError, AttributeError, TypeError) as error:

@@ -16,8 +16,8 @@ from numpyro.distributions.transforms import Transform
 from ..model.argument import Shape
 from ..model.dists import is_category, unwrapped
 
-CATEGORY, COMPONENT = "category", "component"  # dimensions that what is drawn has not
-_ATTRIBUTES = {"base_distribution": "base_dist"}  # what a constructor takes by another name
+CATEGORY, COMPONENT = "category", "component"  # dimensions of parameters that a value of the site lacks
+_ATTRIBUTES = {"base_distribution": "base_dist"}  # parameter of a constructor -> the attribute that holds it
 _PATHS = {
     **_ATTRIBUTES,
     "mixing_distribution": "mixing",
@@ -25,11 +25,11 @@ _PATHS = {
     "component_distributions": "component",
 }
 
-Dims = tuple[int | str | None, ...]  # which dimensions of what is drawn; one of those; one of the parameter alone
+Dims = tuple[int | str | None, ...]  # a dimension of the value drawn; category or component; the parameter's own
 
 
 class Part(NamedTuple):
-    """What an output is that stands for a site."""
+    """What an output is that comes in place of a site."""
 
     site: str
     distribution: str
@@ -47,13 +47,14 @@ class Parameter(NamedTuple):
 
 
 def parameters_of(fn: Any) -> Iterator[Parameter]:
-    """What its constructor takes; what another distribution takes by a path: ``component.loc``, ``base_dist.loc``."""
+    """What its constructor takes. What a distribution in it takes has a path: ``component.loc``, ``base_dist.loc``."""
     shape = tuple(fn.shape())
-    return _ByName(shape).inside(fn, "", tuple(range(len(shape))))
+    dims = tuple(range(len(shape)))
+    return _ByName(shape).inside(fn, "", dims)
 
 
 class _ByName:
-    """Through distributions within one that draws values of this shape."""
+    """The parameters of a distribution that draws values of this shape, and of those inside it."""
 
     def __init__(self, shape: Shape):
         self.shape = shape
@@ -67,17 +68,20 @@ class _ByName:
         for name in _names(fn):
             part = getattr(fn, _ATTRIBUTES.get(name, name), None)
             path = way + _PATHS.get(name, name)
-            if _is_number(part) or (isinstance(part, int) and name in fn.arg_constraints):
-                yield self.parameter(path, part, batch, _event_dims(fn, name, part, event, way))
+            is_count = isinstance(part, int) and name in fn.arg_constraints
+            if _is_number(part) or is_count:
+                own = _event_dims(fn, name, part, event, way)
+                yield self.parameter(path, part, batch, own)
             elif name == "mixing_distribution":
                 yield from self.inside(part, f"{path}.", batch)
             elif name == "component_distribution":
-                yield from self.inside(part, f"{path}.", (*batch, COMPONENT, *event))
+                of_components = *batch, COMPONENT, *event
+                yield from self.inside(part, f"{path}.", of_components)
             else:
                 yield from self.part(part, path, dims)
 
     def part(self, part: Any, path: str, dims: Dims) -> Iterator[Parameter]:
-        """Those of what is given to a constructor and is no number."""
+        """The parameters in what is passed to a constructor and is not a number."""
         if isinstance(part, Distribution):
             yield from self.inside(part, f"{path}.", dims)
         elif isinstance(part, (list, tuple)):
@@ -92,10 +96,13 @@ class _ByName:
                     yield from self.part(inner, f"{path}.{name}", dims)
 
     def parameter(self, path: str, value: Any, batch: Dims, event: Dims) -> Parameter:
-        """With the dimensions of length one gone that NumPyro puts in front where shapes differ."""
+        """A parameter, without the dimensions of length one that NumPyro puts in front where shapes differ."""
         value = jnp.asarray(value)
-        dims = _last(batch, value.ndim - len(event)) + event
-        while value.ndim > len(event) and value.shape[0] == 1 and not self.has(dims[0], 1):
+        n = value.ndim - len(event)
+        dims = _last(batch, n) + event
+        for _ in range(n):
+            if value.shape[0] != 1 or self.has(dims[0], 1):
+                break
             value, dims = value[0], dims[1:]
         own: Dims = ()
         for dim, length in zip(dims, value.shape):
@@ -108,9 +115,12 @@ class _ByName:
 
 
 def _names(fn: Any) -> list[str]:
-    """Of what its constructor takes, and of probabilities besides, where it takes logits or makes them of others."""
+    """Names of what its constructor takes, and ``probs`` where it has probabilities but takes something else."""
     taken = inspect.signature(type(fn).__init__).parameters
-    one_of = [name for name in fn.arg_constraints if name in taken and taken[name].default is None]
+    one_of = []  # optional parameters, which say one thing in two ways
+    for name in fn.arg_constraints:
+        if name in taken and taken[name].default is None:
+            one_of.append(name)
     given = [name for name in one_of if name in vars(fn)] or one_of[:1]
     names = dict.fromkeys([*taken, *fn.arg_constraints, "probs"])
     return [name for name in names if name not in one_of or name in given]
@@ -121,23 +131,24 @@ def _is_number(part: Any) -> bool:
 
 
 def _event_dims(fn: Any, name: str, value: Any, event: Dims, way: str) -> Dims:
-    """Of a parameter: those along which it is one value."""
+    """The last dimensions of a parameter, along which it belongs to one draw."""
     if name in ("probs", "logits") and is_category(fn):
         return (COMPONENT if way.endswith("mixing.") else CATEGORY,)
     constraint = fn.arg_constraints.get(name)
     n = len(event)
-    if constraint is not None and name != "loc":  # it has the shape of what is drawn, whatever NumPyro says
-        with contextlib.suppress(NotImplementedError):  # where it depends on the parameters
+    is_loc = name == "loc"  # it has the shape of what is drawn, whatever NumPyro says
+    if constraint is not None and not is_loc:
+        with contextlib.suppress(NotImplementedError):  # raised where it depends on the parameters
             n = constraint.event_dim
     shape = jnp.shape(value)
     n = min(n, len(shape))
-    # a scale of rows, a Cholesky factor
-    is_another = n > 1 and name != "loc" and type(constraint) is not type(fn.support)
-    if is_another or shape[len(shape) - n :] != fn.event_shape:
+    is_same_kind = is_loc or type(constraint) is type(fn.support)  # not a scale of rows, a Cholesky factor
+    last = shape[len(shape) - n :]
+    if last != fn.event_shape or (n > 1 and not is_same_kind):
         return (None,) * n
     return event
 
 
 def _last(dims: Dims, n: int) -> Dims:
-    """So many of them; with more in front, where there are fewer."""
+    """The last ``n`` of these dimensions; where they are fewer, with None in front."""
     return ((None,) * n + dims)[len(dims) :]

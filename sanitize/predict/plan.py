@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """Draws, what is compiled for them, and an answer without its numbers: labels are made once."""
+    """Draws, what is compiled for them, and an answer without its numbers: its labels are made only once."""
 
     draws: Draws
     batch: Batch
@@ -28,22 +28,29 @@ class Plan:
         """Predict with one key for all draws."""
         batch, draws = self.batch, self.draws
         if batch.is_whole:
-            raw = rng_key if isinstance(rng_key.dtype, np.dtype) else jax.random.key_data(rng_key)
-            return self.template.copy(data=batch.at_once(raw, draws, inputs))
-        keys = np.asarray(jax.random.key_data(split(rng_key, draws.total)))
+            if not isinstance(rng_key.dtype, np.dtype):  # a typed key
+                rng_key = jax.random.key_data(rng_key)
+            values = batch.at_once(rng_key, draws, inputs)
+            return self.template.copy(data=values)
+        of_draws = split(rng_key, draws.total)
+        keys = np.asarray(jax.random.key_data(of_draws))
         if lazy:
-            return self.template.copy(data=batch.later(keys, draws, inputs))
-        return self.template.copy(data=batch.now(keys, draws, inputs, progress_bar))
+            values = batch.later(keys, draws, inputs)
+            return self.template.copy(data=values)
+        values = batch.now(keys, draws, inputs, progress_bar)
+        return self.template.copy(data=values)
 
 
 def template(
     coords: xr.Dataset, of_draws: Mapping[Hashable, int], outputs: Mapping[str, Any], labels: Labels
 ) -> xr.Dataset:
     """A Dataset of the shapes that outputs have, without memory for numbers; ``coords`` are those of the draws."""
-    variables = {}
+    variables, own = {}, {}
     for name, dims in labels.names.items():
         output = outputs[name]
         zero = np.zeros((), output.dtype)
-        variables[name] = (*of_draws, *dims), np.broadcast_to(zero, (*of_draws.values(), *output.shape))
-    own = {name: (name, np.asarray(values)) for name, values in labels.coords.items()}
+        shape = *of_draws.values(), *output.shape
+        variables[name] = (*of_draws, *dims), np.broadcast_to(zero, shape)
+    for name, values in labels.coords.items():
+        own[name] = name, np.asarray(values)
     return coords.assign(variables).assign_coords(own)

@@ -1,10 +1,10 @@
 """What a compiled function takes of the arguments of a call, and what it is compiled for.
 
-A function is compiled for shapes and dtypes of what it takes, and for the *values* of all else: what is no array, what
-the model needs in Python (``np.unique(group)``), and what it computes otherwise where it has no values: in NumPy, of 64
-bits, from arguments that JAX would cast (seconds since 1970, minus the first of them), or in another branch. The model
-is traced with shapes and with values. What it makes of arguments alone has to be the same computation of the same
-numbers, or has to come to the same numbers.
+A function is compiled for shapes and dtypes of what it takes, and for the *values* of all else. All else is what is not
+an array; what the model needs in Python (``np.unique(group)``); and what the model computes in another way where it has
+no values: in NumPy, with 64 bits, from arguments that JAX would cast (seconds since 1970, minus the first of them), or
+in another branch. The model is traced with shapes and with values. What both runs compute from arguments alone has to
+be the same computation of the same numbers, or has to give the same numbers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from ..model.jaxpr import Value, computed, differing
 from ..model.replay import attempt, same, traced_for
 from ..model.trace import ONE_RUN_AT_A_TIME, is_factor, try_run
 
-_UNTOLD = Value("unknown"), Value("unknown")
 _TOLERANCE = 1e-5  # of the largest number in a column, so much two computations may differ by rounding
 
 Which = tuple[int, ...]  # arguments, by number
@@ -37,19 +36,23 @@ Pair = tuple[Value, Value]
 
 def may_be_taken(call: Call) -> Which:
     """Arrays and floats."""
-    leaves = enumerate(call.leaves)
-    return tuple(i for i, leaf in leaves if is_array(leaf) or _is_float(leaf))
+    return tuple(i for i, leaf in enumerate(call.leaves) if is_array(leaf) or _is_float(leaf))
 
 
 def as_arrays(call: Call, which: Collection[int]) -> Call:
     """The call with arrays in place of floats."""
-    floats = [i for i in which if _is_float(call.leaves[i])]
-    return call.with_leaves({i: np.asarray(call.leaves[i]) for i in floats})
+    arrays = {}
+    for i in which:
+        leaf = call.leaves[i]
+        if _is_float(leaf):
+            arrays[i] = np.asarray(leaf)
+    return call.with_leaves(arrays)
 
 
 def taking(call: Call, which: Collection[int]) -> Call:
     """The call without the values of these arguments, and of these only."""
-    return replace(as_arrays(call, which).withheld(which), mode="concrete")
+    unseen = as_arrays(call, which).withheld(which)
+    return replace(unseen, mode="concrete")
 
 
 @dataclass(frozen=True)
@@ -58,36 +61,42 @@ class Taken:
 
     first: Inspection
     which: Which
-    asked: Which  # of those the ones that are computed with: their values decide, at each call
+    asked: Which  # those of them whose values decide, at each call
     judged: Memory[Which] = field(default_factory=Memory)
 
     @classmethod
     def of(cls, inspection: Inspection) -> Taken:
         which = _takeable(inspection)
         asked = attempt(_asked, inspection, which)
-        return cls(inspection.without_values(), which, which if asked is None else asked)
+        if asked is None:
+            asked = which
+        return cls(inspection.without_values(), which, asked)
 
     def by(self, call: Call) -> Which:
-        """Those without whose values the model computes the same."""
+        """The arguments whose values the model does not need: it computes the same without them."""
         if not self.asked:
             return self.which
         values = tuple(value_key(call.leaves[i]) for i in self.asked)
         return self.judged.of(values, lambda: self._without_loss(call))
 
     def _without_loss(self, call: Call) -> Which:
+        def is_same(which: Which) -> bool | None:
+            return attempt(_is_same, self.first, call, which)
+
         certain = tuple(i for i in self.which if i not in self.asked)
-        return _as_many(self.which, certain, lambda which: attempt(_is_same, self.first, call, which))
+        return _as_many(self.which, certain, is_same)
 
     def inspection(self, call: Call, which: Which) -> Inspection:
-        """Of such calls, without the values of what is taken."""
-        unseen = replace(call.withheld(which), masked=self.first.call.masked)
-        if self.first.call.mode == "abstract" and self.first.call.traced == unseen.traced:
+        """The inspection of such a call, without the values of what is taken."""
+        first = self.first.call
+        unseen = replace(call.withheld(which), masked=first.masked)
+        if first.mode == "abstract" and first.traced == unseen.traced:
             return self.first.with_call(unseen)
         return Inspection.of(unseen)
 
 
 def _asked(first: Inspection, which: Which) -> Which:
-    """The arguments that the model computes something of otherwise if it has no values of these."""
+    """The arguments from which the model computes something in another way if it has no values of these."""
     found: set[int] = set()
     traced = _traced(first, first.call, which)
     calls = [first.call]
@@ -98,52 +107,64 @@ def _asked(first: Inspection, which: Which) -> Which:
     for call in calls:
         with ONE_RUN_AT_A_TIME, validation_enabled(False):  # a scale may be below zero then
             pairs = _differing(first, call, which, traced)
-        for one, other in [_UNTOLD] if pairs is None else pairs:
+        if pairs is None:
+            return which
+        for one, other in pairs:
             if not (_is_uncast(first.call, one) and _are_near(one, other)):
                 found.update(one.arguments or which)
     return tuple(sorted(found))
 
 
 def _is_uncast(call: Call, value: Value) -> bool:
-    """Whether it is computed of numbers that NumPy has as JAX has them, so that both differ by rounding alone."""
+    """Whether NumPy and JAX have the same numbers in its arguments, so that both differ by rounding alone."""
     for i in value.arguments:
         leaf = call.leaves[i]
-        if not is_array(leaf) or leaf.dtype.kind != "f" or leaf.dtype != abstract(leaf).dtype:
+        if not is_array(leaf) or leaf.dtype.kind != "f":
+            return False
+        if leaf.dtype != abstract(leaf).dtype:
             return False
     return bool(value.arguments)
 
 
 def _is_same(first: Inspection, call: Call, which: Which) -> bool:
-    """Whether the model comes to the same numbers without the values of these arguments."""
+    """Whether the model computes the same numbers without the values of these arguments."""
     pairs = _differing(first, call, which, _traced(first, call, which))
     return pairs is not None and all(itertools.starmap(_are_near, pairs))
 
 
 def _differing(first: Inspection, call: Call, which: Which, traced: Traced) -> list[Pair] | None:
-    """What is computed of arguments alone otherwise than in a traced run; None: not of those alone."""
-    jaxpr, tree = _traced(first, call, ())
-    if tree != traced[1]:
+    """What a run with values computes from arguments alone in another way than the traced run.
+
+    None: the runs differ in more than that.
+    """
+    without_values, tree = traced
+    with_values, other_tree = _traced(first, call, ())
+    if tree != other_tree:
         return None
     arrays = {i: jnp.asarray(call.leaves[i]) for i in which}
-    return differing(computed(traced[0], arrays), computed(jaxpr, {}))
+    return differing(computed(without_values, arrays), computed(with_values, {}))
 
 
 def _traced(first: Inspection, call: Call, which: Which) -> Traced:
     """A run without these values, given latents: of all but factors, where predictions leave them out."""
-    run, masked, draw = first.run, first.call.masked, {}
-    for name in run.named("latent"):
-        site = run.sites[name]
-        if name not in run.given and site.shape is not None:
+    run, masked = first.run, first.call.masked
+    draw, sites = {}, []
+    for name, site in run.sites.items():
+        if site.kind == "latent" and name not in run.given and site.shape is not None:
             draw[name] = jax.ShapeDtypeStruct(site.shape, site.dtype)
-    sites = [name for name, site in run.sites.items() if not masked or not is_factor(site)]
-    return traced_for(replace(taking(call, which), masked=masked), draw, sites)
+        if not (masked and is_factor(site)):
+            sites.append(name)
+    unseen = replace(taking(call, which), masked=masked)
+    return traced_for(unseen, draw, sites)
 
 
 def _are_near(value: Value, other_value: Value) -> bool:
-    one, other = np.atleast_1d(value.array()), np.atleast_1d(other_value.array())
-    if one.shape != other.shape or one.dtype.kind != other.dtype.kind:
+    one = np.atleast_1d(value.array())
+    other = np.atleast_1d(other_value.array())
+    kind = one.dtype.kind
+    if one.shape != other.shape or kind != other.dtype.kind:
         return False
-    if one.dtype.kind not in "fc":
+    if kind not in "fc":
         return np.array_equal(one, other)
     return bool(same(one, other, _TOLERANCE, 0).all())
 
@@ -171,13 +192,15 @@ def _takeable(inspection: Inspection) -> Which:
 
     def is_same(which: Which) -> bool:
         run = try_run(taking(call, which))
-        return run is not None and run.sites == seen.sites and run.dist_shapes == seen.dist_shapes
+        if run is None:
+            return False
+        return run.sites == seen.sites and run.dist_shapes == seen.dist_shapes
 
     return _as_many(may_be_taken(call), call.traced, is_same)
 
 
 def _as_many(which: Which, certain: Which, are_fine: Callable[[Which], bool | None]) -> Which:
-    """All of these arguments that are fine together; some of them are for certain."""
+    """As many of these arguments as are fine together; some of them are fine for certain."""
     if which == certain or are_fine(which):
         return which
     found = certain
