@@ -155,6 +155,17 @@ class Entry:
         return any(inspection.is_used_row_by_row(self.name, dim) for dim in inspection.untold(self.name))
 
     @cached_property
+    def packed_rows(self) -> set[bool | None]:
+        """Of a vector into which NeuTra packs values for rows: whether these are the fit's rows; None: not told."""
+        inspection = self.facts.inspection
+        if self.name.endswith("_shared_latent") and not self.facts.rows_are_settled:
+            for name in inspection.run.named("deterministic"):
+                # NumPyro adds this factor for each latent that it takes out of the vector
+                if f"_{name}_log_prob" in inspection.run.sites and inspection.untold(name):
+                    return {False} if self.facts.new_rows else set(map(self.facts.fit.same, inspection.sizes.fixed))
+        return set()
+
+    @cached_property
     def follows_arguments(self) -> bool:
         """Whether it is as long as an argument."""
         if not self.shape or self.name not in self.facts.inspection.run.sites:

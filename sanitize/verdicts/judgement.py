@@ -225,6 +225,12 @@ def refusals(facts: Facts, verdicts: Verdicts) -> Iterator[Said]:
         yield Said(ShapeMismatchError, said, {"recorded": recorded, "model": model})
     for entry in _caused(facts, verdicts, [Cause.OUTSIDE]):
         yield Said(SamplesTypeError, messages.outside(entry), {"entry": entry.name, "value": entry.outside})
+    for entry in _caused(facts, verdicts, [Cause.PACKED]):
+        yield Said(
+            ShapeMismatchError,
+            messages.packed(entry),
+            {"recorded": {entry.name: entry.recorded}, "model": {entry.name: entry.shape}},
+        )
     missing = {entry.name: entry.lost for entry in _caused(facts, verdicts, [Cause.LOST_LATENT])}
     if missing:
         yield Said(MissingLatentError, messages.would_be_lost(facts.inspection, missing), {"missing": missing})

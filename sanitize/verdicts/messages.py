@@ -42,6 +42,7 @@ _REASONS = {
     Cause.JOINT_MISFIT: "row-level latent: its rows do not fit, and its values depend on each other",
     Cause.UNTOLD_MISFIT: "row-level latent: its rows do not fit; whether its values depend on each other: not told",
     Cause.ROWS_MISFIT: f"row-level latent: its rows do not fit, {_FROM_PRIOR}",
+    Cause.PACKED: "latent: NeuTra packs all latents into it, with values for the rows of the fit",
     Cause.OUTSIDE: "latent: has a value that is not in its support",
     Cause.KEEP: "latent named in keep: has the model's shape",
     Cause.SAME_ROWS: "row-level latent: has the model's shape, the rows are those of the fit",
@@ -249,6 +250,14 @@ def outside(entry: Entry) -> str:
         f"{support}. Unconstrained draws (the logarithm of a scale, say) are no samples of the model: pass what "
         f"mcmc.get_samples() or guide.sample_posterior() returns, or constrain them first "
         f"(numpyro.infer.util.constrain_fn). With keep=({name!r},) they are used as they are."
+    )
+
+
+def packed(entry: Entry) -> str:
+    return (
+        f"NeuTra packs all latents into {entry.name!r}, with values for the rows of the fit. Here the rows are others: "
+        "pass the model without NeuTra, whose latents the samples hold by their own names. If the rows are the same, "
+        f"pass new_rows=False or keep=({entry.name!r},)."
     )
 
 

@@ -37,6 +37,7 @@ class Cause(Enum):
     KEEP = "a latent in keep that fits"
     OTHER_ROWS = "a latent that fits, of other rows"
     JOINT_OTHER_ROWS = "a latent that fits, of rows with other data, whose values are drawn jointly"
+    PACKED = "a vector of all latents that fits, with values for other rows"
     UNTOLD_ROWS = "a latent that fits, of rows that may be others"
     UNTOLD_DIMENSION = "a latent that fits, and may have values for rows"
     SAME_ROWS = "a latent that fits, of the rows of the fit"
@@ -109,6 +110,8 @@ def _on_fitting(entry: Entry) -> tuple[str, Cause]:
         return KEPT, Cause.JOINT_OTHER_ROWS
     if entry.rows_are_untold:
         return KEPT, Cause.UNTOLD_ROWS
-    if entry.may_have_rows:
+    if False in entry.packed_rows:
+        return REFUSED, Cause.PACKED
+    if entry.may_have_rows or None in entry.packed_rows:
         return KEPT, Cause.UNTOLD_DIMENSION
     return KEPT, Cause.SAME_ROWS if entry.rows else Cause.FITS

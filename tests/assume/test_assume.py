@@ -380,6 +380,25 @@ def test_entries_that_no_default_explains_are_reviewed_as_they_are():
         strip_deterministic(features, {"beta": np.zeros((4, 5))})
 
 
+def times_rows(X, y=None):
+    theta = numpyro.sample("theta", dist.Normal().expand([X.shape[1]]))
+    numpyro.deterministic("total", theta * X.shape[0])
+    numpyro.sample("y", dist.Normal(X @ theta, 1.0), obs=y)
+
+
+def times_number(n, y=None):
+    theta = numpyro.sample("theta", dist.Normal())
+    numpyro.deterministic("total", theta * n)
+    numpyro.sample("y", dist.Normal(theta, 1.0).expand([n]), obs=y)
+
+
+@pytest.mark.parametrize(("model", "shape"), [(times_rows, (5,)), (times_number, ())])
+def test_what_a_made_up_number_of_rows_computes_refutes_nothing(model, shape):
+    theta = np.linspace(-1.0, 1.0, 3 * int(np.prod(shape)), dtype=np.float32).reshape(3, *shape)
+    with pytest.warns(AssumedArgumentsWarning):
+        assert set(strip_deterministic(model, {"theta": theta, "total": 37 * theta})) == {"theta"}
+
+
 def test_a_deterministic_site_that_differs_without_a_latent_is_refused():
     """Its draws differ, and under these arguments nothing that was drawn is in it."""
 
