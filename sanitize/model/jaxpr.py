@@ -83,10 +83,13 @@ def _consts_and_carry(scan: Any) -> tuple[int, int]:
 
 def _bind(equation: Any, inputs: Sequence[Any]) -> Sequence[Any]:
     """The outputs of an equation, computed."""
-    params = equation.primitive.get_bind_params(equation.params)
-    functions, params = params if isinstance(params, tuple) else ((), params)  # a tuple in JAX before 0.10
-    outputs = equation.primitive.bind(*functions, *inputs, **params)
-    return outputs if equation.primitive.multiple_results else [outputs]
+    primitive = equation.primitive
+    params = primitive.get_bind_params(equation.params)
+    if isinstance(params, tuple):  # in JAX before 0.10
+        functions, params = params
+        inputs = [*functions, *inputs]
+    outputs = primitive.bind(*inputs, **params)
+    return outputs if primitive.multiple_results else [outputs]
 
 
 # ------------------------------------------------------------------------------------------------------- the walk
@@ -122,6 +125,12 @@ class Walk:
         """What comes out of a loop; the first ``many`` are carried."""
         return outputs
 
+    def known(self, jaxpr: Any, consts: Sequence[Any], inputs: Iterable[Any] = ()) -> dict[Any, Any]:
+        """What the constants and the inputs of a jaxpr have."""
+        found = dict(zip(jaxpr.constvars, map(self.constant, consts)))
+        found.update(zip(jaxpr.invars, inputs))
+        return found
+
     def follow(self, jaxpr: Any, known: Mapping[Any, Any], ends: Ends) -> list[Any]:
         """What the outputs of a jaxpr have. ``known`` is what its inputs have.
 
@@ -151,8 +160,7 @@ class Walk:
 
     def _follow_inside(self, equation: Any, inputs: Sequence[Any], ends: Ends) -> list[Any]:
         inner, consts = _inside(equation)
-        known = dict(zip(inner.constvars, map(self.constant, consts)))
-        known.update(zip(inner.invars, inputs))
+        known = self.known(inner, consts, inputs)
         inner_ends: dict[Any, Any] = {}
         for variable, outer in zip(inner.outvars, equation.outvars):
             if outer in ends and not _is_literal(variable):
@@ -202,7 +210,8 @@ class _Sources(Walk):
         inputs = NOTHING.union(*operands)
         drawn = [ends[v] for v in equation.outvars if v in ends]
         for labels in drawn:
-            self.drawn_from[labels] = self.drawn_from.get(labels, NOTHING) | inputs
+            before = self.drawn_from.get(labels, NOTHING)
+            self.drawn_from[labels] = before | inputs
         outputs = inputs
         if drawn:
             outputs = (inputs - {KEY}).union(*drawn)
@@ -240,18 +249,19 @@ class _RowNumbers(_Sources):
 def may_count_rows(run: Run, lengths: Iterable[int], sites: Iterable[str]) -> bool:
     """Whether what some sites are drawn with, latents given, is computed from numbers that count so many rows."""
     wanted = frozenset(sites)
-    rule, ends = _RowNumbers(frozenset(lengths)), dict.fromkeys(variables_of(run), NOTHING)
-    constants = dict(zip(run.jaxpr.constvars, map(rule.constant, run.consts)))
-    outputs = rule.follow(run.jaxpr, constants, ends)
+    rule = _RowNumbers(frozenset(lengths))
+    ends = dict.fromkeys(variables_of(run), NOTHING)
+    outputs = rule.follow(run.jaxpr, rule.known(run.jaxpr, run.consts), ends)
     return any(owner in wanted and above for owner, above in of_parameters(run, outputs))
 
 
 def variables_of(run: Run, kinds: Sequence[str] = ("latent",)) -> dict[Any, Labels]:
     """The variables of a run's jaxpr that are values of sites."""
-    found: dict[Any, Labels] = {}
+    found = dict[Any, Labels]()
     for variable, name in zip(run.jaxpr.outvars, run.owners):
         if run.sites[name].kind in kinds and not _is_literal(variable):
-            found[variable] = found.get(variable, NOTHING) | {name}
+            before = found.get(variable, NOTHING)
+            found[variable] = before | {name}
     return found
 
 
@@ -272,7 +282,7 @@ def parents(run: Run, kinds: Sequence[str] = ("latent",)) -> dict[str, Labels]:
 
 def _above(run: Run, kinds: Sequence[str], owners: Sequence[str]) -> dict[str, Labels]:
     """What the first outputs of a run are computed from, by site. A latent ends the search."""
-    result: dict[str, Labels] = {}
+    result = dict[str, Labels]()
     if run.jaxpr is None:  # an eager run: a value may depend on every latent before it
         earlier = NOTHING
         for name, site in run.sites.items():
@@ -283,9 +293,11 @@ def _above(run: Run, kinds: Sequence[str], owners: Sequence[str]) -> dict[str, L
     rule, ends = _Sources(), variables_of(run, kinds)
     outputs = rule.follow(run.jaxpr, {}, ends)
     for number, (name, above) in enumerate(zip(owners, outputs)):
-        if number < len(run.owners) and run.sites[name].kind in kinds:
+        is_value = number < len(run.owners)
+        if is_value and run.sites[name].kind in kinds:
             above = rule.drawn_from.get(above, NOTHING)
-        result[name] = result.get(name, NOTHING) | (above - {name})
+        before = result.get(name, NOTHING)
+        result[name] = before | (above - {name})
     return result
 
 
@@ -307,9 +319,10 @@ class _Dimension(Walk):
     """Where one dimension goes. A matrix product, a sum, a loop and what is not known here make a word of it."""
 
     def outputs(self, equation: Any, operands: Sequence[frozenset[Way]], ends: Ends) -> Sequence[frozenset[Way]]:
-        found: set[Way] = set()
+        found = set[Way]()
         for operand, ways in enumerate(operands):
-            found.update(_dim_after(equation, operand, way) for way in ways)
+            for way in ways:
+                found.add(_dim_after(equation, operand, way))
             if ways and _is_placed(equation, operand):
                 found.add(PLACED)
         if len(found - {GATHERED, OTHERWISE, PLACED}) > 1:
@@ -322,7 +335,8 @@ def _dim_after(equation: Any, operand: int, dim: Way) -> Way:
     if isinstance(dim, str):
         return dim
     name, params = _name(equation), equation.params
-    before, after = equation.invars[operand].aval.shape, equation.outvars[0].aval.shape
+    before = equation.invars[operand].aval.shape
+    after = equation.outvars[0].aval.shape
     if name in _ELEMENTWISE:
         return dim if after == before else OTHERWISE
     if name == "broadcast_in_dim":
@@ -364,7 +378,8 @@ def _dim_without(gone: Sequence[int], dim: int) -> int:
 def _dim_after_reshape(before: Shape, after: Shape, dim: int) -> Way:
     above = math.prod(before[:dim])
     for i, length in enumerate(after):
-        if length == before[dim] and math.prod(after[:i]) == above:
+        is_same = length == before[dim] and math.prod(after[:i]) == above
+        if is_same:
             return i
     return OTHERWISE
 
@@ -375,33 +390,49 @@ def _dim_after_product(equation: Any, operand: int, dim: int) -> Way:
         return OTHERWISE
     if dim in batch:
         return list(batch).index(dim)
-    free = set(range(equation.invars[operand].aval.ndim)).difference(contracted, batch)
-    first = len(batch) if operand == 0 else equation.outvars[0].aval.ndim - len(free)
-    return first + sorted(free).index(dim)
+    rank = equation.invars[operand].aval.ndim
+    free = _without(rank, contracted, batch)
+    after = equation.outvars[0].aval.ndim
+    first = after - len(free) if operand else len(batch)
+    return first + free.index(dim)
 
 
 def _dim_after_gather(equation: Any, operand: int, dim: int) -> Way:
-    numbers, shape = equation.params["dimension_numbers"], equation.invars[operand].aval.shape
+    numbers = equation.params["dimension_numbers"]
+    shape = equation.invars[operand].aval.shape
     if operand == 1:  # what is picked for one row stays in this row
-        rows = set(range(equation.outvars[0].aval.ndim)).difference(numbers.offset_dims)
-        return sorted(rows)[dim] if dim < len(shape) - 1 else OTHERWISE
+        after = equation.outvars[0].aval.ndim
+        rows = _without(after, numbers.offset_dims)
+        return rows[dim] if dim < len(shape) - 1 else OTHERWISE
     if dim in numbers.start_index_map:
         return GATHERED
     if equation.params["slice_sizes"][dim] != shape[dim]:
         return OTHERWISE
-    batching = getattr(numbers, "operand_batching_dims", ())  # JAX 0.4.31 and later
-    kept = set(range(len(shape))).difference(numbers.collapsed_slice_dims, batching)
-    return int(sorted(numbers.offset_dims)[sorted(kept).index(dim)]) if dim in kept else OTHERWISE
+    kept = _without(len(shape), numbers.collapsed_slice_dims, _batching_dims(numbers))
+    if dim not in kept:
+        return OTHERWISE
+    offset = sorted(numbers.offset_dims)
+    return int(offset[kept.index(dim)])
 
 
 def _dim_after_scatter(equation: Any, dim: int) -> Way:
     """What has an index of its own stands along the first dimension that the index is for."""
-    numbers, shape = equation.params["dimension_numbers"], equation.invars[0].aval.shape
+    numbers = equation.params["dimension_numbers"]
     if dim not in numbers.update_window_dims:
         return int(numbers.scatter_dims_to_operand_dims[0])
-    batching = getattr(numbers, "operand_batching_dims", ())  # JAX 0.4.31 and later
-    kept = set(range(len(shape))).difference(numbers.inserted_window_dims, batching)
-    return int(sorted(kept)[sorted(numbers.update_window_dims).index(dim)])
+    rank = equation.invars[0].aval.ndim
+    kept = _without(rank, numbers.inserted_window_dims, _batching_dims(numbers))
+    window = sorted(numbers.update_window_dims)
+    return kept[window.index(dim)]
+
+
+def _batching_dims(numbers: Any) -> Sequence[int]:
+    return getattr(numbers, "operand_batching_dims", ())  # JAX 0.4.31 and later
+
+
+def _without(rank: int, *gone: Sequence[int]) -> list[int]:
+    """The dimensions of an array without these."""
+    return sorted(set(range(rank)).difference(*gone))
 
 
 def uses(run: Run, name: str, dim: int) -> Labels:
@@ -411,7 +442,8 @@ def uses(run: Run, name: str, dim: int) -> Labels:
     nothing is drawn from. `PLACED`: put by an index into what is then used as it says besides. `OTHERWISE`: in a matrix
     product, a sum, a loop, or in what is not known here. What is only recorded, as a deterministic site is, is no use.
     """
-    return frozenset(use if isinstance(use, str) else ROW_BY_ROW for _, use in _reached(run, name, dim))
+    ways = {use for _, use in _reached(run, name, dim)}
+    return frozenset(way if isinstance(way, str) else ROW_BY_ROW for way in ways)
 
 
 def places_by_index(jaxpr: Any) -> bool:
@@ -425,9 +457,13 @@ def places_by_index(jaxpr: Any) -> bool:
 def placed_at(run: Run, name: str, dim: int) -> frozenset[tuple[str, int]]:
     """Where values along a dimension of a latent are put by an index: a site that nothing is drawn from, and which of
     its dimensions is filled row by row."""
-    reached = _reached(run, name, dim)
-    is_placed = any(use == PLACED for _, use in reached)
-    return frozenset((owner, use) for owner, use in reached if is_placed and isinstance(use, int))
+    found, is_placed = set(), False
+    for owner, use in _reached(run, name, dim):
+        if isinstance(use, int):
+            found.add((owner, use))
+        elif use == PLACED:
+            is_placed = True
+    return frozenset(found if is_placed else ())
 
 
 def _reached(run: Run, name: str, dim: int) -> set[tuple[str, Way]]:
@@ -435,14 +471,17 @@ def _reached(run: Run, name: str, dim: int) -> set[tuple[str, Way]]:
     those are told that nothing is drawn from."""
     if run.jaxpr is None:
         return {(name, OTHERWISE)}
-    found: set[tuple[str, Way]] = set()
+    found = set[tuple[str, Way]]()
     parents = drawn_from(run)
     todo: list[tuple[str, Way]] = [(name, dim)]
     for site, along in todo:  # which grows
-        values = [v for v, names in variables_of(run, (run.sites[site].kind,)).items() if site in names]
-        outputs = _Dimension().follow(run.jaxpr, {}, dict.fromkeys(values, frozenset({along})))
-        parameters = zip(of_parameters(run, run.jaxpr.outvars), of_parameters(run, outputs))
-        for (owner, variable), (_, ways) in parameters:
+        ends = {}
+        for variable, owner in zip(run.jaxpr.outvars, run.owners):
+            if owner == site and not _is_literal(variable):
+                ends[variable] = frozenset({along})
+        outputs = _Dimension().follow(run.jaxpr, {}, ends)
+        variables = of_parameters(run, run.jaxpr.outvars)
+        for (owner, variable), (_, ways) in zip(variables, of_parameters(run, outputs)):
             for way in ways if owner != site else ():
                 use = _dim_of_value(run.sites[owner], variable.aval.shape, way)
                 if isinstance(use, str) or owner not in parents:
@@ -556,12 +595,13 @@ class Value:
             return _around(inputs)
         if made == "select_n":
             return _around(inputs[1:])
-        if made in _MONOTONE:
-            corners = list(itertools.product(*(value.bounds for value in inputs)))
-            if all(map(math.isfinite, itertools.chain(*corners))):
-                results = [float(_MONOTONE[made](*corner)) for corner in corners]
-                return min(results), max(results)
-        return None
+        if made not in _MONOTONE:
+            return None
+        bounds = [value.bounds for value in inputs]
+        if not np.isfinite(bounds).all():
+            return None
+        results = [float(_MONOTONE[made](*corner)) for corner in itertools.product(*bounds)]
+        return min(results), max(results)
 
 
 def _lowest_and_highest(array: Any) -> tuple[float, float]:
@@ -604,16 +644,28 @@ class Pick(NamedTuple):
     equation: int  # its identity
 
 
-class _Picks(Walk):
-    """Values as far as arguments tell them; what is picked on the way is kept. What a loop carries is not known."""
+class _Values(Walk):
+    """All values, and how each is computed. Calls are looked into, loops are not."""
 
     nothing = Value("unknown")
 
-    def __init__(self) -> None:
-        self.found: list[Pick] = []
-
     def constant(self, value: Any) -> Value:
         return Value("constant", known=True, content=value)
+
+    def outputs(self, equation: Any, operands: Sequence[Value], ends: Ends) -> Sequence[Value]:
+        made, sources = _name(equation), frozenset[Any]()
+        for value in operands:
+            sources |= value.sources
+        known = made not in _RANDOM and all(value.known for value in operands)
+        steps = any(value.steps for value in operands)
+        return [Value(made, sources, operands, equation, i, known, steps) for i in range(len(equation.outvars))]
+
+
+class _Picks(_Values):
+    """Values as far as arguments tell them, and what is picked on the way. What a loop carries is not known."""
+
+    def __init__(self) -> None:
+        self.found: list[Pick] = []
 
     def both(self, one: Value, other: Value) -> Value:
         return one if other.sources <= one.sources else Value("unknown", one.sources | other.sources)
@@ -624,39 +676,39 @@ class _Picks(Walk):
         return _name(equation) in _CALLS and not _is_one_hot(equation)
 
     def outputs(self, equation: Any, operands: Sequence[Value], ends: Ends) -> Sequence[Value]:
-        sources = frozenset[Any]().union(*(value.sources for value in operands))
-        if found := list(_picks_of(equation, operands)):
-            self.found += found
-            sources |= {(id(equation),)}
-        known = _name(equation) not in _RANDOM and all(value.known for value in operands)
-        steps = any(value.steps for value in operands)
-        made = _name(equation) if known else "unknown"
-        return [Value(made, sources, operands, equation, i, known, steps) for i in range(len(equation.outvars))]
+        outputs = super().outputs(equation, operands, ends)
+        found = list(_picks_of(equation, operands))
+        self.found += found
+        for value in outputs if found else ():
+            value.sources |= {(id(equation),)}
+        return outputs
 
     def into_loop(self, operands: Sequence[Value], first: int, many: int) -> list[Value]:
         inputs = list(operands[:first])
         in_another = any(value.steps for value in operands)
         for number, value in enumerate(operands[first:]):
-            if number < many or in_another:
-                inputs.append(Value("unknown", value.sources))
-            else:
-                inputs.append(Value("step", value.sources, (value,), known=value.known, steps=True))
+            of_step = Value("step", value.sources, (value,), known=value.known, steps=True)
+            is_unknown = number < many or in_another
+            inputs.append(Value("unknown", value.sources) if is_unknown else of_step)
         return inputs
 
     def out_of_loop(self, outputs: Sequence[Value], many: int) -> Sequence[Value]:
-        carried = [Value("unknown", value.sources) for value in outputs[:many]]
-        stacked = [Value("stack", v.sources, (v,), known=v.known and v.steps) for v in outputs[many:]]
-        return carried + stacked
+        values = [Value("unknown", value.sources) for value in outputs[:many]]
+        for value in outputs[many:]:
+            known = value.known and value.steps
+            values.append(Value("stack", value.sources, (value,), known=known))
+        return values
 
 
 def picks(run: Run, inputs: Sequence[Value]) -> tuple[list[Pick], list[Value]]:
     """What a run picks, given values of its inputs, and the values of its outputs."""
     jaxpr, rule = run.jaxpr, _Picks()
-    known = dict(zip(jaxpr.constvars, map(rule.constant, run.consts)))
-    known.update(zip(jaxpr.invars, inputs))
+    known = rule.known(jaxpr, run.consts, inputs)
     values = variables_of(run, ("latent", "param"))
     ends = {variable: Value("latent", names) for variable, names in values.items()}
-    known.update((variable, ends[variable]) for variable in jaxpr.constvars if variable in ends)  # that handlers give
+    for variable in jaxpr.constvars:
+        if variable in ends:  # handlers give the value of a latent
+            known[variable] = ends[variable]
     outputs = rule.follow(jaxpr, known, ends)
     return rule.found, outputs
 
@@ -666,28 +718,36 @@ def _picks_of(equation: Any, operands: Sequence[Value]) -> Iterator[Pick]:
     name, params = _name(equation), equation.params
     if _is_one_hot(equation):
         if operands[0].known:
-            classes = equation.outvars[0].aval.size // max(equation.invars[0].aval.size, 1)
+            of, to = equation.invars[0].aval, equation.outvars[0].aval
+            classes = to.size // max(of.size, 1)
             yield Pick("one_hot", operands[0], False, classes - 1, classes, False, NOTHING, id(equation))
         return
     kind = "scatter" if name.startswith("scatter") else "gather"
     if name == "dynamic_slice":
-        dims, components = range(len(operands) - 1), operands[1:]
-    elif name == "gather" or kind == "scatter":
-        numbers = params["dimension_numbers"]
-        dims = numbers.start_index_map if kind == "gather" else numbers.scatter_dims_to_operand_dims
+        components = operands[1:]
+        dims = range(len(components))
+    elif name == "gather":
+        dims = params["dimension_numbers"].start_index_map
+        components = _components(operands[1], len(dims))
+    elif kind == "scatter":
+        dims = params["dimension_numbers"].scatter_dims_to_operand_dims
         components = _components(operands[1], len(dims))
     else:
         return
-    latents = NOTHING.union(*(value.latents for value in (*operands[:1], *operands[2:])))
+    latents = operands[0].latents
+    for value in operands[2:]:
+        latents |= value.latents
     if kind == "gather" and not latents:
         return
     shape, is_meant = equation.invars[0].aval.shape, _is_meant(equation)
     for dim, index in zip(dims, components):
-        raw = _before_wrapping(index, shape[dim])
-        if index.known and not (is_meant and raw is index):
+        length = shape[dim]
+        raw = _before_wrapping(_unchanged(index), length)
+        if index.known and (raw or not is_meant):
             taken = params["slice_sizes"][dim] if kind == "gather" else 1
-            last = math.inf if is_meant else shape[dim] - taken
-            yield Pick(kind, raw, raw is not index, last, shape[dim], _fills(params), latents, id(equation))
+            last = math.inf if is_meant else length - taken
+            by, wraps = raw or index, raw is not None
+            yield Pick(kind, by, wraps, last, length, _fills(params), latents, id(equation))
 
 
 def _fills(params: Mapping[str, Any]) -> bool:
@@ -711,31 +771,34 @@ def _components(index: Value, many: int) -> Sequence[Value]:
     """The components of an index; where they cannot be told apart, none is known."""
     if many == 1:
         return [index]
-    if index.made == "concatenate":
-        shapes = [v.aval.shape for v in index.equation.invars]
-        along_last = index.equation.params["dimension"] == len(shapes[0]) - 1
-        if along_last and [shape[-1] for shape in shapes] == [1] * many:
+    if index.known and index.made == "concatenate":
+        equation = index.equation
+        last = equation.outvars[0].aval.ndim - 1
+        lengths = [v.aval.shape[last] for v in equation.invars]
+        if equation.params["dimension"] == last and lengths == [1] * many:
             return index.inputs
     return [Value("unknown")] * many
 
 
-def _before_wrapping(index: Value, length: int) -> Value:
-    """The index that JAX wraps by ``select_n(index < 0, index, index + length)``."""
-    wrapped = index
-    while wrapped.made in _VIEWS or wrapped.made == "convert_element_type":
-        wrapped = wrapped.inputs[0]
-    raw = _raw_index(wrapped, length)
-    return index if raw is None else raw
+def _unchanged(index: Value) -> Value:
+    """The value whose numbers an index has, perhaps of another type."""
+    while index.made in _VIEWS or index.made == "convert_element_type":
+        index = index.inputs[0]
+    return index
 
 
-def _raw_index(value: Value, length: int | None = None) -> Value | None:
-    """What JAX wraps by ``select_n(index < 0, index, index + length)``, of a length if that is known."""
-    if value.made == "select_n" and len(value.inputs) == 3:
-        _, raw, more = value.inputs
-        if more.made == "add" and more.inputs[0] is raw:
-            more_by = more.inputs[1].content
-            return raw if more_by is not None and (length is None or np.all(more_by == length)) else None
-    return None
+def _before_wrapping(value: Value, length: int | None = None) -> Value | None:
+    """The index that JAX wraps by ``select_n(index < 0, index, index + length)``, of any length or of this one."""
+    if value.made != "select_n" or len(value.inputs) != 3:
+        return None
+    _, raw, more = value.inputs
+    if more.made != "add" or more.inputs[0] is not raw:
+        return None
+    added = more.inputs[1].content
+    if added is None:
+        return None
+    is_wanted = length is None or np.all(added == length)
+    return raw if is_wanted else None
 
 
 def before_repeating(index: Value) -> Value:
@@ -748,32 +811,20 @@ def before_repeating(index: Value) -> Value:
 # --------------------------------------------------------------------------------------- two computations: the rule
 
 
-class _Computed(Walk):
-    """All values, and how each is computed. Calls are looked into, loops are not."""
-
-    def constant(self, value: Any) -> Value:
-        return Value("constant", known=True, content=value)
-
-    def outputs(self, equation: Any, operands: Sequence[Value], ends: Ends) -> Sequence[Value]:
-        sources = frozenset[Any]().union(*(value.sources for value in operands))
-        known = _name(equation) not in _RANDOM and all(value.known for value in operands)
-        made = _name(equation)
-        return [Value(made, sources, operands, equation, i, known) for i in range(len(equation.outvars))]
-
-
 def computed(closed: Any, arguments: Mapping[int, Any]) -> list[Value]:
     """What the outputs of a jaxpr are, of which the first inputs are these arguments, and the others latents."""
-    rule, inputs = _Computed(), closed.jaxpr.invars
-    values = [Value("argument", frozenset({i}), known=True, content=x) for i, x in arguments.items()]
-    values += [Value("latent", output=i) for i in range(len(inputs) - len(values))]
-    known = dict(zip(closed.jaxpr.constvars, map(rule.constant, closed.consts)))
-    return rule.follow(closed.jaxpr, known | dict(zip(inputs, values)), {})
+    rule, jaxpr, values = _Values(), closed.jaxpr, []
+    for i, x in arguments.items():
+        values.append(Value("argument", frozenset({i}), known=True, content=x))
+    for i in range(len(jaxpr.invars) - len(values)):
+        values.append(Value("latent", output=i))
+    return rule.follow(jaxpr, rule.known(jaxpr, closed.consts, values), {})
 
 
 def differing(one: Sequence[Value], other: Sequence[Value]) -> list[tuple[Value, Value]] | None:
     """Known values that two computations do not compute alike; None: they differ in what is made of latents."""
-    todo, frontier = [*zip(one, other)], []
-    seen: set[tuple[Value, Value]] = set()
+    todo, frontier = list(zip(one, other)), []
+    seen = set[tuple[Value, Value]]()
     for pair in todo:  # which grows
         if pair in seen:
             continue
@@ -784,7 +835,7 @@ def differing(one: Sequence[Value], other: Sequence[Value]) -> list[tuple[Value,
             todo += zip(pair[0].inputs, pair[1].inputs)
         else:
             return None
-    alike: set[tuple[Value, Value]] = set()
+    alike = set[tuple[Value, Value]]()
     return [pair for pair in frontier if not _are_alike(pair, alike)]
 
 
@@ -792,7 +843,7 @@ def _are_alike(pair: tuple[Value, Value], alike: set[tuple[Value, Value]]) -> bo
     """Whether both are the same computation of the same numbers; ``alike`` are those that are known to be."""
     todo, found = [pair], {pair}
     for one, other in todo:  # which grows
-        if other.content is not None or _raw_index(one):
+        if other.content is not None or _before_wrapping(one):
             if _arranged(one).content is None or not equal(one.array(), other.array()):
                 return False
             continue
@@ -812,7 +863,7 @@ def _is_same_step(one: Value, other: Value) -> bool:
 def _arranged(value: Value) -> Value:
     """What a value only arranges, or wraps as an index: none of its numbers is rounded, whatever they are."""
     while value.content is None:
-        raw = value.inputs[0] if value.made in _VIEWS else _raw_index(value)
+        raw = value.inputs[0] if value.made in _VIEWS else _before_wrapping(value)
         if raw is None:
             break
         value = raw
@@ -821,7 +872,8 @@ def _arranged(value: Value) -> Value:
 
 def _step(value: Value) -> Hashable:
     """The equation by which a value is made, without the places of functions in memory."""
-    params = value.equation and re.sub(r"0x[0-9a-f]+", "", str(value.equation.params))
+    params = str(value.equation and value.equation.params)
+    params = re.sub(r"0x[0-9a-f]+", "", params)
     return value.made, value.output, len(value.inputs), params
 
 
@@ -847,19 +899,24 @@ class LookUp(NamedTuple):
 def evaluated(closed: Any, inputs: Sequence[Any], targets: slice, latents: slice) -> tuple[list[Any], list[LookUp]]:
     """The outputs of a jaxpr, and what is looked up on the way from some of them, values of latents, to others."""
     jaxpr, found = closed.jaxpr, list[LookUp]()
-    ends = {v for v in jaxpr.outvars[latents] if not _is_literal(v)}
+    ends = _variables(jaxpr.outvars[latents])
     needed = {id(equation) for equation in _needed(jaxpr, jaxpr.outvars[targets], ends)}
-    return _evaluated(jaxpr, closed.consts, inputs, ends, needed, found), found
+    outputs = _evaluated(jaxpr, closed.consts, inputs, ends, needed, found)
+    return outputs, found
+
+
+def _variables(among: Iterable[Any]) -> set[Any]:
+    return {v for v in among if not _is_literal(v)}
 
 
 def _needed(jaxpr: Any, wanted: Iterable[Any], ends: Collection[Any] = ()) -> list[Any]:
     """The equations that some variables take, from the last to the first; what the ``ends`` take is left out."""
-    needed = {v for v in wanted if not _is_literal(v)}.difference(ends)
+    needed = _variables(wanted).difference(ends)
     equations = []
     for equation in reversed(jaxpr.eqns):
         if not needed.isdisjoint(equation.outvars):
             equations.append(equation)
-            needed.update(v for v in equation.invars if not _is_literal(v) and v not in ends)
+            needed |= _variables(equation.invars).difference(ends)
     return equations
 
 
@@ -867,17 +924,20 @@ def _evaluated(
     jaxpr: Any, consts: Sequence[Any], inputs: Sequence[Any], start: set[Any], needed: Any, found: list[LookUp]
 ) -> list[Any]:
     """The outputs; seen are the equations in ``needed`` (None: all) that take what comes from ``start``."""
-    values = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *inputs]))
+    values = dict(zip(jaxpr.constvars, consts))
+    values.update(zip(jaxpr.invars, inputs))
     comes = set(start)
     for equation in jaxpr.eqns:
         operands = [v.val if _is_literal(v) else values[v] for v in equation.invars]
         take = [not _is_literal(v) and v in comes for v in equation.invars]
-        if any(take) or not start.isdisjoint(equation.outvars):  # a scan that draws latents gives their path, too
+        draws = not start.isdisjoint(equation.outvars)  # a scan that draws latents gives their path, too
+        if draws or any(take):
             comes.update(equation.outvars)
-        seen = found if needed is None or id(equation) in needed else []
+        is_needed = needed is None or id(equation) in needed
+        seen = found if is_needed else []
         if _name(equation) in _CALLS:
             inner, inner_consts = _inside(equation)
-            inner_start = {v for v, one in zip(inner.invars, take) if one}
+            inner_start = set(itertools.compress(inner.invars, take))
             outputs: Sequence[Any] = _evaluated(inner, inner_consts, operands, inner_start, None, seen)
         else:
             seen += _look_ups(equation, operands, take)
@@ -891,21 +951,23 @@ def _look_ups(equation: Any, operands: Sequence[Any], take: Sequence[bool]) -> I
     if name == "dot_general":
         contracted, _ = params["dimension_numbers"]
         for table, by in ((0, 1), (1, 0)):
-            for dim, other in zip(contracted[table], contracted[by]) if take[table] else ():
-                yield LookUp(operands[table], dim, operands[by], other)
+            if take[table]:
+                for dim, other in zip(contracted[table], contracted[by]):
+                    yield LookUp(operands[table], dim, operands[by], other)
     elif name in ("gather", "dynamic_slice") and take[0]:
         table = operands[0]
         dims: Sequence[int] = range(table.ndim)
         indices: Any = operands[1:]
         if name == "gather":
-            dims, indices = params["dimension_numbers"].start_index_map, jnp.moveaxis(operands[1], -1, 0)
+            dims = params["dimension_numbers"].start_index_map
+            indices = jnp.moveaxis(operands[1], -1, 0)
         for dim, index in zip(dims, indices):
             if params["slice_sizes"][dim] == 1 < table.shape[dim]:  # else it is a part that is sliced
                 yield LookUp(table, dim, index)
     elif name == "scan":
         tables = operands[: params["num_consts"]]
-        for table, is_latent in zip(tables, take):
-            for dim in range(table.ndim) if is_latent else ():
+        for table in itertools.compress(tables, take):
+            for dim in range(table.ndim):
                 yield LookUp(table, dim, None)
 
 
@@ -914,18 +976,26 @@ def _look_ups(equation: Any, operands: Sequence[Any], take: Sequence[bool]) -> I
 
 def reaching(call: Call, run: Run) -> set[str]:
     """The arguments that have a part in a site, its value or its distribution, or whose values the model has."""
-    names = dict(enumerate(call.names))
-    inputs = {variable: frozenset({names.pop(i)}) for i, variable in zip(call.traced, run.jaxpr.invars)}
-    return set(names.values()).union(*flow(run.jaxpr, inputs, {}))
+    names, inputs = dict(enumerate(call.names)), {}
+    for i, variable in zip(call.traced, run.jaxpr.invars):
+        inputs[variable] = frozenset({names.pop(i)})
+    outputs = flow(run.jaxpr, inputs, {})
+    return set(names.values()).union(*outputs)
 
 
 def reversed_series(run: Run) -> Labels:
     """Latents of a scan that runs from the last step to the first."""
     if run.jaxpr is None or not run.scanned:
         return NOTHING
-    backwards = {v for e in run.jaxpr.eqns if e.params.get("reverse") for v in e.outvars}
-    values = zip(run.jaxpr.outvars, run.owners)
-    return frozenset(name for v, name in values if name in run.scanned and not _is_literal(v) and v in backwards)
+    backwards = set[Any]()
+    for equation in run.jaxpr.eqns:
+        if equation.params.get("reverse"):
+            backwards.update(equation.outvars)
+    found = NOTHING
+    for variable, names in variables_of(run).items():
+        if variable in backwards:
+            found |= names
+    return found.intersection(run.scanned)
 
 
 def computation(jaxpr: Any, wanted: Sequence[Any]) -> Hashable:
@@ -935,7 +1005,7 @@ def computation(jaxpr: Any, wanted: Sequence[Any]) -> Hashable:
     def number(v: Any) -> Hashable:
         return f"{v.val!r}" if _is_literal(v) else numbers.setdefault(v, len(numbers))
 
-    steps: list[Hashable] = []
+    steps = list[Hashable]()
     for equation in reversed(_needed(jaxpr, wanted)):
         variables = map(number, [*equation.invars, *equation.outvars])
         steps.append((_name(equation), str(equation.params), *variables))
