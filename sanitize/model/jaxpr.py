@@ -1,7 +1,7 @@
 """What a value is computed from: the only reader of jaxprs.
 
-`Walk` goes through the equations once, also through calls and loops. What it carries along is up to a rule: labels
-(`flow`), the place of one dimension (`uses`, `rows_may_meet`), or values and what is picked by them (`picks`).
+`Walk` goes through the equations once, also through calls and loops. A rule decides what it carries along: labels
+(`flow`), the place of one dimension (`uses`, `rows_may_meet`), or values and what they pick (`picks`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .trace import Run, Site
 
 Labels = frozenset[str]
 NOTHING: Labels = frozenset()
-Ends = Mapping[Any, Any]  # what variables have at which the search ends
+Ends = Mapping[Any, Any]  # the variables at which the search ends, each with what it has
 
 # ------------------------------------------------------------------------------- what JAX calls things, 0.4.13 to 0.12
 
@@ -34,11 +34,11 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Primitives that are but a jaxpr of their own.
+# Primitives that only call another jaxpr.
 _CALLS = _words(
     "pjit jit closed_call core_call remat remat2 checkpoint custom_jvp_call custom_vjp_call custom_vjp_call_jaxpr"
 )
-_ONE_HOT = "_one_hot"  # the name of the call that `jax.nn.one_hot` is
+_ONE_HOT = "_one_hot"  # the name of the call that `jax.nn.one_hot` makes
 _RANDOM = _words("random_bits random_seed random_wrap random_split random_fold_in threefry2x32")
 
 # They compute each element from the same elements of their operands.
@@ -50,7 +50,7 @@ _ELEMENTWISE = _words(
     sqrt square stop_gradient sub tan tanh xor
     """
 )
-# They leave the values as they are, and only arrange (or repeat, or drop) them. The last two are ours: see `Value`.
+# They do not change values: they only arrange, repeat or drop them. The last two names are our own: see `Value`.
 _VIEWS = _words("broadcast_in_dim copy copy_p expand_dims reshape rev slice squeeze stop_gradient transpose step stack")
 
 
@@ -74,7 +74,7 @@ def _inside(equation: Any) -> tuple[Any, Sequence[Any]]:
 
 
 def _consts_and_carry(scan: Any) -> tuple[int, int]:
-    """How many operands of a scan go to all steps, and how many from step to step; the others are one a step."""
+    """How many operands of a scan all steps get, and how many go from step to step. The others are one a step."""
     if "num_consts" in scan.params:
         return scan.params["num_consts"], scan.params["num_carry"]
     consts, carry, _ = scan.params["ft_in"].unpack()  # JAX 0.12 and later
@@ -96,33 +96,33 @@ def _bind(equation: Any, inputs: Sequence[Any]) -> Sequence[Any]:
 
 
 class Walk:
-    """One way through a jaxpr. A rule says what the outputs of an equation have, given what its operands have: a set,
-    unless it says otherwise."""
+    """One way through a jaxpr. A rule (a subclass) says what the outputs of an equation have, given what its operands
+    have. This is a set, unless the rule says otherwise."""
 
     nothing: Any = NOTHING
 
     def outputs(self, equation: Any, operands: Sequence[Any], ends: Ends) -> Sequence[Any]:
-        """What the outputs have of an equation that is not looked into."""
+        """What the outputs of an equation have, if the walk does not go into it."""
         raise NotImplementedError
 
     def constant(self, value: Any) -> Any:
-        """What an array or a number has that stands in the jaxpr itself."""
+        """What a constant of the jaxpr has."""
         return self.nothing
 
     def both(self, one: Any, other: Any) -> Any:
-        """What a variable has that is one or the other."""
+        """What a variable has if it may be either of two."""
         return one | other
 
     def opens(self, equation: Any, operands: Sequence[Any], ends: Ends) -> bool:
-        """Whether to look into a call or a loop."""
+        """Whether the walk goes into a call or a loop."""
         return _name(equation) in _CALLS
 
     def into_loop(self, operands: Sequence[Any], first: int, many: int) -> list[Any]:
-        """What the body of a loop is given. From the ``first`` operand on, ``many`` are carried from step to step."""
+        """What the body of a loop gets. From the ``first`` operand on, ``many`` go from step to step."""
         return list(operands)
 
     def out_of_loop(self, outputs: Sequence[Any], many: int) -> Sequence[Any]:
-        """What comes out of a loop; the first ``many`` are carried."""
+        """What comes out of a loop; the first ``many`` went from step to step."""
         return outputs
 
     def known(self, jaxpr: Any, consts: Sequence[Any], inputs: Iterable[Any] = ()) -> dict[Any, Any]:
@@ -134,7 +134,7 @@ class Walk:
     def follow(self, jaxpr: Any, known: Mapping[Any, Any], ends: Ends) -> list[Any]:
         """What the outputs of a jaxpr have. ``known`` is what its inputs have.
 
-        A variable in ``ends`` (the value of a latent) has what stands there: what it was computed from goes no further.
+        A variable in ``ends`` (the value of a latent) has what ``ends`` says, whatever it is computed from.
         """
         has = dict(known)
         for variable in jaxpr.invars:
@@ -169,7 +169,7 @@ class Walk:
         return self.follow(inner, known, inner_ends)
 
     def _follow_loop(self, loop: Any, operands: Sequence[Any], ends: Ends) -> Sequence[Any]:
-        """The body stands for all steps: again, until what is carried brings nothing new."""
+        """The body stands for all steps: it is walked again until what goes from step to step stays the same."""
         first, many = _consts_and_carry(loop)
         inputs = self.into_loop(operands, first, many)
         while True:
@@ -190,8 +190,8 @@ KEY, CLOSED_OVER, UNSURE = "the key", "data closed over", "unsure"
 class _Sources(Walk):
     """What each variable is computed from.
 
-    A loop is looked into where latents are among its outputs. The outputs of a ``cond`` depend on all latents among
-    them, which are what the key was for; where there are none, they are not told apart.
+    The walk goes into a loop if latents are among its outputs. All outputs of a ``cond`` depend on the latents among
+    them: they used the key. If there are none, it is not known which outputs used it.
     """
 
     def __init__(self, constants: Labels = NOTHING):
@@ -223,31 +223,33 @@ class _Sources(Walk):
 def flow(jaxpr: Any, given: Mapping[Any, Labels], ends: Ends, constants: Labels = NOTHING) -> list[Labels]:
     """What each output is computed from: labels of the inputs (``given``), followed through the equations.
 
-    The variables in ``ends`` (latents) end the search: what one was itself drawn from does not reach past it, since
-    its entry replaces it. ``constants`` is the label of arrays that stand in the jaxpr itself.
+    The variables in ``ends`` (latents) end the search: what a latent is drawn from does not reach past it, since its
+    entry replaces it. ``constants`` is the label of arrays in the jaxpr itself.
     """
     return _Sources(constants).follow(jaxpr, given, ends)
 
 
 class _RowNumbers(_Sources):
-    """Where numbers that count something as long as the rows have a part: ``arange(n)``, an array in the model."""
+    """What is computed from numbers that are as many as rows: ``arange(n)``, or an array in the model."""
 
     def __init__(self, lengths: frozenset[int]):
         super().__init__()
         self.lengths = lengths
 
     def constant(self, value: Any) -> Labels:
-        return NOTHING if self.lengths.isdisjoint(np.shape(value)) else frozenset({CLOSED_OVER})
+        return self.of_shape(np.shape(value))
+
+    def of_shape(self, shape: Shape) -> Labels:
+        return NOTHING if self.lengths.isdisjoint(shape) else frozenset({CLOSED_OVER})
 
     def outputs(self, equation: Any, operands: Sequence[Labels], ends: Ends) -> Sequence[Labels]:
-        counts = _name(equation) == "iota" and not self.lengths.isdisjoint(equation.params["shape"])
-        if counts:
-            operands = [frozenset({CLOSED_OVER})]
+        if _name(equation) == "iota":
+            operands = [self.of_shape(equation.params["shape"])]
         return super().outputs(equation, operands, ends)
 
 
 def may_count_rows(run: Run, lengths: Iterable[int], sites: Iterable[str]) -> bool:
-    """Whether what some sites are drawn with, latents given, is computed from numbers that count so many rows."""
+    """Whether parameters of some sites are computed, latents given, from numbers that may count so many rows."""
     wanted = frozenset(sites)
     rule = _RowNumbers(frozenset(lengths))
     ends = dict.fromkeys(variables_of(run), NOTHING)
@@ -266,7 +268,7 @@ def variables_of(run: Run, kinds: Sequence[str] = ("latent",)) -> dict[Any, Labe
 
 
 def of_parameters(run: Run, outputs: Sequence[Any]) -> Iterator[tuple[str, Any]]:
-    """What the parameters of sites have, each with its site, of what the outputs of a run have."""
+    """What the parameters of sites have, each with its site. ``outputs`` is what all outputs of a run have."""
     return zip(run.drawn_with, outputs[len(run.owners) :])
 
 
@@ -302,7 +304,7 @@ def _above(run: Run, kinds: Sequence[str], owners: Sequence[str]) -> dict[str, L
 
 
 def drawn_from(run: Run) -> Labels:
-    """The latents that a sample site is drawn from: they have a part in its parameters."""
+    """The latents that a sample site is drawn from: its parameters are computed from them."""
     above = parents(run)
     return NOTHING.union(*(above.get(name, NOTHING) for name in run.dist_shapes))
 
@@ -310,13 +312,13 @@ def drawn_from(run: Run) -> Labels:
 # ------------------------------------------------------------------------------------------ one dimension: the rule
 
 GATHERED, ROW_BY_ROW, OTHERWISE = "gathered", "row by row", "otherwise"
-PLACED = "placed"  # beside the dimension that it is put into
+PLACED = "placed"  # said in addition to the dimension that values are put into
 
-Way = int | str  # a dimension; or, in a word, what was made of it
+Way = int | str  # a dimension; or a word that says what was made of it
 
 
 class _Dimension(Walk):
-    """Where one dimension goes. A matrix product, a sum, a loop and what is not known here make a word of it."""
+    """Where one dimension goes. After a matrix product, a sum, a loop or an unknown primitive it is only a word."""
 
     def outputs(self, equation: Any, operands: Sequence[frozenset[Way]], ends: Ends) -> Sequence[frozenset[Way]]:
         found = set[Way]()
@@ -326,12 +328,12 @@ class _Dimension(Walk):
             if ways and _is_placed(equation, operand):
                 found.add(PLACED)
         if len(found - {GATHERED, OTHERWISE, PLACED}) > 1:
-            found.add(OTHERWISE)  # each element with each other, as of a distance matrix
+            found.add(OTHERWISE)  # each element meets each other one, as in a distance matrix
         return [frozenset(found)] * len(equation.outvars)
 
 
 def _dim_after(equation: Any, operand: int, dim: Way) -> Way:
-    """Where the outputs have a dimension of an operand; a word where they have it no more."""
+    """Which dimension of the outputs a dimension of an operand becomes; a word if they do not have it."""
     if isinstance(dim, str):
         return dim
     name, params = _name(equation), equation.params
@@ -367,7 +369,7 @@ def _dim_after(equation: Any, operand: int, dim: Way) -> Way:
 
 
 def _is_placed(equation: Any, operand: int) -> bool:
-    """Whether it is what is put into an array by an index: ``x.at[i].set(z)``."""
+    """Whether an operand is what is put into an array by an index: ``z`` in ``x.at[i].set(z)``."""
     return operand == 2 and _name(equation).startswith("scatter")
 
 
@@ -416,7 +418,7 @@ def _dim_after_gather(equation: Any, operand: int, dim: int) -> Way:
 
 
 def _dim_after_scatter(equation: Any, dim: int) -> Way:
-    """What has an index of its own stands along the first dimension that the index is for."""
+    """Values that each have an index are put along the first dimension that the index is for."""
     numbers = equation.params["dimension_numbers"]
     if dim not in numbers.update_window_dims:
         return int(numbers.scatter_dims_to_operand_dims[0])
@@ -438,9 +440,10 @@ def _without(rank: int, *gone: Sequence[int]) -> list[int]:
 def uses(run: Run, name: str, dim: int) -> Labels:
     """How a latent is used along one of its dimensions, also through elementwise operations and further latents.
 
-    `GATHERED`: picked by an index. `ROW_BY_ROW`: a parameter, as long as the dimension that it is for, of a site that
-    nothing is drawn from. `PLACED`: put by an index into what is then used as it says besides. `OTHERWISE`: in a matrix
-    product, a sum, a loop, or in what is not known here. What is only recorded, as a deterministic site is, is no use.
+    `GATHERED`: picked by an index. `ROW_BY_ROW`: a parameter of a site that nothing is drawn from, and as long as the
+    dimension that it is for. `PLACED`: put by an index into an array; the other words say how the array is used.
+    `OTHERWISE`: in a matrix product, a sum, a loop, or an unknown primitive. To be recorded only, as in a deterministic
+    site, is no use.
     """
     ways = {use for _, use in _reached(run, name, dim)}
     return frozenset(way if isinstance(way, str) else ROW_BY_ROW for way in ways)
@@ -449,14 +452,16 @@ def uses(run: Run, name: str, dim: int) -> Labels:
 def places_by_index(jaxpr: Any) -> bool:
     """Whether anything is put into an array by an index."""
     for equation in jaxpr.eqns if jaxpr else ():
-        if _is_placed(equation, 2) or (_name(equation) in _CALLS and places_by_index(_inside(equation)[0])):
+        if _is_placed(equation, 2):
+            return True
+        if _name(equation) in _CALLS and places_by_index(_inside(equation)[0]):
             return True
     return False
 
 
 def placed_at(run: Run, name: str, dim: int) -> frozenset[tuple[str, int]]:
-    """Where values along a dimension of a latent are put by an index: a site that nothing is drawn from, and which of
-    its dimensions is filled row by row."""
+    """Where an index puts values along a dimension of a latent: sites that nothing is drawn from, each with the
+    dimension that is filled row by row."""
     found, is_placed = set(), False
     for owner, use in _reached(run, name, dim):
         if isinstance(use, int):
@@ -467,8 +472,8 @@ def placed_at(run: Run, name: str, dim: int) -> frozenset[tuple[str, int]]:
 
 
 def _reached(run: Run, name: str, dim: int) -> set[tuple[str, Way]]:
-    """The sites that one dimension of a latent comes to, each with what has become of it there. Of a dimension only
-    those are told that nothing is drawn from."""
+    """The sites that one dimension of a latent comes to, each with what has become of it there. A site with a dimension
+    is listed only if nothing is drawn from it."""
     if run.jaxpr is None:
         return {(name, OTHERWISE)}
     found = set[tuple[str, Way]]()
@@ -504,8 +509,8 @@ def _dim_of_value(site: Site, parameter: Shape, dim: Way) -> Way:
 
 
 def rows_may_meet(run: Run, axes: Iterable[tuple[int, int]], sites: Iterable[str]) -> bool:
-    """Whether on the way to what some sites are drawn with, latents given, values along an axis of an argument may
-    meet. ``axes`` are pairs of an input of the jaxpr and a dimension."""
+    """Whether values along an axis of an argument may meet before they reach parameters of some sites, latents given.
+    ``axes`` are pairs of an input of the jaxpr and a dimension."""
     wanted = frozenset(sites)
     ends = dict.fromkeys(variables_of(run), NOTHING)
     for number, dim in axes:
@@ -527,16 +532,16 @@ class Value:
     Attributes
     ----------
     made : str
-        The primitive; or ``"argument"``, ``"constant"``, ``"latent"``, ``"unknown"``; in a loop ``"step"`` (what one
-        step gets of an array) and ``"stack"`` (the array of what all steps give).
+        The primitive; or ``"argument"``, ``"constant"``, ``"latent"``, ``"unknown"``; in a loop ``"step"`` (the part of
+        an array that one step gets) and ``"stack"`` (the array of what all steps give).
     sources : frozenset
-        What has a part in it: numbers of arguments, names of latents, and picks, by their equation's identity.
+        What it is computed from: numbers of arguments, names of latents, and picks, by the identity of their equation.
     known : bool
-        It is computed from arguments and constants alone.
+        Whether it is computed from arguments and constants alone.
     steps : bool
-        There is one for each step of a loop, along a leading axis.
+        Whether it has one value for each step of a loop, along a leading axis.
     content : array
-        What it is, where that is known already.
+        Its numbers, if they are known already.
     """
 
     made: str
@@ -557,8 +562,8 @@ class Value:
         return sorted(source for source in self.sources if isinstance(source, int))
 
     def array(self) -> Any:
-        """What it is, computed if need be."""
-        has_values(self.content)  # where it is withheld, it is asked for
+        """Its numbers, which are computed if they are not known yet."""
+        has_values(self.content)  # this asks for it, if it is withheld
         if self.content is None:
             inputs = [value.array() for value in self.inputs]
             if self.made in ("step", "stack"):
@@ -575,7 +580,7 @@ class Value:
 
     @functools.cached_property
     def bounds(self) -> tuple[float, float]:
-        """Two numbers between which all elements lie. Arithmetic is done on those of the operands, not on arrays."""
+        """Two numbers between which all elements lie. If possible, they are computed from the bounds of operands."""
         return self._bounds_by_operands() or _lowest_and_highest(self.array())
 
     def _bounds_by_operands(self) -> tuple[float, float] | None:
@@ -600,7 +605,8 @@ class Value:
         bounds = [value.bounds for value in inputs]
         if not np.isfinite(bounds).all():
             return None
-        results = [float(_MONOTONE[made](*corner)) for corner in itertools.product(*bounds)]
+        corners = itertools.product(*bounds)
+        results = [float(_MONOTONE[made](*corner)) for corner in corners]
         return min(results), max(results)
 
 
@@ -616,7 +622,7 @@ def _around(values: Sequence[Value]) -> tuple[float, float]:
     return min(lows), max(highs)
 
 
-# Between the bounds of their operands they have no higher or lower value than at the corners.
+# Their lowest and highest values are at bounds of their operands.
 _MONOTONE: Mapping[str, Callable[..., Any]] = {
     "add": operator.add,
     "sub": operator.sub,
@@ -632,20 +638,20 @@ _MONOTONE: Mapping[str, Callable[..., Any]] = {
 
 
 class Pick(NamedTuple):
-    """A gather, a slice, a scatter, or a ``one_hot``: an index known from arguments alone, and what it picks from."""
+    """A gather, a slice, a scatter, or a ``one_hot`` by an index that is computed from arguments alone."""
 
     kind: str  # "gather", "scatter", "one_hot"
     by: Value  # the index, before it was wrapped
-    wraps: bool  # negative ones are counted from the end
-    last: float  # the highest index that exists; infinite: what lies above it is as the model wants it
+    wraps: bool  # whether negative ones are counted from the end
+    last: float  # the highest index that exists; infinite: the model says itself what it wants above it
     length: int
-    fills: bool  # what does not exist is NaN; else the last is taken
+    fills: bool  # whether NaN is given for what does not exist; else the last element is taken
     latents: Labels
     equation: int  # its identity
 
 
 class _Values(Walk):
-    """All values, and how each is computed. Calls are looked into, loops are not."""
+    """All values, and how each is computed. The walk goes into calls, not into loops."""
 
     nothing = Value("unknown")
 
@@ -662,7 +668,7 @@ class _Values(Walk):
 
 
 class _Picks(_Values):
-    """Values as far as arguments tell them, and what is picked on the way. What a loop carries is not known."""
+    """The values, and what is picked on the way. What goes from step to step in a loop is not known."""
 
     def __init__(self) -> None:
         self.found: list[Pick] = []
@@ -762,13 +768,13 @@ def _is_meant(equation: Any) -> bool:
         return fill is not None and not np.isnan(fill)
     if "CLIP" not in str(params.get("mode")):
         return False
-    # under `vmap` a slice at one index becomes a gather that clips; else the user has asked for it
+    # under `vmap` a slice at one index becomes a gather that clips; otherwise the user asks for clipping
     numbers = params["dimension_numbers"]
     return _name(equation) != "gather" or {*numbers.start_index_map} <= {*numbers.collapsed_slice_dims}
 
 
 def _components(index: Value, many: int) -> Sequence[Value]:
-    """The components of an index; where they cannot be told apart, none is known."""
+    """The components of an index. If they cannot be separated, none is known."""
     if many == 1:
         return [index]
     if index.known and index.made == "concatenate":
@@ -812,7 +818,7 @@ def before_repeating(index: Value) -> Value:
 
 
 def computed(closed: Any, arguments: Mapping[int, Any]) -> list[Value]:
-    """What the outputs of a jaxpr are, of which the first inputs are these arguments, and the others latents."""
+    """The outputs of a jaxpr. Its first inputs are these arguments, the others are latents."""
     rule, jaxpr, values = _Values(), closed.jaxpr, []
     for i, x in arguments.items():
         values.append(Value("argument", frozenset({i}), known=True, content=x))
@@ -822,7 +828,7 @@ def computed(closed: Any, arguments: Mapping[int, Any]) -> list[Value]:
 
 
 def differing(one: Sequence[Value], other: Sequence[Value]) -> list[tuple[Value, Value]] | None:
-    """Known values that two computations do not compute alike; None: they differ in what is made of latents."""
+    """Known values that two computations compute differently; None: they differ in what they make of latents."""
     todo, frontier = list(zip(one, other)), []
     seen = set[tuple[Value, Value]]()
     for pair in todo:  # which grows
@@ -840,11 +846,13 @@ def differing(one: Sequence[Value], other: Sequence[Value]) -> list[tuple[Value,
 
 
 def _are_alike(pair: tuple[Value, Value], alike: set[tuple[Value, Value]]) -> bool:
-    """Whether both are the same computation of the same numbers; ``alike`` are those that are known to be."""
+    """Whether both are the same computation of the same numbers. ``alike`` holds the pairs of which this is known."""
     todo, found = [pair], {pair}
     for one, other in todo:  # which grows
         if other.content is not None or _before_wrapping(one):
-            if _arranged(one).content is None or not equal(one.array(), other.array()):
+            if _arranged(one).content is None:
+                return False
+            if not equal(one.array(), other.array()):
                 return False
             continue
         if not _is_same_step(one, other):
@@ -861,7 +869,7 @@ def _is_same_step(one: Value, other: Value) -> bool:
 
 
 def _arranged(value: Value) -> Value:
-    """What a value only arranges, or wraps as an index: none of its numbers is rounded, whatever they are."""
+    """The value whose numbers another one only arranges, or wraps as an index: they are not rounded."""
     while value.content is None:
         raw = value.inputs[0] if value.made in _VIEWS else _before_wrapping(value)
         if raw is None:
@@ -881,15 +889,15 @@ def _step(value: Value) -> Hashable:
 
 
 class LookUp(NamedTuple):
-    """A table that is picked from along one dimension: by an index, or by the other factor of a product."""
+    """A table, and what picks from it along one dimension: an index, or the other factor of a product."""
 
     table: Any
     dim: int
-    by: Any  # None: inside of a loop, by what is not seen
+    by: Any  # None: in a loop, by something unknown
     contracted: int | None = None  # the dimension of the other factor; None: ``by`` is an index
 
     def picks(self, known: Any) -> Any:
-        """Of each index, or row of the other factor, whether it picks nothing but what is ``known`` of the table."""
+        """For each index, or row of the other factor: whether it picks only what is ``known`` of the table."""
         if self.contracted is None:
             return jnp.asarray(known)[self.by]
         others = jnp.moveaxis(self.by, self.contracted, -1) != 0
@@ -897,7 +905,8 @@ class LookUp(NamedTuple):
 
 
 def evaluated(closed: Any, inputs: Sequence[Any], targets: slice, latents: slice) -> tuple[list[Any], list[LookUp]]:
-    """The outputs of a jaxpr, and what is looked up on the way from some of them, values of latents, to others."""
+    """The outputs of a jaxpr, and what is looked up on the way from some of them (``latents``) to others
+    (``targets``)."""
     jaxpr, found = closed.jaxpr, list[LookUp]()
     ends = _variables(jaxpr.outvars[latents])
     needed = {id(equation) for equation in _needed(jaxpr, jaxpr.outvars[targets], ends)}
@@ -910,7 +919,7 @@ def _variables(among: Iterable[Any]) -> set[Any]:
 
 
 def _needed(jaxpr: Any, wanted: Iterable[Any], ends: Collection[Any] = ()) -> list[Any]:
-    """The equations that some variables take, from the last to the first; what the ``ends`` take is left out."""
+    """The equations that some variables need, from the last to the first, without those that the ``ends`` need."""
     needed = _variables(wanted).difference(ends)
     equations = []
     for equation in reversed(jaxpr.eqns):
@@ -923,7 +932,7 @@ def _needed(jaxpr: Any, wanted: Iterable[Any], ends: Collection[Any] = ()) -> li
 def _evaluated(
     jaxpr: Any, consts: Sequence[Any], inputs: Sequence[Any], start: set[Any], needed: Any, found: list[LookUp]
 ) -> list[Any]:
-    """The outputs; seen are the equations in ``needed`` (None: all) that take what comes from ``start``."""
+    """The outputs. ``found`` gets the look-ups in what comes from ``start``, by equations in ``needed`` (None: all)."""
     values = dict(zip(jaxpr.constvars, consts))
     values.update(zip(jaxpr.invars, inputs))
     comes = set(start)
@@ -975,7 +984,7 @@ def _look_ups(equation: Any, operands: Sequence[Any], take: Sequence[bool]) -> I
 
 
 def reaching(call: Call, run: Run) -> set[str]:
-    """The arguments that have a part in a site, its value or its distribution, or whose values the model has."""
+    """The arguments that the value or the distribution of a site is computed from, or whose values the model sees."""
     names, inputs = dict(enumerate(call.names)), {}
     for i, variable in zip(call.traced, run.jaxpr.invars):
         inputs[variable] = frozenset({names.pop(i)})
@@ -999,11 +1008,13 @@ def reversed_series(run: Run) -> Labels:
 
 
 def computation(jaxpr: Any, wanted: Sequence[Any]) -> Hashable:
-    """The equations that some variables take, their variables numbered: equal for equal computations."""
+    """The equations that some variables need, with their variables numbered: equal for equal computations."""
     numbers = {v: i for i, v in enumerate(jaxpr.invars)}
 
     def number(v: Any) -> Hashable:
-        return f"{v.val!r}" if _is_literal(v) else numbers.setdefault(v, len(numbers))
+        if _is_literal(v):
+            return repr(v.val)
+        return numbers.setdefault(v, len(numbers))
 
     steps = list[Hashable]()
     for equation in reversed(_needed(jaxpr, wanted)):
