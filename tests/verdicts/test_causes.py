@@ -48,6 +48,14 @@ def folded(x, y=None):
     numpyro.sample("obs", dist.Normal(z[::-1], 1.0), obs=y)
 
 
+def packed(x, y=None):
+    """As NeuTra has it: all latents in one vector, which is as long as those of the fit."""
+    vector = numpyro.sample("auto_shared_latent", dist.Normal().expand([7]).to_event(1))
+    numpyro.factor("_z_log_prob", 0.0)
+    z = numpyro.deterministic("z", vector[1:])
+    numpyro.sample("obs", dist.Normal(z + x, 1.0), obs=y)
+
+
 class Row(NamedTuple):
     """A call, and one entry of its samples on which the verdict has this cause."""
 
@@ -99,6 +107,7 @@ TABLE = [
     Row(Cause.UNTOLD_MISFIT, "refused", "z", folded, (x(12),), draws(z=(24,))),
     Row(Cause.ROWS_MISFIT, "redrawn", "z", models.row_effects, (x(4),), ROWS),
     Row(Cause.OUTSIDE, "refused", "sigma", models.row_effects, (x(6),), {**ROWS, "sigma": np.full(5, -2.0)}),
+    Row(Cause.PACKED, "refused", "auto_shared_latent", packed, (x(6) ** 2,), Fitted(packed, x(6))),
     Row(Cause.KEEP, "kept", "z", models.row_effects, (x(6),), ROWS, {"keep": "z"}),
     Row(Cause.OTHER_ROWS, "redrawn", "z", models.row_effects, (x(6),), ROWS, {"new_rows": True}),
     Row(
