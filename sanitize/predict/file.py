@@ -38,13 +38,15 @@ About = dict[str, Any]
 
 _FORMAT = 1
 _ABOUT, _PROGRAM = "about.json", "program"
-_LARGE = 1000.0  # of numbers up to here a cast or a product in 32 bits loses nothing
+_OF_BATCH = "piece", "size", "parts", "is_whole"  # fields of a batch
+_LARGE = 1000.0  # a cast or a product in 32 bits loses nothing for numbers up to this one
 
 
 class SavedPredictor:
     """What `sanitize.load` gives: it predicts as the `Predictor` did that was saved, for calls of the same signature.
 
-    It takes what the model took. Arrays have to have the shapes and dtypes that they had, and all else the values.
+    It takes the arguments of the model. Arrays have to have the same shapes and dtypes as when it was saved, and all
+    else the same values.
     """
 
     def __init__(self, about: About, plan: Plan):
@@ -57,21 +59,24 @@ class SavedPredictor:
         Raises
         ------
         ModelArgumentsError
-            An argument, by its name, that the file was not written for.
+            An argument that the file was not written for. The error names it.
         """
         refuse_other_than_key(rng_key, "The first argument of the call", "load(path)(key, ...)")
         call = Call(self._stub).with_arguments(args, kwargs)
         given = dict(zip(call.names, call.leaves))
         arrays = []
         for known in self._about["arguments"]:
-            leaf = given.pop(known["name"], None)
-            if wrong := _wrong(known, leaf):
-                raise ModelArgumentsError(f"Argument {known['name']!r} is not what this file was written for: {wrong}.")
+            name = known["name"]
+            leaf = given.pop(name, None)
+            wrong = _wrong(known, leaf)
+            if wrong:
+                raise ModelArgumentsError(f"Argument {name!r} is not what this file was written for: {wrong}.")
             if known["taken"]:
                 arrays.append(jnp.asarray(leaf))
         if given:
             raise ModelArgumentsError(f"This file was written for a call without {listing(given)}.")
-        return self._plan.answer(jnp.asarray(rng_key), arrays, self._about["lazy"], False)
+        key, lazy = jnp.asarray(rng_key), self._about["lazy"]
+        return self._plan.answer(key, arrays, lazy, progress_bar=False)
 
 
 # ------------------------------------------------------------------------------------------------------- to write
@@ -86,24 +91,22 @@ def save(
     platforms: Sequence[str] | None,
     by_value: bool,
 ) -> None:
-    """Write what a plan runs, and for which calls; ``by_value``: for these arguments alone."""
-    batch, draws, call = plan.batch, plan.draws, signature.call
-    keys, of_draws, (arrays, _) = batch.function.inputs
+    """Write what a plan runs, and for which calls. ``by_value``: for these arguments alone."""
+    draws, call = plan.draws, signature.call
+    function = plan.batch.function
+    keys, of_draws, (arrays, _) = function.inputs
 
     def program(keys: Any, draws: Any, arrays: Any) -> Any:
-        return batch.function.function(keys, draws, (arrays, params))
+        return function.function(keys, draws, (arrays, params))
 
-    about = {
-        "format": _FORMAT,
-        "jax_version": jax.__version__,
-        "x64": batch.function.x64,
-        "lazy": lazy,
-        "parameters": [(p.name, p.kind.name) for p in call.parameters or ()],
-        "arguments": [_described(signature, i, by_value) for i in range(len(call.leaves))],
-        "draws": {"shape": draws.shape, "names": [*draws.arrays]},
-        "batch": {"piece": batch.piece, "size": batch.size, "parts": batch.parts, "is_whole": batch.is_whole},
-        "template": _as_dict(plan.template),
-    }
+    about: About = {"format": _FORMAT, "jax_version": jax.__version__}
+    about["x64"] = function.x64
+    about["lazy"] = lazy
+    about["parameters"] = [(p.name, p.kind.name) for p in call.parameters or ()]
+    about["arguments"] = [_described(signature, i, by_value) for i in range(len(call.leaves))]
+    about["draws"] = {"shape": draws.shape, "names": [*draws.arrays]}
+    about["batch"] = {name: getattr(plan.batch, name) for name in _OF_BATCH}
+    about["template"] = _as_dict(plan.template)
     try:
         text = json.dumps(about)
     except TypeError as error:
@@ -113,14 +116,17 @@ def save(
         file.writestr(_ABOUT, text)
         file.writestr(_PROGRAM, data)
         for name, values in draws.slice(0, draws.total).items():
-            # numbers compress badly: they are stored
-            with file.open(zipfile.ZipInfo(f"draws/{name}"), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.asarray(values), allow_pickle=False)
+            member = zipfile.ZipInfo(f"draws/{name}")  # stored: numbers compress badly
+            with file.open(member, "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, np.asarray(values), allow_pickle=False)
 
 
 def _as_dict(template: xr.Dataset) -> About:
-    """As xarray describes a Dataset, with labels. Of labels of several levels each level is one."""
-    several = [dim for dim, index in template.indexes.items() if index.nlevels > 1 and dim in template.dims]
+    """As xarray describes a Dataset, with labels. Each level of an index of several levels is a coordinate."""
+    several = []
+    for dim in template.dims:
+        if dim in template.indexes and template.indexes[dim].nlevels > 1:
+            several.append(dim)
     template = template.reset_index(several)
     found: About = template.to_dict(data=False)
     for name, described in found["coords"].items():
@@ -132,8 +138,9 @@ def _as_dict(template: xr.Dataset) -> About:
 
 
 def _described(signature: Signature, i: int, by_value: bool) -> About:
-    """An argument: shape and dtype of what is taken, the value of all else."""
-    leaf, is_taken = signature.call.leaves[i], i in signature.which
+    """An argument: its shape and dtype if it is taken as an array, else its value."""
+    leaf = signature.call.leaves[i]
+    is_taken = i in signature.which
     described: About = {"name": signature.call.names[i], "taken": is_taken}
     if by_value or not is_taken:
         described["value"] = _digest(leaf)
@@ -184,40 +191,43 @@ def load(path: Path) -> SavedPredictor:
     >>> sanitize.load(path)(key, np.ones(3)).equals(predict(key, np.ones(3)))
     True
     """
+    name = os.fspath(path)
     try:
         with zipfile.ZipFile(path) as file:
             about = json.loads(file.read(_ABOUT))
-            if about["format"] != _FORMAT:
+            written = about["format"]
+            if written != _FORMAT:
                 raise OptionError(
-                    f"{os.fspath(path)} is of format {about['format']}, and this version of sanitize reads format "
-                    f"{_FORMAT}: write it again with Predictor.save."
+                    f"{name} is of format {written}, and this version of sanitize reads format {_FORMAT}: write it "
+                    f"again with Predictor.save."
                 )
             return SavedPredictor(about, _plan(file, about))
     except OptionError:
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError) as error:
         raise OptionError(
-            f"{os.fspath(path)} is not a file that Predictor.save wrote, or it was cut off or changed ({error!r}): "
-            f"write it again."
+            f"{name} is not a file that Predictor.save wrote, or it was cut off or changed ({error!r}): write it again."
         ) from error
 
 
 def _plan(file: zipfile.ZipFile, about: About) -> Plan:
-    shape, arrays = tuple(about["draws"]["shape"]), {}
-    for name in about["draws"]["names"]:
+    of_draws, known = about["draws"], about["batch"]
+    arrays = {}
+    for name in of_draws["names"]:
         with file.open(f"draws/{name}") as member:
             arrays[name] = np.lib.format.read_array(member, allow_pickle=False)
+    draws = Draws(arrays, tuple(of_draws["shape"]))
     template = _as_dataset(about["template"])
     outputs = {}
     for name, x in template.items():
-        of_one = x.shape[len(shape) :]
+        of_one = x.shape[len(draws.shape) :]
         outputs[str(name)] = jax.ShapeDtypeStruct(of_one, x.dtype)
     function = Loaded(file.read(_PROGRAM), about["x64"])
     function.program()  # which says what is wrong with it
-    known = about["batch"]
-    parts = {name: Part(*part) for name, part in known["parts"].items()}
-    batch = Batch(function, known["piece"], known["size"], outputs, parts, known["is_whole"])
-    return Plan(Draws(arrays, shape), batch, template)
+    for name, part in known["parts"].items():
+        known["parts"][name] = Part(*part)
+    batch = Batch(function, outputs=outputs, **known)
+    return Plan(draws, batch, template)
 
 
 def _as_dataset(described: About) -> xr.Dataset:
@@ -226,7 +236,8 @@ def _as_dataset(described: About) -> xr.Dataset:
     for x in described["coords"].values():
         x["data"] = np.array(x["data"], x["dtype"])
     for x in described["data_vars"].values():
-        x["data"] = np.broadcast_to(np.zeros((), x["dtype"]), x["shape"])
+        zero = np.zeros((), x["dtype"])
+        x["data"] = np.broadcast_to(zero, x["shape"])
     return xr.Dataset.from_dict(described)
 
 
@@ -234,13 +245,15 @@ def _as_dataset(described: About) -> xr.Dataset:
 
 
 def _stub(parameters: Sequence[Sequence[Any]]) -> Any:
-    """A function with the model's parameters: arguments go by their names."""
+    """A function with the model's parameters, by which arguments get their names."""
 
     def model(*args: Any, **kwargs: Any) -> None:
         """Never called."""
 
     if parameters:
-        own = [inspect.Parameter(name, getattr(inspect.Parameter, kind)) for name, kind in parameters]
+        own = []
+        for name, kind in parameters:
+            own.append(inspect.Parameter(name, getattr(inspect.Parameter, kind)))
         model.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
     return model
 
@@ -248,16 +261,18 @@ def _stub(parameters: Sequence[Sequence[Any]]) -> Any:
 def _wrong(known: Mapping[str, Any], leaf: Any) -> str | None:
     """What is wrong with an argument; None: nothing."""
     if "value" in known:
-        return None if known["value"] == _digest(leaf) else "it counts by value, and has another one"
+        is_same = known["value"] == _digest(leaf)
+        return None if is_same else "it counts by value, and has another one"
     if not (is_array(leaf) or isinstance(leaf, (float, np.floating))):
         return f"it is {argument.of(leaf).description}, and was an array or a float"
-    if _type(leaf) != known["type"]:
-        return f"its shape and dtype are {_type(leaf)}, and were {known['type']}"
-    largest = _largest(leaf)
-    if largest > known.get("largest", np.inf):
+    found, written = _type(leaf), known["type"]
+    if found != written:
+        return f"its shape and dtype are {found}, and were {written}"
+    largest, most = _largest(leaf), known.get("largest", np.inf)
+    if largest > most:
         return (
             f"it has numbers up to {largest:.4g}, and the model computes with it in NumPy, which was compared "
-            f"with what JAX computes for numbers up to {known['largest']:.4g} only"
+            f"with what JAX computes for numbers up to {most:.4g} only"
         )
     return None
 
@@ -270,15 +285,16 @@ def _type(leaf: Any) -> str:
 
 def _largest(leaf: Any) -> float:
     values = np.abs(np.asarray(leaf).astype(float))
-    return float(np.max(values, initial=0.0, where=np.isfinite(values)))
+    finite = values[np.isfinite(values)]
+    return float(finite.max(initial=0.0))
 
 
 def _digest(leaf: Any) -> str:
     """The value of an argument, the same in all processes."""
     if leaf is None or isinstance(leaf, (bool, int, float, complex, str, bytes)):
         return f"{type(leaf).__name__} {leaf!r}"
-    content = [type(leaf).__name__, *_content(leaf)]
-    return hashlib.sha256(repr(content).encode()).hexdigest()
+    content = repr([type(leaf).__name__, *_content(leaf)])
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _content(leaf: Any) -> Iterator[Any]:
@@ -286,7 +302,8 @@ def _content(leaf: Any) -> Iterator[Any]:
     if callable(leaf):
         yield leaf.__module__, leaf.__qualname__
     elif known.shape or is_array(leaf):
-        for name, column in known.columns.items() or [(None, known)]:
+        columns = known.columns or {None: known}
+        for name, column in columns.items():
             values = column.array
             numbers = values.tolist() if values.dtype == object else values.tobytes()
             yield name, values.shape, values.dtype.str, numbers

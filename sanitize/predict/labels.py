@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,22 +23,22 @@ class Place(NamedTuple):
     """A dimension of an output."""
 
     output: str
-    site: str  # of which the output is the value, a part of a tree of arrays, or what stands for it
+    site: str  # the output is its value, a part of a tree of arrays, or comes in its place
     dim: int
     length: int
-    of: int | str | None  # the dimension of the site that it is; what it is called after the site; neither
+    of: int | str | None  # a dimension of the site; a name to put after the site's; None: neither
 
 
 class Labels:
     """What the dimensions of outputs are called in one call, and the coordinates along them.
 
-    The names are those that were passed; those of the recorded entry; of plates; of a frame's index or a labelled
-    array among the arguments; else ``<site>_dim_0``. Nothing is looked for that no output needs.
+    A name is the first that there is of: the one that was passed; that of the recorded entry; of a plate; of a frame's
+    index or of a labelled array among the arguments; ``<site>_dim_0``. Only what an output needs is looked for.
 
     Attributes
     ----------
     names : dict
-        Output -> the names of its dimensions but for those of the draws, in the order of the model.
+        Output -> the names of its dimensions without those of the draws, in the order of the model.
     coords : dict
         Dimension -> its labels.
     """
@@ -59,11 +59,12 @@ class Labels:
         self.carried_on = carried_on  # coordinates of fitted values with new ones
         self.outputs, self.parts = outputs, parts
         self.arguments = [argument.of(leaf) for leaf in fit.call.leaves]
-        self.taken = {*self.outputs, *leading}  # no names of other dimensions
+        self.taken = {*self.outputs, *leading}  # names that other dimensions cannot have
         self.lengths = dict(leading)
         self.names: dict[str, list[str]] = {}
         self.coords = {name: labels for name, labels in coords.items() if name in leading}
-        if unknown := [name for name in dims if self.inspection.site(name) is None]:
+        unknown = [name for name in dims if self.inspection.site(name) is None]
+        if unknown:
             raise OptionError(f"dims names {listing(unknown)}, not a site. The outputs are {listing(self.outputs)}.")
         for site in self.sites:
             for output in self.outputs:
@@ -71,9 +72,9 @@ class Labels:
                     self._label(output, site)
         self._refuse_no_dimension()
         for name, labels in self.coords.items():
-            n = self.lengths[name]
-            if np.shape(labels)[:1] != (n,):
-                raise OptionError(f"coords has {len(labels)} labels for {name!r}, along which there are {n}.")
+            n, found = self.lengths[name], len(labels)
+            if found != n:
+                raise OptionError(f"coords has {found} labels for {name!r}, along which there are {n}.")
 
     def _stands_for(self, output: str, site: str) -> bool:
         """Whether it is the site's value, a part of a tree of arrays, or what comes in its place."""
@@ -85,12 +86,12 @@ class Labels:
     def _label(self, output: str, site: str) -> None:
         shape = self.outputs[output].shape
         self._refuse_other_rank(site, len(shape))
-        dims: Iterable[int | str | None] = range(len(shape))
+        dims: Sequence[int | str | None] = range(len(shape))
         if output in self.parts:
             dims = self.parts[output].dims
         self.names[output] = []
-        for dim, (length, of) in enumerate(zip(shape, dims)):
-            place = Place(output, site, dim, length, of)
+        for dim, length in enumerate(shape):
+            place = Place(output, site, dim, length, dims[dim])
             name = self._name(place)
             self.names[output].append(name)
             if name in self.lengths:
@@ -102,7 +103,7 @@ class Labels:
 
     @property
     def paired(self) -> dict[str, str]:
-        """Dimensions that follow the same rows as one of a target, and have another name."""
+        """Dimension -> the one of a target that follows the same rows, but has another name."""
         found: dict[str, str] = {}
         targets = [name for name in self.names if name in self.inspection.ends]
         others = [name for name in self.names if name not in targets]
@@ -111,27 +112,31 @@ class Labels:
             for name, follows in zip(self.names[target], of[target]):
                 if name in self.names[other]:
                     continue
-                of_rows = follows.intersection(rows)
+                of_rows, length = follows.intersection(rows), self.lengths[name]
                 for own, sizes in zip(self.names[other], of.get(other, ())):
-                    if self.lengths[own] == self.lengths[name] and not of_rows.isdisjoint(sizes):
+                    if self.lengths[own] == length and of_rows.intersection(sizes):
                         found[own] = name
         return found
 
     def _refuse_other_rank(self, site: str, rank: int) -> None:
-        """A score has the leading dimensions only of a value of the site, and a category has one more."""
-        dims, shape = self.passed_dims.get(site), self.sites[site].shape
-        if dims is None:
+        """The rank is that of the site: a score has fewer dimensions. A category may have a name for one more."""
+        if site not in self.passed_dims:
             return
-        rank = rank if shape is None else len(shape)
-        of_site = [part.dims for part in self.parts.values() if part.site == site]
-        most = rank + any(CATEGORY in own for own in of_site)
+        dims, shape = self.passed_dims[site], self.sites[site].shape
+        if shape is not None:
+            rank = len(shape)
+        most = rank
+        for part in self.parts.values():
+            if part.site == site and CATEGORY in part.dims:
+                most = rank + 1
         if isinstance(dims, str) or len(dims) not in (rank, most):
             raise OptionError(f"dims of {site!r} is {dims!r}: one name for each of its {rank} dimensions.")
 
     def _refuse_no_dimension(self) -> None:
-        """Outputs that this call has not may have the dimension: a score, a latent, probabilities."""
+        """Refuse ``coords`` of what is no dimension, neither here nor where scores or a latent are given."""
         known = {*self.lengths, *self.samples.labels}
-        known.update(*self.passed_dims.values(), *self.samples.dims.values())
+        known.update(*self.passed_dims.values())
+        known.update(*self.samples.dims.values())
         for passed in self.arguments:
             known.update(map(passed.dim_name, range(len(passed.shape))))
         for site in self.sites.values():
@@ -149,13 +154,15 @@ class Labels:
 
     def _name(self, place: Place) -> str:
         likely = [*self._likely(place)]
+        length = place.length
         taken = self.taken.union(self.names[place.output])
         for name in likely:
-            if name not in taken and self.lengths.get(name, place.length) == place.length:
+            if name not in taken and self.lengths.get(name, length) == length:
                 return name
+        which = f"dimension {place.dim}, of length {length}"
         raise OptionError(
-            f"dims of {place.site!r} names dimension {place.dim}, of length {place.length}, {likely[0]!r}, which is "
-            f"the name of an output or of a dimension of another length."
+            f"dims of {place.site!r} names {which}, {likely[0]!r}, which is the name of an output or of a dimension of "
+            f"another length."
         )
 
     def _likely(self, place: Place) -> Iterator[str]:
@@ -164,7 +171,8 @@ class Labels:
         shape = self.sites[place.site].shape
         if isinstance(place.of, str):
             if place.of == CATEGORY:
-                yield from passed[len(shape or ()) :]
+                rank = len(shape or ())
+                yield from passed[rank:]
             yield f"{place.site}_{place.of}"
         elif place.of is not None and passed:
             yield passed[place.of]
@@ -178,9 +186,12 @@ class Labels:
         """What the recorded entry, plates and arguments call a dimension of a site."""
         sizes = self._follows(site, dim)
         yield from self._own_dims(site)[dim : dim + 1]
-        yield from (self._recorded[size] for size in sizes if size in self._recorded)
-        if plate := self._own_plates(site).get(dim):
-            yield plate
+        for size in sizes:
+            if size in self._recorded:
+                yield self._recorded[size]
+        plates = self._own_plates(site)
+        if dim in plates:
+            yield plates[dim]
         for size in sizes:
             if size in self._plates:
                 yield self._plates[size]
@@ -190,14 +201,16 @@ class Labels:
                     yield str(name)
 
     def _own_dims(self, site: str) -> list[str]:
-        """Names of the dimensions of the recorded entry; of a target those of the data."""
+        """Names of the dimensions of the recorded entry; for a target those of the data."""
         if site in self.samples.dims:
             recorded: Sequence[Hashable] = per_draw_dims(self.samples, site)
         else:
             data = argument.of(self.samples.observed_data.get(site))
             recorded = [data.dim_name(dim) for dim in range(len(data.shape))]
-        is_whole = len(recorded) == len(self.sites[site].shape or ())
-        return [*map(str, recorded)] if is_whole else []
+        shape = self.sites[site].shape or ()
+        if len(recorded) != len(shape):
+            return []
+        return [*map(str, recorded)]
 
     def _own_plates(self, name: str) -> dict[int, str]:
         site = self.sites[name]
@@ -213,7 +226,7 @@ class Labels:
 
     @functools.cached_property
     def _recorded(self) -> dict[Size, str]:
-        """What an entry calls a dimension that follows a size, so that all that follow it are called so."""
+        """The name that an entry has for a dimension that follows a size: all that follow it have this name."""
         return self._called(lambda site: dict(enumerate(self._own_dims(site))))
 
     @functools.cached_property
@@ -225,9 +238,10 @@ class Labels:
         found: dict[Size, str] = {}
         for site in self.sites:
             for dim, name in names_of(site).items():
-                if name != f"{site}_dim_{dim}":  # as ArviZ calls what has no name
-                    for size in self._follows(site, dim):
-                        found.setdefault(size, name)
+                if name == f"{site}_dim_{dim}":  # as ArviZ calls what has no name
+                    continue
+                for size in self._follows(site, dim):
+                    found.setdefault(size, name)
         return found
 
     def _follows(self, name: str, dim: int) -> list[Size]:
@@ -244,8 +258,9 @@ class Labels:
         return plates or bool(recorded) or any(known.is_labelled for known in self.arguments)
 
     def _arrays(self, size: Size) -> list[tuple[argument.Argument, Axis]]:
-        """The arguments that have a size, and along which axis."""
-        return [(self.arguments[axis.leaf], axis) for axis in size.axes if axis.is_of_array]
+        """The arguments that have a size, each with its axis."""
+        axes = [axis for axis in size.axes if axis.is_of_array]
+        return [(self.arguments[axis.leaf], axis) for axis in axes]
 
     # ------------------------------------------------------------------------------------------ coordinates
 
@@ -267,17 +282,26 @@ class Labels:
         recorded = self.samples.labels.get(name)
         if recorded is None or np.shape(recorded) != (place.length,):
             return None
-        return recorded if all(map(self._is_that_of_the_fit, sizes)) else None
+        if all(map(self._is_that_of_the_fit, sizes)):
+            return recorded
+        return None
 
     def _is_that_of_the_fit(self, size: Size) -> bool:
         """Whether labels of the fit go with a size of this call.
 
-        The rows of a call are other rows, unless something proves that they are not; so are items that arguments bring
-        and that no latent is fitted to. Groups are those of the fit, unless an argument of theirs alone is another.
+        The rows of a call count as other rows, unless something proves that they are the fit's. The same holds for
+        items that arguments bring and that no latent is fitted to. Groups count as the fit's, unless an argument that
+        has nothing but them is another.
         """
         same, arrays = self.fit.same(size), self._arrays(size)
-        latents = self.fit.recorded.keys() & self.inspection.run.named("latent")
-        is_of_groups = any(size in self.inspection.sizes.followed_by(name) for name in latents)
-        if size in self.inspection.rows or (arrays and not is_of_groups):
+        if size in self.inspection.rows:
+            return same is True
+        if arrays and not self._is_of_groups(size):
             return same is True
         return same is not False or all(len(array.shape) > 1 for array, _ in arrays)
+
+    def _is_of_groups(self, size: Size) -> bool:
+        """Whether a recorded latent follows the size."""
+        followed_by = self.inspection.sizes.followed_by
+        latents = self.inspection.run.named("latent")
+        return any(size in followed_by(name) for name in latents if name in self.fit.recorded)

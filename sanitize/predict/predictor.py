@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _SCORES = ("log_likelihood", "log_prior")  # kinds for which nothing is drawn
 _VERDICTS = ("sanitize_kept", "sanitize_stripped", "sanitize_redrawn")  # attributes of an answer
-_SINCE = (0, 15)  # of NumPyro; before, recorded values could not be told from drawn ones, and keys were others
+_SINCE = (0, 15)  # of NumPyro: an older one splits keys in another way, and mixes recorded with drawn values
 
 
 class Predictor:
@@ -57,46 +57,46 @@ class Predictor:
     model : callable
         The NumPyro model.
     samples : mapping of arrays, MCMC, xarray.Dataset, arviz.InferenceData or xarray.DataTree
-        Posterior samples, of which any entries may be stripped, see `strip_deterministic`. Chains and draws come back
-        as they were; those of an ``MCMC`` by chain. What dask holds is read batch by batch.
+        Posterior samples. Entries may be stripped, see `strip_deterministic`. Chains and draws come back as they were,
+        those of an ``MCMC`` by chain. Dask arrays are read batch by batch.
     return_sites : str or sequence of str, optional
-        Sites to give back; by default what ``Predictive`` gives: what is drawn, and deterministic sites. With
-        ``kind="params"`` single parameters too: ``"y.loc"``.
+        Sites to give back. By default what ``Predictive`` gives: sites that are drawn, and deterministic sites. With
+        ``kind="params"`` single parameters, too: ``"y.loc"``.
     params : dict, optional
         Values of ``numpyro.param`` sites, of neural networks for example.
     kind : {"samples", "mean", "params"}
         ``"samples"`` draws observed sites; ``"mean"`` gives the mean of their distribution instead, without noise,
         and the probabilities of a category, along a dimension that is named after the site (``y_category``);
-        ``"params"`` gives what it is drawn with, by the names of the distribution's parameters: ``y.loc``,
-        ``y.scale``. Deterministic sites come in all of them.
+        ``"params"`` gives the parameters of their distribution by name: ``y.loc``, ``y.scale``. Deterministic sites
+        are given with all three.
     batch_size : int, optional
-        So many draws exist at once: the chunk of a lazy answer, and what is read of samples that dask holds. By
-        default all of them; of a lazy answer what 64 MB hold.
+        How many draws are in memory at once: a chunk of a lazy answer, and what is read of dask arrays. By default all
+        draws; for a lazy answer as many as 64 MB hold.
     lazy : bool
         Give back dask arrays, which are computed batch by batch when they are asked for (``compute``, ``to_zarr``,
         ``mean("draw").compute()``). The draws do not depend on the chunks.
     new_rows, keep, redraw
         See `strip_deterministic`.
     extend : str, sequence of str, or True
-        Whose fitted values are carried on to more groups, rows or steps, see `sanitize.extend`, where it is ``sites``.
-        They are drawn and held in memory at once, with a key that is folded from that of the call.
+        Names of what is carried on to more groups, rows or steps, as ``sites`` of `sanitize.extend`. The values are
+        drawn and held in memory at once, with a key that is folded from the key of the call.
     levels : mapping, optional
         The labels of a dimension in the model's order, see `sanitize.extend`.
     rng_key : jax.Array, optional
-        The key for ``extend`` in ``log_likelihood``, folded likewise: the same key carries the same values on.
+        The key for ``extend`` in ``log_likelihood``. The same key gives the same values there as in a call.
     dims : mapping of str to sequence of str, optional
-        Names of the dimensions of a site, without chains and draws. By default those of the recorded entry, of the
-        plates, of a frame or a labelled array among the arguments, else ``<site>_dim_0``.
+        Names of the dimensions of a site, without chains and draws. By default the names that the recorded entry has,
+        the plates, or a frame or labelled array among the arguments; else ``<site>_dim_0``.
     coords : mapping of str to sequence, optional
         Labels along dimensions.
     progress_bar : bool
-        Show one over the batches, where there are several. Off where the environment has ``CI``, as in NumPyro.
+        Show one where there are several batches. Off where the environment variable ``CI`` is set, as in NumPyro.
 
     Raises
     ------
     OptionError
-        At once: an option that cannot be understood. At the call, before anything is compiled: a key that is none,
-        no such site; and a distribution without a mean or parameters, by its name.
+        At once: an option that cannot be understood. At the call, before anything is compiled: what is not a key, a
+        name that is not a site, and a distribution that has no mean or no parameters, by its name.
     ShapeMismatchError, MissingLatentError, BatchShapeError, ModelArgumentsError
         At the call, see `strip_deterministic`.
 
@@ -109,16 +109,16 @@ class Predictor:
 
     Notes
     -----
-    Compiled once for each signature: shapes and dtypes of arrays and Python's floats, and the values of all other
-    arguments. Arrays of which the model needs the values (``np.unique(group)``) count among those, and arrays and
-    floats of which it computes other numbers where it has no values: in NumPy, of 64 bits that JAX would cast away
-    (time stamps), or in a branch on ``isinstance(x, np.ndarray)``. What the model reads besides, a global or a field,
-    is read when a signature is seen first, as by ``jax.jit``. ``factor`` sites are left out.
+    It compiles once for each signature: the shapes and dtypes of arrays and Python's floats, and the values of all
+    other arguments. Some arrays count by value, too: those whose values the model needs (``np.unique(group)``), and
+    those from which it computes other numbers without the values, in NumPy with 64 bits that JAX would cast away (time
+    stamps), or in a branch on ``isinstance(x, np.ndarray)``. A global or a field that the model reads is read when a
+    signature is seen for the first time, as by ``jax.jit``. ``factor`` sites are left out.
 
-    A lazy answer can be computed by the threads of this process, or by a cluster: what was compiled is pickled by
-    ``jax.export``, so that no worker needs the model (the extra ``dask`` has what it takes).
+    Threads of this process, or a cluster, can compute a lazy answer. What was compiled is pickled by ``jax.export``, so
+    that workers do not need the model (the extra ``dask`` installs what they need).
 
-    Draws that are sharded over devices are computed where they are.
+    Draws that are sharded over devices are used where they are.
 
     Examples
     --------
@@ -187,8 +187,9 @@ class Predictor:
         self._carriers = Memory[Carrier]()
 
     def __repr__(self) -> str:
-        samples = f"samples of {listing(self._samples.shapes)}"
-        return f"Predictor({described(self.model)}, {samples}, kind={self.kind!r})"
+        model = described(self.model)
+        entries = listing(self._samples.shapes)
+        return f"Predictor({model}, samples of {entries}, kind={self.kind!r})"
 
     def __call__(self, rng_key: Any = None, *args: Any, **kwargs: Any) -> xr.Dataset:
         """Predict.
@@ -203,8 +204,8 @@ class Predictor:
         Returns
         -------
         xarray.Dataset
-            A variable for each site, of dimensions ``(chain, draw, *dims)``, ``(draw, *dims)`` for draws that are not
-            grouped by chain. Its attributes tell versions, and which entries were kept, stripped and redrawn.
+            A variable for each site, with dimensions ``(chain, draw, *dims)``, or ``(draw, *dims)`` where draws are
+            not grouped by chain. Its attributes hold versions, and which entries were kept, stripped and redrawn.
         """
         refuse_other_than_key(rng_key, "The first argument of the call", "Predictor(model, samples)(key, ...)")
         return self._answer(self.kind, jnp.asarray(rng_key), args, kwargs)
@@ -230,7 +231,9 @@ class Predictor:
         """
         if self.options.extend_all or self.options.extend:
             refuse_other_than_key(self.rng_key, "With extend=, rng_key", "Predictor(..., extend=..., rng_key=key)")
-        rng_key = jax.random.PRNGKey(0) if self.rng_key is None else self.rng_key
+        rng_key = self.rng_key
+        if rng_key is None:
+            rng_key = jax.random.PRNGKey(0)
         return self._answer("log_likelihood", rng_key, args, kwargs)
 
     def log_prior(self, *args: Any, **kwargs: Any) -> xr.Dataset:
@@ -254,7 +257,7 @@ class Predictor:
         rng_key : jax.Array
             A key as for a call.
         *args, **kwargs
-            The model's arguments: arrays of the shapes and dtypes, and all else of the values, that calls will have.
+            The model's arguments: arrays with the shapes and dtypes of later calls, all else with the same values.
         platforms : sequence of str, optional
             Where it will run: ``["cpu", "cuda"]``. By default on this platform.
 
@@ -265,8 +268,8 @@ class Predictor:
 
         Notes
         -----
-        The file holds draws, labels and what was compiled; params and values that the model closes over are in that.
-        Where the verdict over a row-level entry needed the values of arrays, those count by value, too.
+        The file holds draws, labels and what was compiled. Params and values that the model closes over are part of
+        that. Where the verdict on a row-level entry needed the values of arrays, these arrays count by value, too.
         """
         refuse_other_than_key(rng_key, "The second argument of save", "predict.save(path, key, ...)")
         if self.options.carries_on:
@@ -278,9 +281,11 @@ class Predictor:
         other = attempt(self._with_other_values, signature)
         by_value = other is None or other.attrs != plan.template.attrs
         if other is not None and not by_value:
-            # labels of these rows alone are left out
-            ours, theirs = plan.template.coords, other.coords
-            gone = [name for name in ours if name not in theirs or not ours[name].equals(theirs[name])]
+            # labels that belong to these rows alone are left out
+            theirs, gone = other.coords, []
+            for name, labels in plan.template.coords.items():
+                if name not in theirs or not labels.equals(theirs[name]):
+                    gone.append(name)
             plan = replace(plan, template=plan.template.drop_vars(gone))
         save(path, plan, signature, self.params, self.lazy, platforms, by_value)
 
@@ -288,10 +293,11 @@ class Predictor:
 
     def _answer(self, kind: str, rng_key: Any, *arguments: Any) -> xr.Dataset:
         signature, plan = self._prepared(kind, rng_key, *arguments)
-        return plan.answer(rng_key, (signature.arrays, self.params), self.lazy, self.progress_bar)
+        inputs = signature.arrays, self.params
+        return plan.answer(rng_key, inputs, self.lazy, self.progress_bar)
 
     def _prepared(self, kind: str, rng_key: Any, *arguments: Any) -> tuple[Signature, Plan]:
-        with ONE_RUN_AT_A_TIME:  # threads of a server share what is compiled
+        with ONE_RUN_AT_A_TIME:  # threads of a server share what was compiled
             call = self._bare_call.with_arguments(*arguments)
             signature = self._signature(kind, call)
             return signature, self._plan(rng_key, signature)
@@ -309,83 +315,110 @@ class Predictor:
         masked = kind not in _SCORES
         likely = may_be_taken(call)
         first = kind, key_of(call, likely)
-        taken = self._taken.of(first, lambda: Taken.of(inspect_call(call, masked)))
+
+        def taken_of() -> Taken:
+            return Taken.of(inspect_call(call, masked))
+
+        taken = self._taken.of(first, taken_of)
         which = taken.by(call)
-        call = as_arrays(call, which)
-        key = first if which == likely else (kind, key_of(call, which))
-        unseen = self._inspections.of(key, lambda: taken.inspection(call, which))
-        return Signature(kind, unseen, call, which, key, taken.asked)
+        with_arrays = as_arrays(call, which)
+        key = first if which == likely else (kind, key_of(with_arrays, which))
+        unseen = self._inspections.of(key, lambda: taken.inspection(with_arrays, which))
+        return Signature(kind, unseen, with_arrays, which, key, taken.asked)
 
     def _plan(self, rng_key: jax.Array, signature: Signature) -> Plan:
-        """What this call runs. What is wrong with it is said."""
+        """What this call runs. Warns, and raises, where something is wrong with the call."""
         case = functools.partial(self._case, signature.kind)
         review = self._reviews.by_need(signature, lambda seen: case(seen).judged())
         try:
             review.with_indices(signature.unseen).warn()
-        except ValuesAsked:  # those of indices are looked at anew
+        except ValuesAsked:  # the values of indices are checked at each call
             review.with_indices(signature.inspection).warn()
         review.refuse()
-        drawn, verdicts = containers.NOTHING, (review.kept, review.redrawn, review.extended)
+        drawn = containers.NOTHING
+        verdicts = review.kept, review.redrawn, review.extended
+
+        def carrier_of(seen: Inspection) -> Carrier:
+            return Carrier.of(case(seen), review, signature.which)
+
+        def plan_of(seen: Inspection) -> Plan:
+            return self._made(signature, case(seen), review, drawn)
+
         if self.options.carries_on:
-            make = lambda seen: Carrier.of(case(seen), review, signature.which)  # noqa: E731
-            carrier = self._carriers.by_need(signature, make, *verdicts)
+            carrier = self._carriers.by_need(signature, carrier_of, *verdicts)
             drawn = carrier(key_of_extend(rng_key), signature.arrays)
-        plan = self._plans.by_need(signature, lambda seen: self._made(signature, case(seen), review, drawn), *verdicts)
+        plan = self._plans.by_need(signature, plan_of, *verdicts)
         if not drawn.arrays:
             return plan
-        draws = plan.draws.with_drawn(drawn.arrays, len(review.batch_shape))
+        ndims = len(review.batch_shape)
+        draws = plan.draws.with_drawn(drawn.arrays, ndims)
         return replace(plan, draws=draws)
 
     def _case(self, kind: str, inspection: Inspection) -> Case:
-        returned = None
+        sites, returned = inspection.run.sites, None
         if self.return_sites is not None:
-            returned = tuple(site_of(name, inspection.run.sites) for name in self.return_sites)
+            returned = tuple(site_of(name, sites) for name in self.return_sites)
         use = Use(True, kind not in _SCORES, returned=returned)
-        return Case.of(inspection, self._samples, replace(self.options, use=use))
+        options = replace(self.options, use=use)
+        return Case.of(inspection, self._samples, options)
 
     def _with_other_values(self, signature: Signature) -> xr.Dataset:
-        """The template for a call of the same signature, to see what of it the values of arrays decide."""
-        call = signature.call.with_leaves(other_values(signature.call, signature.which))
-        case = self._case(self.kind, signature.unseen.with_call(call))
-        plan = self._made(signature, case, case.judged(), containers.NOTHING)
-        return plan.template
+        """The template for another call of the same signature. It shows what the values of arrays decide."""
+        others = other_values(signature.call, signature.which)
+        call = signature.call.with_leaves(others)
+        inspection = signature.unseen.with_call(call)
+        case = self._case(self.kind, inspection)
+        review = case.judged()
+        return self._made(signature, case, review, containers.NOTHING).template
 
     def _made(self, signature: Signature, case: Case, review: Review, drawn: containers.Drawn) -> Plan:
         inspection, ndims = case.inspection, len(review.batch_shape)
         self._refuse_names(inspection)
         arrays, leading = case.samples.by_draw(ndims)
         first, *_ = arrays.values()
-        kept = review.kept.intersection(inspection.run.sites).difference(drawn.arrays)
-        if trees := [name for name in arrays if name in kept and review.shapes[name] is None]:
+        kept = review.kept.intersection(inspection.run.sites)
+        fitted, trees = {}, []
+        for name, x in arrays.items():
+            if name not in kept or name in drawn.arrays:
+                continue
+            fitted[name] = x
+            if review.shapes[name] is None:
+                trees.append(name)
+        if trees:
             raise SamplesTypeError(f"Entry {listing(trees)} is a tree of arrays: pass it in params=, not as draws.")
-        fitted = {name: x for name, x in arrays.items() if name in kept}
-        draws = Draws.of(fitted, np.shape(first)[: len(leading)])
-        draws = draws.with_drawn(drawn.arrays, ndims)
-        compiled_for = (signature.key, *draws.arrays, review.redrawn)
-        batch = self._batches.of(compiled_for, lambda: self._compiled(signature, inspection, review, draws))
-        of_draws = dict(zip(leading, draws.shape))
-        labels = Labels(case.fit, self.dims, self.coords, drawn.coords, batch.outputs, batch.parts, of_draws)
-        answer = template(self._samples.of_draws(), of_draws, batch.outputs, labels)
+        shape = np.shape(first)[: len(leading)]
+        draws = Draws.of(fitted, shape).with_drawn(drawn.arrays, ndims)
+
+        def compiled() -> Batch:
+            return self._compiled(signature, inspection, review, draws)
+
+        key = signature.key, *draws.arrays, review.redrawn
+        batch = self._batches.of(key, compiled)
+        outputs, of_draws = batch.outputs, dict(zip(leading, draws.shape))
+        labels = Labels(case.fit, self.dims, self.coords, drawn.coords, outputs, batch.parts, of_draws)
+        answer = template(self._samples.of_draws(), of_draws, outputs, labels)
         answer.attrs = _attributes(signature.kind, review, labels)
         return Plan(draws, batch, answer)
 
     def _refuse_names(self, inspection: Inspection) -> None:
         sites, unknown = inspection.run.sites, []
         for name in self.return_sites or ():
-            # whether a distribution has the parameter is seen when the model runs
+            # whether a distribution has the parameter shows when the model runs
             site = site_of(name, sites) if self.kind == "params" else name
             if inspection.site(site) is None:
                 unknown.append(name)
-        fixed = [name for name in inspection.run.named("latent") if name in self.params]
+        latents = inspection.run.named("latent")
+        fixed = [name for name in latents if name in self.params]
         if fixed:
             raise OptionError(
                 f"params names {listing(fixed)}, a latent, which would be the same in all draws: it holds values of "
                 f"numpyro.param sites. Values of latents are entries of the samples, or numpyro.handlers.condition's."
             )
         if unknown:
+            where = inspection.call.description
+            known = listing(sites, most=20)
             raise OptionError(
-                f"return_sites names {listing(unknown)}, which is not a site of {inspection.call.description}: its "
-                f"sites are {listing(sites, most=20)}."
+                f"return_sites names {listing(unknown)}, which is not a site of {where}: its sites are {known}."
             )
 
     def _compiled(self, signature: Signature, inspection: Inspection, review: Review, draws: Draws) -> Batch:
@@ -400,9 +433,12 @@ class Predictor:
         elif kind == "log_prior":
             of = priors(latents_of_the_fit(review, inspection, kind))
         else:
-            targets = [] if kind == "samples" else outcomes(inspection, draws.arrays, review.redrawn)
+            targets: list[str] = []
+            if kind != "samples":
+                targets = outcomes(inspection, draws.arrays, review.redrawn)
             of = predictions(inspection, draws.arrays, self.return_sites, targets, kind, parts)
-        one = one_draw(self.model, taking(signature.call, signature.which), of)
+        call = taking(signature.call, signature.which)
+        one = one_draw(self.model, call, of)
         inputs = signature.arrays, self.params
         try:
             return Batch.of(one, draws, inputs, self.batch_size, self.lazy, parts)
@@ -414,15 +450,15 @@ class Predictor:
 
 
 def _attributes(kind: str, review: Review, labels: Labels) -> dict[str, str]:
-    """Text alone, which every format of files takes."""
-    attributes = {
-        "inference_library": "numpyro",
-        "inference_library_version": numpyro.__version__,
-        "creation_library": "sanitize",
-        "kind": kind,
-        "sanitize_rows": ", ".join(map("=".join, labels.paired.items())),
-    }
-    for word, names in zip(_VERDICTS, (review.kept, review.stripped, review.redrawn)):
+    """What an answer tells of itself: text only, which every format of files takes."""
+    attributes = {"inference_library": "numpyro"}
+    attributes["inference_library_version"] = numpyro.__version__
+    attributes["creation_library"] = "sanitize"
+    attributes["kind"] = kind
+    pairs = map("=".join, labels.paired.items())
+    attributes["sanitize_rows"] = ", ".join(pairs)
+    verdicts = review.kept, review.stripped, review.redrawn
+    for word, names in zip(_VERDICTS, verdicts):
         in_order = [name for name in review if name in names]
         attributes[word] = ", ".join(in_order)
     return attributes
@@ -431,7 +467,8 @@ def _attributes(kind: str, review: Review, labels: Labels) -> dict[str, str]:
 def _refuse_old_numpyro() -> None:
     major, minor, *_ = numpyro.__version__.split(".")
     if (int(major), int(minor)) < _SINCE:
+        needed = ".".join(map(str, _SINCE))
         raise OptionError(
-            f"Predictor needs NumPyro {'.'.join(map(str, _SINCE))} or later, and here is {numpyro.__version__}: "
-            f"sanitize.Predictive works with all versions."
+            f"Predictor needs NumPyro {needed} or later, and here is {numpyro.__version__}: sanitize.Predictive works "
+            f"with all versions."
         )
