@@ -107,7 +107,6 @@ TABLE = [
     Row(Cause.UNTOLD_MISFIT, "refused", "z", folded, (x(12),), draws(z=(24,))),
     Row(Cause.ROWS_MISFIT, "redrawn", "z", models.row_effects, (x(4),), ROWS),
     Row(Cause.OUTSIDE, "refused", "sigma", models.row_effects, (x(6),), {**ROWS, "sigma": np.full(5, -2.0)}),
-    Row(Cause.PACKED, "refused", "auto_shared_latent", packed, (x(6) ** 2,), Fitted(packed, x(6))),
     Row(Cause.KEEP, "kept", "z", models.row_effects, (x(6),), ROWS, {"keep": "z"}),
     Row(Cause.OTHER_ROWS, "redrawn", "z", models.row_effects, (x(6),), ROWS, {"new_rows": True}),
     Row(
@@ -118,6 +117,7 @@ TABLE = [
         (x(6) ** 2,),
         Fitted(models.gaussian_process, x(6), x(6)),
     ),
+    Row(Cause.PACKED, "refused", "auto_shared_latent", packed, (x(6) ** 2,), Fitted(packed, x(6))),
     Row(Cause.UNTOLD_ROWS, "kept", "z", models.row_effects, (x(6),), ROWS),
     Row(
         Cause.UNTOLD_DIMENSION,
