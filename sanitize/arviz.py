@@ -155,7 +155,8 @@ def mm_from_numpyro(
     arguments = call.arguments()
     inspection = inspect_call(call, masked=False)
     target = _scored(inspection, var_name)
-    case, review = prepare(inspection, containers.open(samples), Options.of(new_rows=False, use=Use(True, draws=False)))
+    options = Options.of(new_rows=False, use=Use(True, draws=False))
+    case, review = prepare(inspection, containers.open(samples), options)
     names = latents_of_the_fit(review, inspection, "mm_from_numpyro")
     discrete = [name for name in names if inspection.run.sites[name].discrete]
     if discrete:
@@ -165,10 +166,7 @@ def mm_from_numpyro(
         )
     names += [name for name in inspection.run.named("param") if name in review.kept]
     arrays, leading = case.samples.by_draw(len(review.batch_shape))
-    draws = {name: jnp.asarray(np.asarray(arrays[name])) for name in names if name in review.kept}
-    first = next(iter(draws.values()))
-    shape = (1, 1, *first.shape[: len(leading)])[-2:]
-    draws = {name: x.reshape(*shape, *x.shape[len(leading) :]) for name, x in draws.items()}
+    draws = {name: _by_chain(arrays[name], len(leading)) for name in names if name in review.kept}
 
     def unconstrained(draw: Mapping[str, Any]) -> Any:
         return unconstrain_fn(_seeded(model), *arguments, draw)
@@ -191,12 +189,14 @@ def mm_from_numpyro(
         compiled = jax.jit(jax.vmap(of_chain, (0, *others)))
 
         def of_all(upars: xr.DataArray, *i: int) -> xr.DataArray:
-            values = compiled(jnp.asarray(upars.transpose("chain", "draw", ...).values), *i)
+            by_draw = upars.transpose("chain", "draw", ...)
+            values = compiled(jnp.asarray(by_draw.values), *i)
             return xr.DataArray(np.asarray(values, float), coords, ("chain", "draw"))
 
         return of_all
 
-    flat = jax.jit(jax.vmap(jax.vmap(lambda draw: ravel_pytree(unconstrained(draw))[0])))(draws)
+    of_draw = jax.vmap(lambda draw: ravel_pytree(unconstrained(draw))[0])
+    flat = jax.jit(jax.vmap(of_draw))(draws)
     upars = xr.DataArray(np.asarray(flat, float), coords, ("chain", "draw", "unconstrained_parameter"))
     upars = upars.assign_coords(unconstrained_parameter=_elements(one))
     return labelled(log_prob), labelled(log_likelihood, None), upars
@@ -245,18 +245,27 @@ def with_predictions(idata: Any, dataset: xr.Dataset, group: str = "predictions"
             f"The samples are {a(idata)} without groups: pass what arviz.from_numpyro(mcmc) returns, an InferenceData "
             f"or a DataTree."
         )
-    pairs = dict(pair.split("=") for pair in dataset.attrs.get("sanitize_rows", "").split(", ") if pair)
+    pairs = {}
+    for pair in filter(None, dataset.attrs.get("sanitize_rows", "").split(", ")):
+        dim, of_target = pair.split("=")
+        pairs[dim] = of_target
     variables = {}
     for name, variable in dataset.data_vars.items():
-        variables[name] = [pairs.get(dim, dim) for dim in variable.dims], variable.data, variable.attrs
-    gone = [name for name, coord in dataset.coords.items() if not pairs.keys().isdisjoint(coord.dims)]
+        renamed = [pairs.get(dim, dim) for dim in variable.dims]
+        variables[name] = renamed, variable.data, variable.attrs
+    gone = []
+    for name, coord in dataset.coords.items():
+        if not pairs.keys().isdisjoint(coord.dims):
+            gone.append(name)
     named = dataset.drop_vars([*variables, *gone]).assign(variables)
     if "chain" not in named.dims:
         named = named.expand_dims("chain")
     for name, observed in container.observed_data.items():
-        own = [dim for dim in named[name].dims if dim not in ("chain", "draw")] if name in named else []
+        dims = named[name].dims if name in named else ()
+        own = [dim for dim in dims if dim not in ("chain", "draw")]
         if len(own) == len(observed.dims):
-            named = named.rename({was: now for was, now in zip(own, observed.dims) if now not in named.dims})
+            both = zip(own, observed.dims)
+            named = named.rename({was: now for was, now in both if now not in named.dims})
     return container.with_group(group, named)
 
 
@@ -307,11 +316,15 @@ class NumPyroWrapper(SamplingWrapper):  # type: ignore[misc]
 
     def _rows(self) -> Size:
         """The size whose axes are the rows of what is scored."""
-        site, follows = self.inspection.run.sites[self.var_name], self.inspection.sizes.of[self.var_name]
+        site = self.inspection.run.sites[self.var_name]
+        follows = self.inspection.sizes.of[self.var_name]
         batch = follows[: site.rank - site.event_dim]
-        sizes = [size for size in batch[0] if not size.is_lone] if len(batch) == 1 else []
+        sizes = []
+        if len(batch) == 1:
+            sizes = [size for size in batch[0] if not size.is_lone]
         if len(sizes) != 1:
-            words = " and ".join(dim.follows[0] for dim in self.inspection.dims(self.var_name) if dim.follows)
+            dims = self.inspection.dims(self.var_name)
+            words = " and ".join(dim.follows[0] for dim in dims if dim.follows)
             raise OptionError(
                 f"The rows of {self.var_name!r} cannot be left out one by one: it follows "
                 f"{words or 'no argument of the model'}, and has to follow one size of arrays among the arguments."
@@ -340,13 +353,15 @@ class NumPyroWrapper(SamplingWrapper):  # type: ignore[misc]
     @functools.cached_property
     def _fitted(self) -> Outcome | None:
         """A run with the last draw of the fit."""
-        draw = {name: np.asarray(x)[-1] for name, x in self.samples.arrays(1).items()}
-        return attempt(replay, self.call, draw)
+        last = {}
+        for name, draws in self.samples.arrays(1).items():
+            last[name] = np.asarray(draws)[-1]
+        return attempt(replay, self.call, last)
 
     def _refuse_other_model(self, part: Call, rest: np.ndarray) -> None:
         """The law of cross-validation: without some rows, the others are drawn as before."""
-        run, before, is_end = try_run(part), self._fitted, len(rest) == rest[-1] + 1
-        after = None
+        run, before, after = try_run(part), self._fitted, None
+        is_end = len(rest) == rest[-1] + 1
         if run is not None and before is not None:
             for name in run.sites:
                 self._refuse_other_number(name, run.sites[name].shape, len(rest))
@@ -374,18 +389,22 @@ class NumPyroWrapper(SamplingWrapper):  # type: ignore[misc]
                 )
 
     def _refuse_other_number(self, name: str, shape: Sequence[int] | None, n: int) -> None:
-        was = self.inspection.site(name)
-        dims = self._row_dims(name)
-        expected = None if was is None else [n if i in dims else k for i, k in enumerate(was.shape or ())]
-        if was is None or (shape is not None and [*shape] != expected):
+        was, expected = self.inspection.site(name), None
+        if was is not None:
+            lengths = [*(was.shape or ())]
+            for dim in self._row_dims(name):
+                lengths[dim] = n
+            expected = tuple(lengths)
+        if was is None or shape not in (None, expected):
             raise OptionError(
                 f"Without some rows of {self.var_name!r}, the model has {name!r} of shape {shape}, where "
-                f"{None if expected is None else tuple(expected)} was expected: it counts in the data how many there "
+                f"{expected} was expected: it counts in the data how many there "
                 f"are (group.max() + 1, np.unique). Pass their number as an argument, and fit again."
             )
 
     def _row_dims(self, name: str) -> list[int]:
-        return [i for i, follows in enumerate(self.inspection.sizes.of.get(name, ())) if self.rows in follows]
+        dims = enumerate(self.inspection.sizes.of.get(name, ()))
+        return [dim for dim, follows in dims if self.rows in follows]
 
     def _at(self, name: str, value: Any, rest: np.ndarray) -> Any:
         """The values of a site at these rows."""
@@ -397,8 +416,8 @@ class NumPyroWrapper(SamplingWrapper):  # type: ignore[misc]
     def _drawn_otherwise(self, name: str, before: Replayed, after: Replayed, rest: np.ndarray, is_end: bool) -> str:
         """With what else a site is drawn at these rows; empty: with the same."""
         one, other = _drawn_with(before), _drawn_with(after)
-        rank = len(before.shape)
-        is_joint = any(dim >= rank - self.inspection.run.joint.get(name, 0) for dim in self._row_dims(name))
+        first_joint = len(before.shape) - self.inspection.run.joint.get(name, 0)
+        is_joint = max(self._row_dims(name), default=-1) >= first_joint
         if is_joint and not is_end and one is before.arrays:
             return "drawn with another number of values, all drawn at once"
         for parameter, was in one.items():
@@ -406,7 +425,8 @@ class NumPyroWrapper(SamplingWrapper):  # type: ignore[misc]
             if parameter not in other:
                 return word
             was, now = np.asarray(was), np.asarray(other[parameter])
-            for dim, (length, left) in enumerate(zip(was.shape, now.shape)):
+            lengths = zip(was.shape, now.shape)
+            for dim, (length, left) in enumerate(lengths):
                 if (length, left) == (self.rows.length, len(rest)):
                     was = was.take(rest, dim)
             if differ(now, was):
@@ -422,8 +442,14 @@ class NumPyroWrapper(SamplingWrapper):  # type: ignore[misc]
             mcmc.run(self.rng_key, *args, **kwargs)
             return mcmc
         which = self._taken.by(call)
-        mcmc = self._fits.of(key_of(call, which), lambda: self._mcmc(self._compiled_once(taking(call, which))))
-        mcmc.run(self.rng_key, [jnp.asarray(call.leaves[i]) for i in which])
+
+        def compiled() -> MCMC:
+            kernel = self._compiled_once(taking(call, which))
+            return self._mcmc(kernel)
+
+        mcmc = self._fits.of(key_of(call, which), compiled)
+        arrays = [jnp.asarray(call.leaves[i]) for i in which]
+        mcmc.run(self.rng_key, arrays)
         return mcmc
 
     def _mcmc(self, kernel: Any) -> MCMC:
@@ -487,22 +513,24 @@ def _call_of_fit(model: Model, samples: Any, args: tuple[Any, ...], kwargs: Mapp
 
 def _scored(inspection: Inspection, var_name: str | None) -> str:
     """The observed site of which each row has a likelihood."""
-    observed = inspection.run.named("observed")
-    factors = [name for name in observed if is_factor(inspection.run.sites[name])]
-    names = [name for name in observed if name not in factors]
+    sites = inspection.run.sites
+    names: list[str] = []
+    factors: list[str] = []
+    for name in inspection.run.named("observed"):
+        kind = factors if is_factor(sites[name]) else names
+        kind.append(name)
     if var_name is None and len(names) == 1:
         (var_name,) = names
-    if var_name not in names:
+    if var_name is None or var_name not in names:
         because = f": {listing(factors)} is a factor, one number for all rows" if factors else ""
         raise OptionError(
             f"var_name is {var_name!r}: it has to name an observed site with a likelihood for each row, and those of "
             f"{inspection.call.description} are {listing(names) or 'none'}{because}."
         )
-    site, rows = inspection.run.sites[var_name], frozenset(inspection.rows)
-    follows = inspection.sizes.of[var_name]
-    n = site.rank - site.event_dim
-    in_event = any(map(rows.intersection, follows[n:])) and not any(map(rows.intersection, follows[:n]))
-    if n == 0 or in_event:
+    n = sites[var_name].rank - sites[var_name].event_dim
+    of_rows = [not follows.isdisjoint(inspection.rows) for follows in inspection.sizes.of[var_name]]
+    is_in_event = any(of_rows[n:]) and not any(of_rows[:n])
+    if n == 0 or is_in_event:
         raise OptionError(
             f"{var_name!r} is drawn as one event, so that it has one likelihood for all rows, and none for each: give "
             f"the model a latent for each row, and observe the rows given them."
@@ -510,12 +538,20 @@ def _scored(inspection: Inspection, var_name: str | None) -> str:
     return var_name
 
 
+def _by_chain(draws: Any, ndims: int) -> jax.Array:
+    """Draws with a dimension of chains and one of draws in front."""
+    array = jnp.asarray(np.asarray(draws))
+    batch = (1, 1, *array.shape[:ndims])
+    return array.reshape(*batch[-2:], *array.shape[ndims:])
+
+
 def _elements(draw: Mapping[str, Any]) -> list[str]:
     """The names of the elements of a draw, in the order in which they are flattened: ``theta[0]``."""
     names = []
     for name in sorted(draw):
         for index in np.ndindex(np.shape(draw[name])):
-            names.append(f"{name}[{','.join(map(str, index))}]" if index else name)
+            at = ",".join(map(str, index))
+            names.append(f"{name}[{at}]" if index else name)
     return names
 
 

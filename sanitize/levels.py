@@ -44,20 +44,21 @@ def settled_by_levels(
     inspection: Inspection, samples: Container, options: Options, levels: Levels, verbs: Mapping[str, str]
 ) -> Iterator[str]:
     """Entries that no verb names, and the labels settle: they say which groups, rows or steps the call has."""
-    for name, site in inspection.run.sites.items():
-        if site.kind != "latent" or name not in samples.shapes or verbs.get(name) == "redraw":
+    for name in inspection.run.named("latent"):
+        verb = verbs.get(name)
+        if name not in samples.shapes or verb == "redraw" or name in inspection.observable:
             continue
-        if name in inspection.observable:
-            continue
-        shape = site.shape or ()
+        shape = inspection.run.sites[name].shape or ()
         dims = per_draw_dims(samples, name)
-        for dim, n in zip(dims[len(dims) - len(shape) :], shape):
+        own = dims[len(dims) - len(shape) :]
+        for dim, n in zip(own, shape):
             if dim not in levels:
                 continue
             _refuse_other_number(name, dim, levels[dim], n)
-            if levels[dim].unknown and not options.extend_all and verbs.get(name) != "extend":
+            unknown = levels[dim].unknown
+            if unknown and verb != "extend" and not options.extend_all:
                 raise OptionError(
-                    f"levels[{dim!r}] names {listing(map(str, levels[dim].unknown))}, of which the samples have no "
+                    f"levels[{dim!r}] names {listing(map(str, unknown))}, of which the samples have no "
                     f"{name!r}. Pass {name!r} in extend= (sites= of sanitize.extend) to draw them given the others."
                 )
             if name not in verbs:
@@ -83,7 +84,7 @@ def _level(samples: Container, dim: str, labels: Sequence[Any]) -> Level:
     labels = list(labels)
     if len({*labels}) < len(labels) or not index.is_unique:
         raise OptionError(
-            f"levels[{dim!r}] names a label twice, or the samples do: which values are meant is not told."
+            f"levels[{dim!r}] names a label twice, or the samples do: it is not clear which values are meant."
         )
     found = index.get_indexer(labels)
     if (found < 0).all():
@@ -91,8 +92,9 @@ def _level(samples: Container, dim: str, labels: Sequence[Any]) -> Level:
             f"levels[{dim!r}] is {listing(map(str, labels))}, and the samples know none of them, but "
             f"{listing(map(str, index))}. If all of them are new, name the latents in redraw=."
         )
-    unknown = [label for label, at in zip(labels, found) if at < 0]
-    return Level(labels, np.flatnonzero(found >= 0), found[found >= 0], unknown)
+    known = found >= 0
+    unknown = [label for label, is_known in zip(labels, known) if not is_known]
+    return Level(labels, np.flatnonzero(known), found[known], unknown)
 
 
 def as_index(labels: Any) -> Any:
@@ -114,7 +116,8 @@ def continued(name: str, dim: Hashable, index: Any, n: int) -> Any:
         step = steps[0] if len(steps) else 1
         is_regular = np.allclose(steps, step, rtol=1e-5) and step
         if is_regular and (len(steps) > 1 or step == 1):
-            return np.concatenate([index.values, index.values[-1] + step * np.arange(1, more + 1)])
+            later = index.values[-1] + step * np.arange(1, more + 1)
+            return np.concatenate([index.values, later])
     raise OptionError(
         f"The samples label the dimension {dim!r} of {name!r}, {len(index)} of its values, and the model has {n}: pass "
         f"levels={{{dim!r}: [...]}} with {n} labels in the model's order, which tells the new ones from the fitted."
@@ -132,4 +135,5 @@ def _continued_dates(index: Any, more: int) -> Any:
         freq = pd.infer_freq(index)
     if freq is None:
         return None
-    return index.append(pd.date_range(index[-1], periods=more + 1, freq=freq)[1:]).values
+    dates = pd.date_range(index[-1], periods=more + 1, freq=freq)
+    return index.append(dates[1:]).values

@@ -63,10 +63,12 @@ def check(plan: Pass, run: Callable[..., Passed], inputs: Inputs, other: Keys, r
     _refuse_other_prior(ran.density, seen.density)
     if ran.computed or ran.density or ran.targets or plan.ties:
         again = run(*inputs._replace(keys=other))
-        _refuse_dependent(plan, {**ran.computed, **ran.density}, {**again.computed, **again.density})
+        one, other_one = {**ran.computed, **ran.density}, {**again.computed, **again.density}
+        _refuse_dependent(plan, one, other_one)
         _compare_targets(plan, ran.targets, again.targets)
         if plan.ties:
-            _refuse_tied(plan, {**inputs.draws, **ran.values}, again.values, inputs.leaves)
+            values = {**inputs.draws, **ran.values}
+            _refuse_tied(plan, values, again.values, inputs.leaves)
 
 
 def _refuse_implausible(excess: Arrays) -> None:
@@ -83,14 +85,18 @@ def _refuse_implausible(excess: Arrays) -> None:
 
 def _refuse_changed(plan: Pass, inputs: Inputs, computed: Arrays, recorded: Arrays) -> None:
     """Recorded values have to come again. Where they do not, rounding is measured before it is blamed."""
-    was = {name: recorded[name][: len(value)] for name, value in computed.items()}
-    doubtful = [name for name, value in computed.items() if _moved(was[name], value)]
+    doubtful = {}
+    for name, value in computed.items():
+        was = recorded[name][: len(value)]
+        if _moved(was, value):
+            doubtful[name] = was
     nearby = _computed_nearby(plan, inputs) if doubtful else {}
-    for name in doubtful:
-        off = _off(was[name], computed[name])
-        if off <= _ROUNDING * _off(computed[name], nearby[name]):
+    for name, was in doubtful.items():
+        off = _off(was, computed[name])
+        rounding = _off(computed[name], nearby[name])
+        if off <= _ROUNDING * rounding:
             continue
-        scale = _off(was[name], 0.0)
+        scale = _off(was, 0.0)
         raise ExtensionError(
             f"What was fitted would change: {name!r}, recomputed along its fitted part, is off by {off:.3g} from "
             f"values up to {scale:.3g}. So {_carried_on(plan)} cannot be carried on with these arguments: they "
@@ -103,9 +109,11 @@ def _refuse_changed(plan: Pass, inputs: Inputs, computed: Arrays, recorded: Arra
 def _computed_nearby(plan: Pass, inputs: Inputs) -> Arrays:
     """Recorded values computed anew with draws and arguments that differ in their last digits."""
     call = plan.inspection.call
-    changed = call.with_leaves(dict(enumerate(_times(1 + _NEARBY, call.leaves))))
+    leaves = _times(1 + _NEARBY, call.leaves)
+    changed = call.with_leaves(dict(enumerate(leaves)))
     plan = replace(plan, inspection=replace(plan.inspection, call=changed))
-    inputs = Inputs(inputs.keys, _times(1 - _NEARBY, inputs.draws), _times(1 + _NEARBY, inputs.leaves))
+    draws = _times(1 - _NEARBY, inputs.draws)
+    inputs = Inputs(inputs.keys, draws, _times(1 + _NEARBY, inputs.leaves))
     passed: Passed = plan.each(plan.run, *inputs)(*inputs)
     return passed.computed
 
@@ -116,7 +124,8 @@ def _times(factor: float, values: Any) -> Any:
     def times(x: Any) -> Any:
         if not isinstance(x, (float, np.floating, np.ndarray, jax.Array)):
             return x
-        return x * factor if jnp.issubdtype(jnp.result_type(x), jnp.floating) else x
+        is_float = jnp.issubdtype(jnp.result_type(x), jnp.floating)
+        return x * factor if is_float else x
 
     return jax.tree_util.tree_map(times, values)
 
@@ -147,7 +156,8 @@ def _refuse_dependent(plan: Pass, one: Arrays, other: Arrays) -> None:
         what = f"the distribution of the fitted {name!r}"
         if name in plan.computed:
             what = f"{name!r} along its fitted part"
-        redrawn = name if name in plan.scored else next(iter(plan.where or plan.wanted))
+        first, *_ = plan.where or plan.wanted
+        redrawn = name if name in plan.scored else first
         raise ExtensionError(
             f"What was fitted would change: {what} depends on what is drawn anew of {_carried_on(plan)} (a mean over "
             "groups, for example), so that what was fitted tells of those. They cannot be drawn forward from the "
@@ -158,7 +168,11 @@ def _refuse_dependent(plan: Pass, one: Arrays, other: Arrays) -> None:
 
 def _compare_targets(plan: Pass, one: Mapping[str, Compared], other: Mapping[str, Compared]) -> None:
     """What targets are drawn with along the fitted part, under the same two passes: shares are meant to change."""
-    moved = [name for name in one if _moved(one[name].part[:_FEW], other[name].part[:_FEW])]
+    moved = []
+    for name in one:
+        part, other_part = one[name].part[:_FEW], other[name].part[:_FEW]
+        if _moved(part, other_part):
+            moved.append(name)
     if not moved:
         return
     tables = [name for name in moved if name.startswith(TABLE)]
@@ -182,8 +196,9 @@ def _compare_targets(plan: Pass, one: Mapping[str, Compared], other: Mapping[str
 
 def _are_shares(one: Compared, other: Compared) -> bool:
     """Whether these are parts of a whole, which is the same in both passes."""
-    are_parts = np.min(one.lowest) >= 0 and np.max(one.sums) > 0
-    return bool(are_parts) and not _moved(one.sums, other.sums)
+    lowest, largest = np.min(one.lowest), np.max(one.sums)
+    are_parts = bool(lowest >= 0 and largest > 0)
+    return are_parts and not _moved(one.sums, other.sums)
 
 
 def _refuse_tied(plan: Pass, values: Arrays, others: Arrays, leaves: Leaves) -> None:
@@ -198,9 +213,10 @@ def _refuse_tied(plan: Pass, values: Arrays, others: Arrays, leaves: Leaves) -> 
             for value in (drawn, mixed):
                 scores.append(score({**values, name: value}, leaves))
         for tie in plan.ties:
-            a, b, c, d = (np.asarray(found[tie], float) for found in scores)
-            scale = np.max(np.abs([a, b, c, d]), axis=0)
-            if (np.abs(a - b - c + d) > _SAME * scale).any():
+            a, b, c, d = four = [np.asarray(found[tie], float) for found in scores]
+            scale = np.abs(four).max(axis=0)
+            gap = np.abs(a - b - c + d)
+            if (gap > _SAME * scale).any():
                 raise ExtensionError(
                     f"What was fitted would change: {tie!r} (a factor, or an observation of latents) ties the fitted "
                     f"values of {name!r} to its new ones, which cannot be drawn forward from the model: fit it with "
