@@ -83,7 +83,8 @@ class Fit:
     def changed(self) -> Mapping[Size, str]:
         """Sizes of which the fit had another number -> which entry or argument tells."""
         found: dict[Size, str] = {}
-        for size, words in (*self._by_entries(), *self._by_loops(), *self._by_arguments()):
+        told = itertools.chain(self._by_entries(), self._by_loops(), self._by_arguments())
+        for size, words in told:
             found.setdefault(size, words)
         return found
 
@@ -108,9 +109,12 @@ class Fit:
     def _by_arguments(self) -> Iterator[tuple[Size, str]]:
         for size in self.inspection.sizes.sizes:
             for axis in size.axes:
-                was = np.shape(self.leaf(axis.leaf))
-                if axis.is_of_array and axis.dim < len(was) and was[axis.dim] != axis.length:
-                    yield size, f"{axis.name} was {was[axis.dim]} in the fit, here it is {axis.length}"
+                shape = np.shape(self.leaf(axis.leaf))
+                if not axis.is_of_array or axis.dim >= len(shape):
+                    continue
+                was = shape[axis.dim]
+                if was != axis.length:
+                    yield size, f"{axis.name} was {was} in the fit, here it is {axis.length}"
 
     def same(self, size: Size) -> bool | None:
         """Whether what follows this size is that of the fit: True, False (other rows), or None: nothing tells."""
@@ -176,12 +180,11 @@ class Fit:
         """Whether a latent without an entry is new with this call: it was no site then, or belongs to a horizon."""
         if self.fitted is not None:
             return self.sites is not None and name not in self.sites
-        axes = {axis.leaf for axis in _axes(self.inspection.sizes.followed_by(name))}
+        axes = _axes(self.inspection.sizes.followed_by(name))
+        options = {self.call.names[axis.leaf] for axis in axes}
         bound = _bound(self.inspection.call)
-        for option in {self.call.names[leaf] for leaf in axes}.intersection(bound.arguments):
-            if attempt(self._had_no_horizon, name, option):
-                return True
-        return False
+        named = options.intersection(bound.arguments)
+        return any(attempt(self._had_no_horizon, name, option) for option in named)
 
     def _had_no_horizon(self, name: str, option: str) -> bool:
         """Whether without this option the entries are those of a fit, and all that it has stays as it is.
@@ -192,15 +195,19 @@ class Fit:
         del bound.arguments[option]
         fewer = Inspection.of(self.inspection.call.with_arguments(bound.args, bound.kwargs))
         sites = fewer.run.sites
-        shapes = {entry: sites[entry].shape if entry in sites else None for entry in self.recorded}
-        if name in sites or shapes != self.recorded or fewer.unrecorded(self.recorded):
+        for entry, shape in self.recorded.items():
+            if entry not in sites or sites[entry].shape != shape:
+                return False
+        if name in sites or fewer.unrecorded(self.recorded):
             return False
         before = replay(fewer.call, {})
-        after = replay(self.inspection.call, {entry: before[entry].value for entry in self.recorded})
+        draw = {entry: before[entry].value for entry in self.recorded}
+        after = replay(self.inspection.call, draw)
         for one in before.keys() & after.keys():
             for parameter, was in before[one].arrays.items():
                 now = np.asarray(after[one].arrays[parameter])
-                if differ(now[tuple(map(slice, np.shape(was)))], was):
+                beginning = tuple(map(slice, np.shape(was)))
+                if differ(now[beginning], was):
                     return False
         return True
 
@@ -217,7 +224,8 @@ class Fit:
         was = self.leaves.get(name)
         if self.fitted is not None:
             return was
-        if was is not None and np.size(was) == 1 and np.shape(value) == ():
+        is_one = was is not None and np.size(was) == 1
+        if is_one and np.shape(value) == ():
             return np.asarray(was).item()  # ArviZ before 1.0 stores a number as an array of one element
         key = name.rpartition("['")[2].removesuffix("']")
         for recorded in (name, key):
@@ -234,7 +242,8 @@ class Fit:
         part = argument.of(self.call.leaves[leaf])
         if not part.is_table or self.fitted is not None:
             return argument.of(self.leaf(leaf)).columns
-        return {name: argument.of(self.leaves[name]) for name in part.columns if name in self.leaves}
+        recorded = part.columns.keys() & self.leaves.keys()
+        return {name: argument.of(self.leaves[name]) for name in recorded}
 
     def _compared(self, leaf: int, size: Size | None = None) -> bool | None:
         """Whether an argument is that of the fit; None: not known, or another axis of it changed in length."""
@@ -257,7 +266,8 @@ class Fit:
         """Whether a number, a text or another argument that is no length of any site is not that of the fit."""
         sizes, others = self.inspection.sizes, set(range(len(self.call.leaves)))
         for name in sizes.of:
-            others -= {axis.leaf for axis in _axes(sizes.followed_by(name))}
+            for axis in _axes(sizes.followed_by(name)):
+                others.discard(axis.leaf)
         return any(self._compared(leaf) is False for leaf in others)
 
     @functools.cached_property
@@ -417,7 +427,8 @@ class _Comparison:
         """With the fit's values of an argument that no row has, kept latents would mean something else."""
         rows = {axis.leaf for axis in _axes(self.inspection.rows)}
         for i, name, was, now in self.pairs():
-            if i in rows or argument.of(was).shape != argument.of(now).shape or equal(was, now) is not False:
+            is_as_long = argument.of(was).shape == argument.of(now).shape
+            if i in rows or not is_as_long or equal(was, now) is not False:
                 continue
             groups = [latent for latent in self.kept if i in self.followed(latent, "leading", "later")]
             as_it_was = np.asarray(was, now.dtype) if is_array(now) else was
@@ -428,24 +439,28 @@ class _Comparison:
 
     def priors(self) -> list[str]:
         """What tells the elements of kept latents apart: their distributions, and factors beside a likelihood."""
+        if not self.inspection.rows:
+            return [*self.kept]
         sites = self.inspection.run.sites
-        factors = [name for name, site in sites.items() if is_factor(site)] if self.inspection.rows else []
-        return [*self.kept, *factors]
+        return [*self.kept, *(name for name in sites if is_factor(sites[name]))]
 
     # ------------------------------------------------------------------------------------------------- labels
 
     def labels(self) -> Differences:
         """With the rows of the fit in front of them, the rows of this call are of the same groups."""
         columns = self._columns_of_labels()
-        sites = self.inspection.run.sites
-        if not columns or not any(sites[name].shape or self.inspection.loop_of(name)[1:] for name in self.kept):
+        if not columns or not any(map(self._has_several, self.kept)):
             return
         for size in self.inspection.sizes.sizes:
             leaves = {axis.leaf for axis in size.axes if axis.kind == "leading"}
-            those = {where: old for where, old in columns.items() if where[0] in leaves}
-            lengths = {len(old) for old in those.values()}
+            those = {where: columns[where] for where in columns if where[0] in leaves}
+            lengths = set(map(len, those.values()))
             if len(lengths) == 1:  # else they were no columns of the same rows
                 yield from _InFront(self.call, size, those, self.kept).unlike()
+
+    def _has_several(self, name: str) -> bool:
+        """Whether a latent has several values: it may have one for each group."""
+        return bool(self.inspection.run.sites[name].shape) or len(self.inspection.loop_of(name)) > 1
 
     def _columns_of_labels(self) -> dict[Where, list[Any]]:
         """Columns of text or of integers, as the model sees their values: what they were in the fit."""
@@ -456,8 +471,10 @@ class _Comparison:
             was = self.fit.columns(i)
             for column, values in argument.of(now).columns.items():
                 old = was.get(column)
-                are_labels = bool(values.text) or (values.kind in "iu" and len(values.shape) == 1)
-                if old is not None and are_labels and not values.categories and old.kind in _LABELS:
+                if old is None or old.kind not in _LABELS or values.categories:
+                    continue
+                are_codes = values.kind in "iu" and len(values.shape) == 1
+                if values.text or are_codes:
                     found[i, column] = old.array.tolist()
         return found
 
@@ -484,7 +501,8 @@ class _Comparison:
         """The dimensions of kept latents that have labels, each with the axes of arguments that it follows."""
         for name in self.kept:
             dims, follows = per_draw_dims(self.samples, name), self.follows(name)
-            for dim, sizes in zip(dims[max(len(dims) - len(follows), 0) :], follows):
+            in_front = max(len(dims) - len(follows), 0)
+            for dim, sizes in zip(dims[in_front:], follows):
                 if dim in self.samples.labels:
                     for axis in _axes(sizes):
                         yield dim, axis
@@ -507,7 +525,8 @@ def _axes(sizes: Iterable[Size]) -> Iterator[Axis]:
 
 def _drawn(outcome: Outcome) -> dict[str, Any]:
     """The values of a run that another one is given."""
-    return {name: site.value for name, site in outcome.items() if site.kind in ("latent", "observed", "plate")}
+    kinds = ("latent", "observed", "plate")
+    return {name: site.value for name, site in outcome.items() if site.kind in kinds}
 
 
 def _shapes(site: Replayed) -> list[Shape]:
@@ -557,24 +576,24 @@ class _InFront:
 
     def _misled(self, columns: Collection[Where]) -> bool:
         """Whether the rows of this call are other groups' behind the rows of the fit."""
-        now, old = [self.now[where] for where in columns], [self.columns[where] for where in columns]
+        now = [self.now[where] for where in columns]
+        old = [self.columns[where] for where in columns]
         mine, fits = _firsts(now), _firsts(old)
-        if not columns or [[of[i] for i in mine] for of in now] == [[of[i] for i in fits] for of in old]:
+        if not columns or _at_rows(now, mine) == _at_rows(old, fits):
             return False
         n = max(len(mine), len(fits)) + 2
         rows = _filled(mine, n, mine[0]) + mine
-        in_front, again, turned = {}, {}, {}
-        for where, labels, was in zip(columns, now, old):
-            in_front[where] = [was[i] for i in _filled(fits, n, fits[-1])]
-            again[where] = [labels[i] for i in _filled(mine, n, mine[-1])]
-            turned[where] = _turned([labels[i] for i in mine])
+        in_front = dict(zip(columns, _at_rows(old, _filled(fits, n, fits[-1]))))
+        again = dict(zip(columns, _at_rows(now, _filled(mine, n, mine[-1]))))
+        turned = dict(zip(columns, map(_turned, _at_rows(now, mine))))
         answer = attempt(self._differ, rows, in_front, n)
         if answer:  # but where it counts how many rows a group has, that is a statistic
             return attempt(self._differ, rows, again, n) is False
-        if not any({*labels}.difference(was) for labels, was in zip(now, old)):
+        levels = [{*labels} for labels in now]
+        if all(map(set.issubset, levels, old)):
             return False
         # so many groups may be too many for the model, or JAX takes the last one for all beyond
-        are_groups = answer is None or any(1 < len({*labels}) < len(labels) for labels in now)
+        are_groups = answer is None or any(1 < len(of) < len(now[0]) for of in levels)
         return are_groups and attempt(self._differ, mine, turned, 0) is True
 
     def _differ(self, rows: list[int], labels: Mapping[Where, list[Any]], n: int) -> bool:
@@ -586,7 +605,8 @@ class _InFront:
             if name not in after or before[name].shape != after[name].shape:
                 return True
         sites = [name for name in before if name in after and name not in self.kept]
-        return any(differences(before, after, sites, rows_along_each(np.arange(len(rows)) >= n)))
+        behind = rows_along_each(np.arange(len(rows)) >= n)
+        return any(differences(before, after, sites, behind))
 
     def _at(self, rows: list[int]) -> Call:
         """The call with these rows."""
@@ -594,7 +614,8 @@ class _InFront:
         for axis in self.size.axes:
             leaf = leaves.get(axis.leaf, self.call.leaves[axis.leaf])
             if axis.is_of_array:
-                leaves[axis.leaf] = argument.of(leaf).taken(axis.dim, np.array(rows))
+                index = np.array(rows)
+                leaves[axis.leaf] = argument.of(leaf).taken(axis.dim, index)
             elif axis.kind == "integer":
                 leaves[axis.leaf] = type(leaf)(len(rows))
         return self.call.with_leaves(leaves)
@@ -622,6 +643,11 @@ def _turned(labels: list[Any]) -> list[Any]:
 def _filled(rows: list[int], n: int, more: int) -> list[int]:
     """So many rows: these, and one of them again and again."""
     return rows + [more] * (n - len(rows))
+
+
+def _at_rows(columns: Iterable[list[Any]], rows: list[int]) -> list[list[Any]]:
+    """The labels of columns in these rows."""
+    return [[labels[i] for i in rows] for labels in columns]
 
 
 def _firsts(columns: Sequence[list[Any]]) -> list[int]:
