@@ -20,6 +20,7 @@ from jax import random
 from .carry import complete
 from .containers import Arrays
 from .errors import OptionError
+from .kinds import Shape
 from .memory import Memory
 from .model.call import Call
 from .model.dists import has_sampler, name_of, unwrapped
@@ -285,7 +286,7 @@ class _Given:
         of_name = zlib.crc32(name.encode())
         return random.fold_in(key, of_name & 0x7FFFFFFF)
 
-    def _carried_on(self, name: str, fn: Any, shape: tuple[int, ...]) -> Any:
+    def _carried_on(self, name: str, fn: Any, shape: Shape) -> Any:
         where = self.plan.where[name]
         recorded = jnp.asarray(self.draw[name])
         try:

@@ -22,7 +22,7 @@ from numpyro.infer.util import constrain_fn, potential_energy, unconstrain_fn
 from . import containers
 from .errors import OptionError, SamplesTypeError, SanitizeWarning, a, listing, warn
 from .infer import inspect_call, latents_of_the_fit, stock_log_likelihood
-from .kinds import Samples
+from .kinds import Args, Kwargs, Model, Samples
 from .memory import Memory, key_of
 from .model import argument
 from .model.call import Call, with_defaults
@@ -44,7 +44,6 @@ except ImportError:
 if TYPE_CHECKING:
     import xarray as xr
 
-Model = Callable[..., Any]
 OfDraws = Callable[..., "xr.DataArray"]
 
 
@@ -102,7 +101,7 @@ def log_prior(model: Model, samples: Samples, *args: Any, **kwargs: Any) -> xr.D
     if factors:
         warn(
             f"log_prior leaves out the factor {listing(factors)}: nothing tells whether it is prior or likelihood. "
-            f"If it is prior, add its values to the result.",
+            "If it is prior, add its values to the result.",
             SanitizeWarning,
             factors=tuple(factors),
         )
@@ -162,7 +161,7 @@ def mm_from_numpyro(
     if discrete:
         raise OptionError(
             f"Moment matching moves draws of continuous latents, and {listing(discrete)} is discrete: marginalize "
-            f"it in the model."
+            "it in the model."
         )
     names += [name for name in inspection.run.named("param") if name in review.kept]
     arrays, leading = case.samples.by_draw(len(review.batch_shape))
@@ -243,7 +242,7 @@ def with_predictions(idata: Any, dataset: xr.Dataset, group: str = "predictions"
     if not isinstance(container, containers.Groups) or getattr(container, "is_group", False):
         raise SamplesTypeError(
             f"The samples are {a(idata)} without groups: pass what arviz.from_numpyro(mcmc) returns, an InferenceData "
-            f"or a DataTree."
+            "or a DataTree."
         )
     pairs = {}
     for pair in filter(None, dataset.attrs.get("sanitize_rows", "").split(", ")):
@@ -370,7 +369,7 @@ class NumPyroWrapper(SamplingWrapper):  # type: ignore[misc]
         if before is None or after is None:
             raise OptionError(
                 f"The model does not run without some rows of {self.var_name!r} ({' = '.join(self.rows.words)}), so "
-                f"that it cannot be fitted to the others."
+                "that it cannot be fitted to the others."
             )
         for name, site in after.items():
             if site.kind not in ("latent", "observed"):
@@ -384,7 +383,7 @@ class NumPyroWrapper(SamplingWrapper):  # type: ignore[misc]
                 way = "" if is_end or is_made else " Rows at the end can be left out, as lfo_cv does."
                 raise OptionError(
                     f"Without some rows of {self.var_name!r}, {name!r} at the others is {what}: rows act on each "
-                    f"other (a lag, a walk, a mean of all rows), or their place counts. The fit to the others would "
+                    "other (a lag, a walk, a mean of all rows), or their place counts. The fit to the others would "
                     f"be that of another model.{way}"
                 )
 
@@ -399,7 +398,7 @@ class NumPyroWrapper(SamplingWrapper):  # type: ignore[misc]
             raise OptionError(
                 f"Without some rows of {self.var_name!r}, the model has {name!r} of shape {shape}, where "
                 f"{expected} was expected: it counts in the data how many there "
-                f"are (group.max() + 1, np.unique). Pass their number as an argument, and fit again."
+                "are (group.max() + 1, np.unique). Pass their number as an argument, and fit again."
             )
 
     def _row_dims(self, name: str) -> list[int]:
@@ -503,7 +502,7 @@ def _drawn_with(site: Replayed) -> Mapping[str, Any]:
     return site.arrays
 
 
-def _call_of_fit(model: Model, samples: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+def _call_of_fit(model: Model, samples: Any, args: Args, kwargs: Kwargs) -> Call:
     """The call with these arguments; without any, with those that an ``MCMC`` holds."""
     recorded = containers.open(samples).arguments
     if recorded is not None and not (args or kwargs):
@@ -533,7 +532,7 @@ def _scored(inspection: Inspection, var_name: str | None) -> str:
     if n == 0 or is_in_event:
         raise OptionError(
             f"{var_name!r} is drawn as one event, so that it has one likelihood for all rows, and none for each: give "
-            f"the model a latent for each row, and observe the rows given them."
+            "the model a latent for each row, and observe the rows given them."
         )
     return var_name
 

@@ -17,6 +17,7 @@ from jax import Array, lax, random
 from jax.scipy.linalg import solve_triangular
 
 from .errors import OptionError
+from .kinds import Shape
 from .model.dists import FORWARD, is_forward, joint_dims, name_of
 
 Places = np.ndarray  # the positions of recorded values along one dimension
@@ -74,9 +75,7 @@ def has_rule(family: type) -> bool:
     return family in FORWARD or carry_on.dispatch(family) not in none
 
 
-def complete(
-    fn: Any, rng_key: Array, recorded: Array, where: Sequence[Places], sample_shape: tuple[int, ...] = ()
-) -> Array:
+def complete(fn: Any, rng_key: Array, recorded: Array, where: Sequence[Places], sample_shape: Shape = ()) -> Array:
     """A whole value of a site: ``recorded`` at the positions ``where`` along each dimension, the rest given it."""
     alike = None if sample_shape else _alike_after(fn, recorded.shape, where)
     if alike is not None:
@@ -103,7 +102,7 @@ def complete(
     return carry_on(fn, rng_key, past, own[0])
 
 
-def _alike_after(fn: Any, recorded: tuple[int, ...], where: Sequence[Places]) -> tuple[int, Any] | None:
+def _alike_after(fn: Any, recorded: Shape, where: Sequence[Places]) -> tuple[int, Any] | None:
     """The one dimension that grows after the recorded values, and the distribution of the new ones.
 
     None: this distribution may not be the same for all values along the dimension.

@@ -18,9 +18,8 @@ from numpyro.infer.autoguide import AutoGuide
 from numpyro.infer.svi import SVIRunResult
 
 from .errors import OptionError, SamplesTypeError, a, listing
-from .kinds import Dataset, InferenceData
+from .kinds import Dataset, InferenceData, Shape
 
-Shape = tuple[int, ...]
 Dims = tuple[Hashable, ...]
 Arrays = Mapping[str, Any]
 Coords = Mapping[Hashable, Any]
@@ -99,8 +98,8 @@ class Entries(_Kind):
             what = _MISTAKEN.get(type(samples).__name__, "").format(samples)
             raise SamplesTypeError(
                 f"The samples are {a(samples)}, not a mapping of names to arrays{what}: pass what "
-                f"mcmc.get_samples() or guide.sample_posterior() returns, the MCMC itself, or ArviZ's InferenceData or "
-                f"DataTree, as the second argument after the model."
+                "mcmc.get_samples() or guide.sample_posterior() returns, the MCMC itself, or ArviZ's InferenceData or "
+                "DataTree, as the second argument after the model."
             )
         self.entries = entries
         self.shapes = {name: _shape(name, value) for name, value in entries.items()}
@@ -450,7 +449,7 @@ def posterior_samples(
     if not isinstance(container, Labelled):
         raise SamplesTypeError(
             f"The samples are {a(samples)}: posterior_samples reads an InferenceData, DataTree or "
-            f"Dataset. A dict of draws, such as mcmc.get_samples() returns, is what Predictive wants already."
+            "Dataset. A dict of draws, such as mcmc.get_samples() returns, is what Predictive wants already."
         )
     if num_samples is not None:
         total = container.num_draws
@@ -482,7 +481,7 @@ def _sample_dims(dataset: Any) -> Dims:
             return found
     raise SamplesTypeError(
         f"The {type(dataset).__name__} has dimensions {listing(map(str, dims)) or 'none'}, and none of them is "
-        f"'chain', 'draw' or 'sample': set its attribute sample_dims to the names of the dimensions that are draws."
+        "'chain', 'draw' or 'sample': set its attribute sample_dims to the names of the dimensions that are draws."
     )
 
 
@@ -512,13 +511,13 @@ def _shape(name: Any, value: Any) -> Shape | None:
         except ValueError as error:  # a list of lists of different lengths
             raise SamplesTypeError(
                 f"Entry {name!r} is a {type(value).__name__} that cannot be an array ({error}): give every draw the "
-                f"same shape, or remove it."
+                "same shape, or remove it."
             ) from None
     dtype = getattr(value, "dtype", None)
     kind = getattr(dtype, "kind", "f")
     if kind in "OSUMm" or getattr(dtype, "names", None):
         raise SamplesTypeError(
             f"Entry {name!r} is an array of dtype {value.dtype} and shape {tuple(value.shape)}: posterior samples "
-            f"are arrays of numbers. Remove or convert it."
+            "are arrays of numbers. Remove or convert it."
         )
     return tuple(int(n) for n in value.shape)

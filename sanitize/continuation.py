@@ -17,9 +17,10 @@ from .ancestral import Arrays, Leaves, Pass, Passed, Positions, every_draw
 from .carry import is_in_order
 from .containers import NOTHING, Drawn, per_draw_dims
 from .errors import ExtensionError
+from .kinds import Shape
 from .levels import as_index, continued
 from .memory import Memory
-from .model.argument import Shape, has_values, is_array
+from .model.argument import has_values, is_array
 from .model.call import Call, arguments_error
 from .model.dists import unmasked
 from .model.replay import Draw, attempt, replay

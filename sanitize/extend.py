@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, overload
 
 import jax
@@ -10,7 +10,7 @@ import jax
 from . import containers
 from .continuation import carried_on
 from .errors import OptionError
-from .kinds import Converted, Same
+from .kinds import Converted, Model, Same
 from .model.advice import refuse_other_than_key
 from .model.call import Call
 from .model.inspection import Inspection
@@ -20,7 +20,7 @@ from .prepare import prepare
 
 @overload
 def extend(
-    model: Callable[..., Any],
+    model: Model,
     samples: Same,
     rng_key: Any,
     /,
@@ -31,7 +31,7 @@ def extend(
 ) -> Same: ...
 @overload
 def extend(
-    model: Callable[..., Any],
+    model: Model,
     samples: Converted,
     rng_key: Any,
     /,
@@ -41,7 +41,7 @@ def extend(
     **kwargs: Any,
 ) -> dict[str, jax.Array]: ...
 def extend(
-    model: Callable[..., Any],
+    model: Model,
     samples: Any,
     rng_key: Any,
     /,

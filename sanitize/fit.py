@@ -19,8 +19,9 @@ import numpy as np
 
 from .containers import Container, per_draw_dims
 from .errors import listing
+from .kinds import Shape
 from .model import argument
-from .model.argument import Argument, Order, Shape, column_name, equal, has_values, is_array, is_value_list
+from .model.argument import Argument, Order, column_name, equal, has_values, is_array, is_value_list
 from .model.call import Arguments, Axis, Call, with_defaults
 from .model.checksums import comes_of_these_rows, recomputed
 from .model.inspection import Inspection

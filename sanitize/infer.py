@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,10 +27,10 @@ from .errors import (
     meant,
     warn,
 )
-from .kinds import OneOrMore, Samples
+from .kinds import Args, Kwargs, Model, OneOrMore, Samples, Shape
 from .memory import Memory, key_of
 from .model.advice import described, of_lengths, refuse_other_than_key
-from .model.argument import Shape, ValuesAsked
+from .model.argument import ValuesAsked
 from .model.call import Call, arguments_error
 from .model.inspection import Inspection
 from .model.replay import attempt, replay
@@ -106,7 +106,7 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
 
     def __init__(
         self,
-        model: Callable[..., Any],
+        model: Model,
         posterior_samples: Samples | None = None,
         *,
         new_rows: bool | None = None,
@@ -114,7 +114,7 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         redraw: OneOrMore = (),
         extend: OneOrMore | bool = (),
         levels: Mapping[str, Sequence[Any]] | None = None,
-        guide: Callable[..., Any] | None = None,
+        guide: Model | None = None,
         params: Mapping[str, Any] | None = None,
         num_samples: int | None = None,
         return_sites: Sequence[str] | None = None,
@@ -174,7 +174,7 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         # the number of draws is that of the samples also where none of their entries is left
         return StockPredictive.__call__(clean, rng_key, *args, **kwargs)
 
-    def _drawn_by_guide(self, rng_key: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Predictive:
+    def _drawn_by_guide(self, rng_key: Any, args: Args, kwargs: Kwargs) -> Predictive:
         """The same with what the guide draws as its samples."""
         drawing, drawn = copy.copy(self), copy.copy(self)
         drawing.model, drawing.guide, drawing.infer_discrete = self.guide, None, False
@@ -200,9 +200,7 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         drawn._samples = containers.open(entries)
         return drawn
 
-    def _clean(
-        self, rng_key: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], list[str]]:
+    def _clean(self, rng_key: Any, args: Args, kwargs: Kwargs) -> tuple[dict[str, Any], list[str]]:
         """The entries that stay, and the deterministic ones among them."""
         model = self.model
         if self.params:
@@ -258,7 +256,7 @@ Predictive.__signature__ = _signature()
 
 
 def log_likelihood(
-    model: Callable[..., Any],
+    model: Model,
     posterior_samples: Samples,
     *args: Any,
     parallel: bool = False,

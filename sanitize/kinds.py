@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 
@@ -44,3 +44,7 @@ Converted: TypeAlias = HasSamples | HasFields
 Samples: TypeAlias = Mapping[str, Any] | Dataset | InferenceData | Converted
 
 OneOrMore: TypeAlias = str | Sequence[str]  # names
+Model: TypeAlias = Callable[..., Any]
+Args: TypeAlias = tuple[Any, ...]
+Kwargs: TypeAlias = Mapping[str, Any]
+Shape: TypeAlias = tuple[int, ...]

@@ -69,7 +69,7 @@ def _refuse_other_number(name: str, dim: Hashable, level: Level, n: int) -> None
     if len(level.labels) != n:
         raise OptionError(
             f"levels[{dim!r}] has {len(level.labels)} labels, and {name!r} has {n} values along {dim!r} "
-            f"in the model with these arguments: give one label for each, in the model's order."
+            "in the model with these arguments: give one label for each, in the model's order."
         )
 
 

@@ -58,7 +58,7 @@ class Options:
         if not (new_rows is None or isinstance(new_rows, bool)):
             raise OptionError(
                 f"new_rows is {reprlib.repr(new_rows)}: it has to be True, False or None. The model's arguments go "
-                f"where the model is: strip_deterministic(model, samples, X), inspect_sites(model, X).review(samples)."
+                "where the model is: strip_deterministic(model, samples, X), inspect_sites(model, X).review(samples)."
             )
         if levels is not None and not isinstance(levels, Mapping):
             raise OptionError(
@@ -103,13 +103,13 @@ def refuse_collisions(call: Call) -> None:
         if like and call.why_not_bound() is None:
             raise OptionError(
                 f"{name!r} goes to the model's **kwargs, and {like}= is an option of strip_deterministic: if the model "
-                f"is meant, call inspect_sites(model, ...).review(samples).apply(samples) instead."
+                "is meant, call inspect_sites(model, ...).review(samples).apply(samples) instead."
             )
     for name in own:
         if name in OPTIONS:
             raise OptionError(
                 f"The model has a parameter of its own named {name!r}, an option of strip_deterministic: call "
-                f"inspect_sites(model, ...).review(samples, new_rows=..., redraw=...).apply(samples) instead."
+                "inspect_sites(model, ...).review(samples, new_rows=..., redraw=...).apply(samples) instead."
             )
 
 
@@ -122,5 +122,5 @@ def refuse_taken(call: Call, **given: Any) -> None:
         if is_given and name in own:
             raise OptionError(
                 f"The model has a parameter of its own named {name!r}, an option here, too: pass it by position, or "
-                f"call sanitize.Predictive(model, samples, extend=..., levels=...), where none collides."
+                "call sanitize.Predictive(model, samples, extend=..., levels=...), where none collides."
             )

@@ -14,8 +14,7 @@ from . import containers
 from .containers import Container
 from .errors import IndexRangeWarning, NothingLeftError, OptionError, SamplesTypeError, listing, warn
 from .fit import Fit
-from .kinds import Converted, Same
-from .model.argument import Shape
+from .kinds import Converted, Same, Shape
 from .model.call import Call
 from .model.index import OutOfRange
 from .model.inspection import Inspection

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from . import containers
 from .errors import listing
-from .kinds import OneOrMore, Samples
+from .kinds import Model, OneOrMore, Samples
 from .model.call import Call
 from .model.inspection import Inspection
 from .model.trace import Site
@@ -162,7 +162,7 @@ def _followed(site: Site, dim: int) -> str:
     return follows[0] if follows else f"dim {dim}"
 
 
-def inspect_sites(model: Callable[..., Any], /, *args: Any, **kwargs: Any) -> SiteTable:
+def inspect_sites(model: Model, /, *args: Any, **kwargs: Any) -> SiteTable:
     """Run a model once, abstractly, and tell its sites: which are random, which deterministic, of what shape.
 
     Nothing is computed, and no memory is used: the cost is the same for ten rows and ten million. A model that

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, overload
 
 import jax
@@ -11,7 +10,7 @@ from . import containers
 from .containers import Container
 from .errors import ModelArgumentsError, listing
 from .fit import recorded_arguments
-from .kinds import Converted, OneOrMore, Same
+from .kinds import Converted, Model, OneOrMore, Same
 from .model.call import Call, arguments_error
 from .model.inspection import Inspection
 from .model.trace import try_run
@@ -22,7 +21,7 @@ from .verdicts import explains
 
 @overload
 def strip_deterministic(
-    model: Callable[..., Any],
+    model: Model,
     samples: Same,
     /,
     *args: Any,
@@ -33,7 +32,7 @@ def strip_deterministic(
 ) -> Same: ...
 @overload
 def strip_deterministic(
-    model: Callable[..., Any],
+    model: Model,
     samples: Converted,
     /,
     *args: Any,
@@ -43,7 +42,7 @@ def strip_deterministic(
     **kwargs: Any,
 ) -> dict[str, jax.Array]: ...
 def strip_deterministic(
-    model: Callable[..., Any],
+    model: Model,
     samples: Any,
     /,
     *args: Any,

@@ -104,7 +104,7 @@ def _missing(lost: dict[str, tuple[str, ...]]) -> MissingLatentError:
     computed = "; ".join(f"{name!r} from {listing(latents)}" for name, latents in lost.items())
     return MissingLatentError(
         f"Entries would be recomputed from latents that the samples do not hold ({computed}), which would be "
-        f"drawn from the prior. Pass the model that was fitted with its arguments, or add the missing entries.",
+        "drawn from the prior. Pass the model that was fitted with its arguments, or add the missing entries.",
         missing=lost,
     )
 

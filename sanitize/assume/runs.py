@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from numpyro.distributions import Distribution
 from numpyro.primitives import Messenger
 
-from ..model.argument import Shape
+from ..kinds import Shape
 from ..model.call import Axis, lengths_of
 from ..model.inspection import Inspection
 from ..model.sizes import Size, Sizes, numbered

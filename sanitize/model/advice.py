@@ -6,7 +6,7 @@ import contextlib
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,10 @@ from numpyro.infer.autoguide import AutoGuide
 from numpyro.primitives import Messenger
 
 from ..errors import OPTIONS, ModelArgumentsError, OptionError, add_note, listing, meant
+from ..kinds import Args, Model
 from . import argument
 
-Model = Callable[..., Any]
 Parameters = list[inspect.Parameter]
-Args = tuple[Any, ...]
 Leaves = Mapping[str, Any]  # arguments by name
 
 # Options that are given where a drop-in is made, and not at its call.
@@ -80,7 +79,7 @@ def refuse_other_than_model(model: Any) -> None:
         )
     if not callable(model) or isinstance(model, (Distribution, Predictive)):
         raise ModelArgumentsError(
-            f"The model has to be a function (or a callable object) of NumPyro primitives, not "
+            "The model has to be a function (or a callable object) of NumPyro primitives, not "
             f"{type(model).__name__}: pass the model first, without calling it, then the samples."
         )
     function = function_of(model)

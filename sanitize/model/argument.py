@@ -14,7 +14,8 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import numpy as np
 
-Shape = tuple[int, ...]
+from ..kinds import Shape
+
 Names = list[Any]
 
 _MAY_BE_LABELS = "iuOSU"  # kinds of dtypes: integers, objects, text

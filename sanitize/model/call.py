@@ -11,11 +11,10 @@ import jax
 import numpy as np
 
 from ..errors import ModelArgumentsError
+from ..kinds import Args, Kwargs, Model, Shape
 from . import advice, argument
-from .advice import Args, Model
 from .argument import Withheld, abstract, has_values, is_array, is_integer, is_value_list
 
-Kwargs = Mapping[str, Any]
 Arguments = tuple[Args, Kwargs]
 
 
@@ -107,7 +106,7 @@ class Call:
         return isinstance(leaf, jax.ShapeDtypeStruct) or (self.mode == "abstract" and is_array(leaf))
 
     @property
-    def traced(self) -> tuple[int, ...]:
+    def traced(self) -> Shape:
         """Which arguments are abstract in a run: arrays, where the model does not need their values."""
         return tuple(i for i, leaf in enumerate(self.leaves) if self.is_traced(leaf))
 

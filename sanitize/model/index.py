@@ -16,6 +16,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from ..kinds import Shape
 from . import argument
 from .argument import Withheld, has_values, is_integer
 from .call import Call
@@ -55,7 +56,7 @@ class OutOfRange:
     kind: str
     latents: tuple[str, ...]
     length: int
-    values: tuple[int, ...]
+    values: Shape
     count: int
     total: int
     effect: str

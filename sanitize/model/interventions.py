@@ -17,7 +17,7 @@ from numpyro import handlers
 from numpyro.primitives import Messenger
 
 from ..errors import meant
-from .advice import Model
+from ..kinds import Model
 from .call import Call
 from .replay import Draw, differ, replay
 from .trace import Run, try_run

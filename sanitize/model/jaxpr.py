@@ -19,7 +19,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .argument import Shape, equal, has_values
+from ..kinds import Shape
+from .argument import equal, has_values
 from .call import Call
 from .trace import Run, Site
 

@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers
 
-from .argument import Shape, abstract
+from ..kinds import Shape
+from .argument import abstract
 from .call import Axis, Call, lengths_of, resized, with_defaults
 from .dists import parameters, unmasked
 from .trace import in_silence, trace_model

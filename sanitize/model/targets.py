@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from .argument import Shape
+from ..kinds import Shape
 from .call import Call, lengths_of
 from .sizes import cut, find_sizes
 from .trace import Run, try_run

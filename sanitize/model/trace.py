@@ -23,10 +23,10 @@ from numpyro.distributions import Delta
 from numpyro.infer import init_to_uniform
 from numpyro.primitives import Messenger
 
+from ..kinds import Args, Kwargs, Model, Shape
 from . import advice, argument, dists
-from .advice import Args, Model
-from .argument import Shape, is_value_list
-from .call import Call, Kwargs, arguments_error
+from .argument import is_value_list
+from .call import Call, arguments_error
 
 # NumPyro's stack of effect handlers is one list for the whole process: runs of two threads would see
 # each other's sites. Re-entrant, because a model may itself predict with a sanitized posterior.
@@ -99,7 +99,7 @@ class Site:
     plates: tuple[Plate, ...] = ()
     parents: tuple[str, ...] = ()
     dims: tuple[Dim, ...] = ()
-    row_dims: tuple[int, ...] = ()
+    row_dims: Shape = ()
     observable: str | None = None
 
     @property

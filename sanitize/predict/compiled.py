@@ -14,7 +14,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..errors import OptionError
-from ..model.argument import Shape, abstract
+from ..kinds import Shape
+from ..model.argument import abstract
 from ..model.trace import ONE_RUN_AT_A_TIME
 from .one_draw import no_mean
 from .parameters import Parts
@@ -157,9 +158,9 @@ def _export() -> Any:
         from jax import export
     except ImportError as error:
         raise OptionError(
-            f"A file, or another process, gets what was compiled from jax.export, which needs JAX 0.4.30 or later and "
+            "A file, or another process, gets what was compiled from jax.export, which needs JAX 0.4.30 or later and "
             f"flatbuffers ({error}): pip install flatbuffers. Threads of this process need neither: "
-            f"compute(scheduler='threads')."
+            "compute(scheduler='threads')."
         ) from error
     return export
 

@@ -199,7 +199,7 @@ def load(path: Path) -> SavedPredictor:
             if written != _FORMAT:
                 raise OptionError(
                     f"{name} is of format {written}, and this version of sanitize reads format {_FORMAT}: write it "
-                    f"again with Predictor.save."
+                    "again with Predictor.save."
                 )
             return SavedPredictor(about, _plan(file, about))
     except OptionError:

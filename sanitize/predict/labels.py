@@ -162,7 +162,7 @@ class Labels:
         which = f"dimension {place.dim}, of length {length}"
         raise OptionError(
             f"dims of {place.site!r} names {which}, {likely[0]!r}, which is the name of an output or of a dimension of "
-            f"another length."
+            "another length."
         )
 
     def _likely(self, place: Place) -> Iterator[str]:

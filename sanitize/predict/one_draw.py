@@ -12,6 +12,7 @@ from numpyro import handlers
 
 from ..errors import OptionError, listing
 from ..infer import StockPredictive, condition_on_deterministic, stock_log_likelihood
+from ..kinds import Model
 from ..model.call import Call
 from ..model.dists import is_category, name_of, unwrapped
 from ..model.inspection import Inspection
@@ -21,7 +22,6 @@ from .means import mean_of
 from .parameters import CATEGORY, Part, Parts, parameters_of
 
 Names = Collection[str]
-Model = Callable[..., Any]
 Values = dict[str, Any]
 Of = Callable[[Model, Any, Values, Any, Any], Values]  # model, key, draw, args, kwargs -> what sites give
 

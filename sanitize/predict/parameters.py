@@ -13,7 +13,7 @@ import numpy as np
 from numpyro.distributions import Distribution
 from numpyro.distributions.transforms import Transform
 
-from ..model.argument import Shape
+from ..kinds import Shape
 from ..model.dists import is_category, unwrapped
 
 CATEGORY, COMPONENT = "category", "component"  # dimensions of parameters that a value of the site lacks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +18,7 @@ from .. import containers
 from ..continuation import Carrier, key_of_extend
 from ..errors import NoSharedSiteError, OptionError, SamplesTypeError, listing
 from ..infer import cannot_score, inspect_call, latents_of_the_fit, not_given, say_lengths, spare_values
-from ..kinds import OneOrMore
+from ..kinds import Model, OneOrMore
 from ..memory import Memory, Signature, key_of
 from ..model.advice import described, refuse_other_than_key
 from ..model.argument import ValuesAsked, is_integer
@@ -142,7 +142,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: Callable[..., Any],
+        model: Model,
         samples: Any,
         return_sites: OneOrMore | None = None,
         params: Mapping[str, Any] | None = None,
@@ -412,7 +412,7 @@ class Predictor:
         if fixed:
             raise OptionError(
                 f"params names {listing(fixed)}, a latent, which would be the same in all draws: it holds values of "
-                f"numpyro.param sites. Values of latents are entries of the samples, or numpyro.handlers.condition's."
+                "numpyro.param sites. Values of latents are entries of the samples, or numpyro.handlers.condition's."
             )
         if unknown:
             where = inspection.call.description
@@ -470,5 +470,5 @@ def _refuse_old_numpyro() -> None:
         needed = ".".join(map(str, _SINCE))
         raise OptionError(
             f"Predictor needs NumPyro {needed} or later, and here is {numpyro.__version__}: sanitize.Predictive works "
-            f"with all versions."
+            "with all versions."
         )

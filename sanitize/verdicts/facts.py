@@ -13,8 +13,9 @@ from typing import Any
 
 from ..carry import has_rule
 from ..fit import Fit
+from ..kinds import Shape
 from ..model import argument
-from ..model.argument import Shape, is_integer
+from ..model.argument import is_integer
 from ..model.dists import support_of
 from ..model.interventions import set_sites
 from ..model.jaxpr import ancestors
@@ -78,7 +79,7 @@ class Entry:
         return self.recorded[more:] if broadcasts else None
 
     @cached_property
-    def mismatch(self) -> tuple[int, ...] | None:
+    def mismatch(self) -> Shape | None:
         """The dimensions in which the recorded shape is not the model's; None where their number differs."""
         if self.lengths is None:
             return () if self.recorded is self.shape else None  # both are trees of arrays

@@ -24,7 +24,7 @@ from ..errors import (
     ShapeMismatchError,
 )
 from ..fit import Fit, other_arguments
-from ..model.argument import Shape
+from ..kinds import Shape
 from ..model.checksums import contradiction
 from ..model.inspection import Inspection
 from ..model.interventions import ignored

@@ -9,8 +9,9 @@ from typing import Any
 
 from ..containers import per_draw_dims
 from ..errors import listing, meant
+from ..kinds import Shape
 from ..model import argument
-from ..model.argument import Shape, is_integer
+from ..model.argument import is_integer
 from ..model.index import OutOfRange
 from ..model.inspection import Inspection
 from ..model.interventions import Ignored
@@ -140,7 +141,7 @@ def nothing_to_carry_on(name: str) -> str:
 def nothing_goes_on(entries: Entries) -> str:
     return (
         f"extend names {listing(names_of(entries))}, of which nothing goes on: how many values there are is written in "
-        f"the model, and no argument makes them more. Make their number an argument of the model, or leave out extend."
+        "the model, and no argument makes them more. Make their number an argument of the model, or leave out extend."
     )
 
 
@@ -248,7 +249,7 @@ def outside(entry: Entry) -> str:
     return (
         f"Entry {name!r} has the value {entry.outside}, which is no value of the latent {name!r}: its support is "
         f"{support}. Unconstrained draws (the logarithm of a scale, say) are no samples of the model: pass what "
-        f"mcmc.get_samples() or guide.sample_posterior() returns, or constrain them first "
+        "mcmc.get_samples() or guide.sample_posterior() returns, or constrain them first "
         f"(numpyro.infer.util.constrain_fn). With keep=({name!r},) they are used as they are."
     )
 
@@ -526,9 +527,9 @@ def place_counts(found: Statistic, facts: Facts) -> str:
     if facts.inspection.rows:  # else the rows cannot be more
         ways.append("pass the rows of the fit first, and the new ones after them")
     return (
-        f"In this model the place of a row counts (arange(len(x)), the index of a plate, an array in the model): where "
+        "In this model the place of a row counts (arange(len(x)), the index of a plate, an array in the model): where "
         f"all rows are alike, {found.parameter} of {found.target!r} still differs by up to {found.moves:.2g} between "
-        f"them. The model takes the first row of this call for the first row of the fit, and nothing tells that it is. "
+        "them. The model takes the first row of this call for the first row of the fit, and nothing tells that it is. "
         f"{_either(ways, facts)}"
     )
 
