@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -41,7 +42,7 @@ _REASONS = {
     Cause.MISFIT: "latent: does not fit",
     Cause.KEEP_MISFIT: "latent named in keep: its rows do not fit",
     Cause.JOINT_MISFIT: "row-level latent: its rows do not fit, and its values depend on each other",
-    Cause.UNTOLD_MISFIT: "row-level latent: its rows do not fit; whether its values depend on each other: not told",
+    Cause.UNTOLD_MISFIT: "row-level latent: its rows do not fit, and its values may depend on each other",
     Cause.ROWS_MISFIT: f"row-level latent: its rows do not fit, {_FROM_PRIOR}",
     Cause.PACKED: "latent: NeuTra packs all latents into it, with values for the rows of the fit",
     Cause.OUTSIDE: "latent: has a value that is not in its support",
@@ -90,21 +91,23 @@ def reason(cause: Cause, entry: Entry) -> str:
     if cause is Cause.OTHER_ROWS:
         return f"row-level latent: {_why_redrawn(entry)}, {_FROM_PRIOR}"
     if cause in _UNTOLD:
-        return f"{'row-level ' if entry.rows else ''}latent: has the model's shape, {_UNTOLD[cause]}"
+        kind = "row-level latent" if entry.rows else "latent"
+        return f"{kind}: has the model's shape, {_UNTOLD[cause]}"
     return _REASONS[cause]
 
 
 def _obstacle(entry: Entry) -> str:
     if entry.obstacle is Obstacle.FEWER:
         lengths = zip(entry.lengths or (), entry.shape or ())
-        was, now = next((was, now) for was, now in lengths if was > now)
-        return f"{_OBSTACLES[entry.obstacle]}. To go on, pass {was + now}: the {was} of the fit, then {now} new"
+        was, now = next(both for both in lengths if both[0] > both[1])
+        both = f"{was + now}: the {was} of the fit, then {now} new"
+        return f"{_OBSTACLES[entry.obstacle]}. To go on, pass {both}"
     if entry.obstacle in _OBSTACLES:
         return _OBSTACLES[entry.obstacle]
     argument = " or ".join(entry.other_beginning.words) if entry.other_beginning else "the data"
     return (
-        f"{argument} does not begin with the values of the fit, of which the recorded ones come first: pass those of "
-        "the fit, and the new ones after them"
+        f"{argument} does not begin with the values of the fit: pass those of the fit first, and the new ones after "
+        "them"
     )
 
 
@@ -140,8 +143,8 @@ def nothing_to_carry_on(name: str) -> str:
 
 def nothing_goes_on(entries: Entries) -> str:
     return (
-        f"extend names {listing(names_of(entries))}, of which nothing goes on: how many values there are is written in "
-        "the model, and no argument makes them more. Make their number an argument of the model, or leave out extend."
+        f"extend names {listing(names_of(entries))}, where nothing goes on: the number of values is written in the "
+        "model, and no argument changes it. Make their number an argument of the model, or leave out extend."
     )
 
 
@@ -156,7 +159,8 @@ def no_name_for(verb: str, name: str, inspection: Inspection) -> str:
     latents = listing(inspection.run.named("latent")) or "none"
     like = meant(name, inspection.run.sites)
     instead = f" {like!r} may be meant." if site is None and like else ""
-    return f"{verb} names {name!r}, which is {what} of this model: {why[verb]}, and its latents are {latents}.{instead}"
+    named = f"{verb} names {name!r}, which is {what} of this model"
+    return f"{named}: {why[verb]}, and its latents are {latents}.{instead}"
 
 
 def rows_have_changed(facts: Facts, size: Size) -> str:
@@ -167,7 +171,8 @@ def rows_have_changed(facts: Facts, size: Size) -> str:
 
 
 def which_rows(facts: Facts, several: Entries, untold: Entries) -> str:
-    rows = " and ".join(" = ".join(size.words) for size in facts.inspection.rows)
+    sizes = [" = ".join(size.words) for size in facts.inspection.rows]
+    rows = " and ".join(sizes)
     which = f"the targets follow {rows}" if several else "it could not be told what the rows are"
     redraw = names_of(several or untold)
     return (
@@ -186,10 +191,10 @@ NO_ENTRIES = (
 
 
 def other_model(inspection: Inspection, shapes: Mapping[str, Shape | None]) -> str:
-    call, latents = inspection.call, listing(inspection.run.named("latent")) or "none"
+    latents = listing(inspection.run.named("latent")) or "none"
     model = f"the model's latents are {latents}" if inspection.run.sites else "the model runs no sites"
     trees = [name for name, shape in shapes.items() if shape is None]
-    if inspect.isclass(call.model):
+    if inspect.isclass(inspection.call.model):
         way_out = "It is a class: pass an instance that can be called"
     elif any("auto_" in name for name in shapes):
         way_out = "They are params of a guide: pass guide.sample_posterior(rng_key, params, sample_shape=(1000,))"
@@ -197,7 +202,8 @@ def other_model(inspection: Inspection, shapes: Mapping[str, Shape | None]) -> s
         way_out = f"Entry {listing(trees)} is not an array: if it holds the draws, pass it alone"
     else:
         way_out = "Pass the model that was fitted"
-    return f"No entry is a site of {call.description}: the samples have {listing(shapes)}, {model}. {way_out}."
+    have = f"the samples have {listing(shapes)}, {model}"
+    return f"No entry is a site of {inspection.call.description}: {have}. {way_out}."
 
 
 def too_few_dimensions(shapes: Shapes, ndims: int) -> str:
@@ -215,14 +221,13 @@ def no_draws(shapes: Shapes) -> str:
 
 
 def different_batches(shapes: Shapes, ndims: int) -> str:
-    return (
-        f"The entries disagree on their leading {'chain and draw' if ndims > 1 else 'draw'} dimensions: "
-        f"{_shapes(shapes)}. Thin or group all entries alike before stripping."
-    )
+    which = "chain and draw" if ndims > 1 else "draw"
+    return f"The entries disagree on their leading {which} dimensions: {_shapes(shapes)}. Thin or group all entries alike before stripping."
 
 
 def _shapes(shapes: Shapes) -> str:
-    return ", ".join(f"{name!r} has shape {shape}" for name, shape in shapes.items())
+    parts = [f"{name!r} has shape {shape}" for name, shape in shapes.items()]
+    return ", ".join(parts)
 
 
 def _s(number: int) -> str:
@@ -245,7 +250,8 @@ def _kind_of_value(shape: Shape | None) -> str:
 
 
 def outside(entry: Entry) -> str:
-    name, support = entry.name, entry.facts.inspection.run.supports.get(entry.name, "bounded by what it is drawn with")
+    name, supports = entry.name, entry.facts.inspection.run.supports
+    support = supports.get(name, "bounded by what it is drawn with")
     return (
         f"Entry {name!r} has the value {entry.outside}, which is no value of the latent {name!r}: its support is "
         f"{support}. Unconstrained draws (the logarithm of a scale, say) are no samples of the model: pass what "
@@ -264,17 +270,21 @@ def packed(entry: Entry) -> str:
 
 def does_not_fit(facts: Facts, entries: Entries, joint: Entries) -> str:
     text = "; ".join(map(_mismatch, entries))
-    return f"{text[0].upper()}{text[1:]}. {_way_out(facts, entries, joint)}"
+    text = text[0].upper() + text[1:]
+    return f"{text}. {_way_out(facts, entries, joint)}"
 
 
 def _mismatch(entry: Entry) -> str:
     was, now = entry.lengths or (), entry.shape or ()
     kind = "latent" if entry.is_latent else "entry"
-    text = f"{kind} {entry.name!r} has recorded shape {entry.recorded or ()} per draw, the model's is {now}"
+    recorded = entry.recorded or ()
+    text = f"{kind} {entry.name!r} has recorded shape {recorded} per draw, the model's is {now}"
     for dim in entry.mismatch or ():
+        lengths = was[dim], now[dim]
         text += f"; dimension {dim} is {was[dim]} instead of {now[dim]}"
-        sources = [_source(name, leaf, was[dim], now[dim]) for name, leaf in entry.facts.sources(entry, dim)]
-        text += f" ({', '.join(sources)})" if sources else ""
+        sources = [_source(*source, *lengths) for source in entry.facts.sources(entry, dim)]
+        if sources:
+            text += f" ({', '.join(sources)})"
     return text
 
 
@@ -310,8 +320,8 @@ def _way_out(facts: Facts, entries: Entries, joint: Entries) -> str:
     if joint:
         return f"{_on_each_other(joint)} Pass the rows of the fit, or {ways}"
     return (
-        "A fitted coefficient is never replaced by its prior unasked: pass arguments of the size that was fitted, or "
-        f"{ways}"
+        "The prior never replaces a fitted coefficient unless you ask for it: pass arguments of the size that was "
+        f"fitted, or {ways}"
     )
 
 
@@ -325,13 +335,13 @@ def _on_each_other(entries: Entries) -> str:
     seen = names_of(entry for entry in entries if entry.is_joint)
     if seen:
         return (
-            f"The values of {listing(seen)} depend on each other along the rows (a walk, a Gaussian process): drawn "
-            "anew, all that was fitted is lost."
+            f"The values of {listing(seen)} depend on each other along the rows (a walk, a Gaussian process): if they "
+            "were drawn anew, all that was fitted would be lost."
         )
     return (
         f"Whether the values of {listing(names_of(entries))} depend on each other along the rows could not be told, "
-        f"since the model does not run on few of them ({entries[0].why_untold}). If they do, all that was fitted is "
-        "lost where they are drawn anew."
+        f"since the model does not run on few of them ({entries[0].why_untold}). If they do and were drawn anew, all "
+        "that was fitted would be lost."
     )
 
 
@@ -340,12 +350,13 @@ def offer_of_extend(entries: Iterable[Entry]) -> str:
     grown = [entry for entry in entries if entry.goes_on]
     if not grown:
         return ""
+    way = f"extend={names_of(grown)!r} (of the drop-ins; sites= of sanitize.extend) to draw the others given them"
     samples = grown[0].facts.samples
-    labelled = [dim for entry in grown for dim in per_draw_dims(samples, entry.name) if dim in samples.labels]
-    levels = f", and levels={{{labelled[0]!r}: [...]}} to say which is which" if labelled else ""
-    return (
-        f"extend={names_of(grown)!r} (of the drop-ins; sites= of sanitize.extend) to draw the others given them{levels}"
-    )
+    for entry in grown:
+        for dim in per_draw_dims(samples, entry.name):
+            if dim in samples.labels:
+                return f"{way}, and levels={{{dim!r}: [...]}} to say which is which"
+    return way
 
 
 def nothing_left(names: Iterable[str], batch_shape: Shape) -> str:
@@ -358,13 +369,14 @@ def nothing_left(names: Iterable[str], batch_shape: Shape) -> str:
 
 
 def would_be_lost(inspection: Inspection, missing: Mapping[str, Names]) -> str:
-    lost = tuple(dict.fromkeys(parent for parents in missing.values() for parent in parents))
-    computed = "; ".join(f"{name!r} from {listing(parents)}" for name, parents in missing.items())
+    lost = tuple(dict.fromkeys(itertools.chain(*missing.values())))
+    parts = [f"{name!r} from {listing(parents)}" for name, parents in missing.items()]
+    computed = "; ".join(parts)
     params = any(inspection.run.sites[name].kind == "param" for name in lost)
     settle = "pass params=" if params else f"pass redraw={lost!r} to draw them from their prior"
     return (
         f"In this model {listing(missing)} would be recomputed from latents (or params) that have no entry "
-        f"({computed}): stripped, the fitted values would be replaced by draws from the prior. Pass the model "
+        f"({computed}): draws from the prior would replace the fitted values. Pass the model "
         f"that was fitted, add the missing entries, or {settle}."
     )
 
@@ -377,8 +389,8 @@ def cannot_be_drawn(facts: Facts, latents: Sequence[str]) -> str:
     elif all(entry.fits for entry in fitted):
         ways.insert(0, f"pass keep={names_of(fitted)!r}")
     return (
-        f"The model cannot draw {listing(latents)}, which nothing gives a value: no value can be drawn from its "
-        f"distribution (ImproperUniform is such a one). Either {'; or '.join(ways)}."
+        f"Nothing gives a value to {listing(latents)}, and the model cannot draw one: nothing can be drawn from its "
+        f"distribution (ImproperUniform, for example). Either {'; or '.join(ways)}."
     )
 
 
@@ -420,8 +432,11 @@ def _with_shapes(entries: Entries) -> str:
 
 
 def data_come_back(data: Sequence[tuple[str, list[str]]]) -> str:
-    parts = [f"{argument!r} is given, so for {listing(sites)} the data come back" for argument, sites in data]
-    return f"{'; '.join(parts)}: to predict, leave out {listing(argument for argument, _ in data)}."
+    parts, arguments = [], []
+    for name, sites in data:
+        parts.append(f"{name!r} is given, so for {listing(sites)} the data come back")
+        arguments.append(name)
+    return f"{'; '.join(parts)}: to predict, leave out {listing(arguments)}."
 
 
 def conditioned_data_come_back(sites: Names) -> str:
@@ -459,7 +474,8 @@ def initial_values(params: Sequence[str]) -> str:
 
 
 def missing_latents(facts: Facts, missing: Mapping[str, Names]) -> str:
-    params = [name for name in missing if facts.inspection.run.sites[name].kind == "param"]
+    sites = facts.inspection.run.sites
+    params = [name for name in missing if sites[name].kind == "param"]
     latents = tuple(name for name in missing if name not in params)
     enumerated = [name for name in latents if facts.is_marginalized(name)]
     parts, alike, of_guide = [], [], False
@@ -497,7 +513,8 @@ def missing_latents(facts: Facts, missing: Mapping[str, Names]) -> str:
 
 
 def other_arguments(differences: Mapping[str, str], kept: Names) -> str:
-    said = "; ".join(f"{argument}: {words}" for argument, words in differences.items())
+    parts = [f"{argument}: {words}" for argument, words in differences.items()]
+    said = "; ".join(parts)
     return (
         f"This call differs from the fit in its arguments: {said}. The fitted values are used all the same. Pass what "
         f"the fit was given, or keep={kept!r} if this is meant."
@@ -545,7 +562,9 @@ def rows_lag(found: Statistic, facts: Facts) -> str:
 def _either(ways: list[str], facts: Facts) -> str:
     if not facts.fit.changed:
         ways = [*ways, "say by new_rows=False that these are the rows of the fit"]
-    return f"Either {'; or '.join(ways)}." if len(ways) > 1 else f"{ways[0].capitalize()}."
+    if len(ways) > 1:
+        return f"Either {'; or '.join(ways)}."
+    return f"{ways[0].capitalize()}."
 
 
 def rows_act_on_each_other(found: Statistic, facts: Facts) -> str:
@@ -553,7 +572,9 @@ def rows_act_on_each_other(found: Statistic, facts: Facts) -> str:
         return place_counts(found, facts)
     if found.reach:
         return rows_lag(found, facts)
-    moves = f"moves by up to {found.moves:.2g}" if found.moves < math.inf else "becomes NaN, or a number from NaN"
+    moves = f"moves by up to {found.moves:.2g}"
+    if found.moves == math.inf:
+        moves = "becomes NaN, or a number from NaN"
     ways = ["compute it from the rows of the fit, and pass it to the model"]
     if found.keep:
         ways.insert(0, f"pass keep={found.keep!r}, which puts back what the fit recorded")

@@ -694,7 +694,7 @@ IMPROPER = {
 def test_a_latent_that_cannot_be_drawn_is_named(door, case):
     model, shapes, args, options, names = IMPROPER[case]
     samples = {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
-    with pytest.raises(MissingLatentError, match="cannot draw") as caught:
+    with pytest.raises(MissingLatentError, match="the model cannot draw one") as caught:
         door(model, samples, **options)(KEY, args)
     assert {*caught.value.missing} == names
     assert ("pass keep=" in str(caught.value)) == (case == "redraw")

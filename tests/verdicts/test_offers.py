@@ -108,7 +108,7 @@ def written(x, g, y=None):
 
 def test_what_is_written_in_the_model_does_not_go_on():
     samples, g = {"a": np.ones((4, 3)), "b": np.ones(4)}, np.array([0, 2, 1, 2])
-    with pytest.warns(SanitizeWarning, match="'a', of which nothing goes on") as said:
+    with pytest.warns(SanitizeWarning, match="'a', where nothing goes on") as said:
         extend(written, samples, KEY, np.ones(4), g, sites="a")
     assert said[0].message.sites == ("a",)
     with warned() as said:
