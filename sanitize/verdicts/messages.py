@@ -222,7 +222,10 @@ def no_draws(shapes: Shapes) -> str:
 
 def different_batches(shapes: Shapes, ndims: int) -> str:
     which = "chain and draw" if ndims > 1 else "draw"
-    return f"The entries disagree on their leading {which} dimensions: {_shapes(shapes)}. Thin or group all entries alike before stripping."
+    return (
+        f"The entries disagree on their leading {which} dimensions: {_shapes(shapes)}. Thin or group all entries alike "
+        "before stripping."
+    )
 
 
 def _shapes(shapes: Shapes) -> str:
