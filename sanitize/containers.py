@@ -41,7 +41,8 @@ _MISTAKEN = {
 def open(samples: Any, group: str = POSTERIOR) -> Container:
     """The container of samples; ``group`` says where the draws are, if it has groups."""
     for module, name, kind in _KINDS:
-        if isinstance(samples, getattr(sys.modules.get(module), name, ())):
+        theirs = getattr(sys.modules.get(module), name, ())
+        if isinstance(samples, theirs):
             return kind(samples, group)
     return Entries(samples)
 
@@ -118,8 +119,11 @@ class Entries(_Kind):
         for name in names:
             value = self.entries[name]
             batch = np.shape(value)[:ndims]
-            chosen = _evenly(int(np.prod(batch)), most)
-            draws[name] = np.stack([np.asarray(value[np.unravel_index(i, batch)]) for i in chosen])
+            some = []
+            for i in _evenly(int(np.prod(batch)), most):
+                at = np.unravel_index(i, batch)
+                some.append(np.asarray(value[at]))
+            draws[name] = np.stack(some)
         return draws
 
     def draws_in_memory(self, name: str, ndims: int) -> Any:
@@ -178,8 +182,9 @@ class Fitted(Entries):
         """Both are numbered, as ArviZ does it."""
         import xarray as xr
 
-        entry = jax.tree_util.tree_leaves(self.arrays(2))[0]
-        return xr.Dataset(coords={dim: np.arange(n) for dim, n in zip(("chain", "draw"), entry.shape)})
+        first, *_ = jax.tree_util.tree_leaves(self.arrays(2))
+        chains, draws, *_ = first.shape
+        return xr.Dataset(coords={"chain": np.arange(chains), "draw": np.arange(draws)})
 
 
 class Labelled(_Kind):
@@ -194,13 +199,15 @@ class Labelled(_Kind):
         self.dataset = dataset
         self.sample_dims = _sample_dims(dataset)
         self.batch_ndims = len(self.sample_dims)
-        self.dims = {name: dataset.variables[name].dims for name in dataset.data_vars}
-        self.shapes = {}
+        self.dims, self.shapes, self.labels = {}, {}, {}
         for name in dataset.data_vars:
-            _shape(name, dataset.variables[name])
+            variable = dataset.variables[name]
+            _shape(name, variable)
+            self.dims[name] = variable.dims
             self.shapes[name] = self._by_draw(name).shape
-        own = [dim for dim in dataset.dims if dim not in self.sample_dims]
-        self.labels = {dim: dataset.coords[dim].values for dim in own if dim in dataset.coords}
+        for dim in dataset.dims:
+            if dim in dataset.coords and dim not in self.sample_dims:
+                self.labels[dim] = dataset.coords[dim].values
 
     def _by_draw(self, name: str) -> Any:
         return self.dataset.variables[name].transpose(*self.sample_dims, ..., missing_dims="ignore")
@@ -220,8 +227,10 @@ class Labelled(_Kind):
         return arrays, self.sample_dims
 
     def of_draws(self) -> Any:
-        coords = self.dataset.coords
-        others = [name for name in coords if not {*self.sample_dims}.issuperset(coords[name].dims)]
+        others = []
+        for name, coord in self.dataset.coords.items():
+            if not {*self.sample_dims}.issuperset(coord.dims):
+                others.append(name)
         result = self.dataset.drop_vars([*self.shapes, *others])
         result.attrs = {}
         return result
@@ -239,7 +248,8 @@ class Labelled(_Kind):
     @property
     def num_draws(self) -> int:
         """Of all chains."""
-        return int(np.prod([self.dataset.sizes[dim] for dim in self.sample_dims]))
+        sizes = [self.dataset.sizes[dim] for dim in self.sample_dims]
+        return int(np.prod(sizes))
 
     def thinned(self, most: int) -> Labelled:
         """So many draws, evenly spread, along one dimension: only these are loaded."""
@@ -250,7 +260,8 @@ class Labelled(_Kind):
         try:
             return Labelled(dataset.isel(one_by_one))
         except TypeError:  # xarray takes single draws of NumPy's and dask's arrays, but not of JAX's
-            return Labelled(dataset.map(lambda v: v.copy(data=v.values)).isel(one_by_one))
+            in_numpy = dataset.map(lambda v: v.copy(data=v.values))
+            return Labelled(in_numpy.isel(one_by_one))
 
     def take(self, positions: Positions) -> Labelled:
         """As `Entries.take`."""
@@ -271,25 +282,30 @@ class Labelled(_Kind):
         sizes: dict[Hashable, int] = {}
         for name, values in drawn.arrays.items():
             dims = self._dims_of(name, values.ndim)
-            new[name] = dims, values, old[name].attrs if name in self.shapes else {}
+            attrs = old[name].attrs if name in self.shapes else {}
+            new[name] = dims, values, attrs
             sizes.update(zip(dims, values.shape))
         other = {dim for dim, n in sizes.items() if old.sizes.get(dim, n) != n}
-        fitting = [name for name in names if name not in new and other.isdisjoint(self.dims[name])]
+        fitting = []
+        for name in names:
+            if name not in new and other.isdisjoint(self.dims[name]):
+                fitting.append(name)
         result = _only(old, fitting)
-        result = result.drop_vars([name for name in result.coords if other.intersection(result[name].dims)])
-        result = result.assign(new).assign_coords(drawn.coords)
+        gone = [name for name, coord in result.coords.items() if other.intersection(coord.dims)]
+        result = result.drop_vars(gone).assign(new).assign_coords(drawn.coords)
         # entries and their dimensions in the order that they had
         for name in new:
             if name in self.shapes:
                 result[name] = result[name].transpose(*self.dims[name])
-        in_order = [name for name in self.shapes if name in result]
-        return result[in_order + [name for name in new if name not in self.shapes]]
+        in_order = dict.fromkeys([*self.shapes, *new])
+        return result[[name for name in in_order if name in result]]
 
     def _dims_of(self, name: str, ndim: int) -> Dims:
         """Of an entry, chains and draws leading; one that is new gets names as ArviZ gives them."""
         if name in self.shapes:
             return self._by_draw(name).dims
-        return (*self.sample_dims, *(f"{name}_dim_{i}" for i in range(ndim - len(self.sample_dims))))
+        own = range(ndim - len(self.sample_dims))
+        return (*self.sample_dims, *(f"{name}_dim_{i}" for i in own))
 
 
 class Groups(Labelled):
@@ -330,7 +346,8 @@ class Groups(Labelled):
             if group == POSTERIOR and (drawn.arrays or self.is_taken):
                 self._put(result, group, super().keep(names, drawn))
             else:  # what only the warm-up has stays, and as it was
-                self._put(result, group, _without(self._group(result, group, inherit=False), gone))
+                dataset = self._group(result, group, inherit=False)
+                self._put(result, group, _without(dataset, gone))
         return result
 
     def with_group(self, group: str, dataset: Any) -> Any:
@@ -401,7 +418,8 @@ def beside(samples: Container | None, arrays: Arrays) -> Entries:
 
 def per_draw_dims(samples: Container, name: str) -> Dims:
     """The labelled dimensions of an entry but for chains and draws; empty where it has no labels."""
-    return tuple(dim for dim in samples.dims.get(name, ()) if dim not in samples.sample_dims)
+    dims = samples.dims.get(name, ())
+    return tuple(dim for dim in dims if dim not in samples.sample_dims)
 
 
 def posterior_samples(
@@ -476,7 +494,9 @@ def _flat(x: Any, ndims: int) -> Any:
 def _sample_dims(dataset: Any) -> Dims:
     """Chain and draw, or what the attribute of ArviZ 1 says (netCDF makes one name of a list of one)."""
     dims, said = dataset.dims, dataset.attrs.get("sample_dims", ())
-    for names in ([said] if isinstance(said, str) else said, ("chain", "draw"), ("sample",)):
+    if isinstance(said, str):
+        said = (said,)
+    for names in (said, ("chain", "draw"), ("sample",)):
         if found := tuple(dim for dim in names if dim in dims):
             return found
     raise SamplesTypeError(
@@ -486,17 +506,24 @@ def _sample_dims(dataset: Any) -> Dims:
 
 
 def _only(dataset: Any, names: Collection[str]) -> Any:
-    return _without(dataset, [name for name in dataset.data_vars if name not in names])
+    others = [name for name in dataset.data_vars if name not in names]
+    return _without(dataset, others)
 
 
 def _without(dataset: Any, names: Collection[str]) -> Any:
     """The Dataset without these variables, and without the coordinates that only they used."""
-    gone, kept = set[Hashable](), set[Hashable]()
+    gone, unused = [], set[Hashable]()
     for name in dataset.data_vars:
-        (gone if name in names else kept).update(dataset.variables[name].dims)
-    unused = gone - kept
-    coords = [name for name in dataset.coords if unused.intersection(dataset.variables[name].dims)]
-    return dataset.drop_vars([*(name for name in names if name in dataset.data_vars), *coords])
+        if name in names:
+            gone.append(name)
+            unused.update(dataset.variables[name].dims)
+    for name in dataset.data_vars:
+        if name not in names:
+            unused.difference_update(dataset.variables[name].dims)
+    for name, coord in dataset.coords.items():
+        if unused.intersection(coord.dims):
+            gone.append(name)
+    return dataset.drop_vars(gone)
 
 
 def _shape(name: Any, value: Any) -> Shape | None:

@@ -38,7 +38,8 @@ def render(call: Call, words: Mapping[str, str]) -> Any:
     ids = {}  # Graphviz reads a colon as the port of a node, and a < as the begin of HTML
     for i, name in enumerate(inspection.run.sites):
         ids[name] = name if re.fullmatch(r"[\w/. ]+", name) else f"site {i}"
-    relations = {key: _renamed(value, ids) for key, value in _relations(inspection).items()}
+    found = _relations(inspection).items()
+    relations = {key: _renamed(value, ids) for key, value in found}
     graph = render_graph(generate_graph_specification(relations))
     import graphviz  # which NumPyro has imported by now, or said how to install it
 
@@ -62,7 +63,8 @@ def _renamed(value: Any, ids: Mapping[str, str]) -> Any:
 
 
 def _drawn(inspection: Inspection) -> dict[str, Site]:
-    return {name: site for name, site in inspection.run.sites.items() if site.kind in _DRAWN}
+    sites = inspection.run.sites
+    return {name: sites[name] for name in sites if sites[name].kind in _DRAWN}
 
 
 def _relations(inspection: Inspection) -> Relations:

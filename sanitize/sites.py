@@ -145,11 +145,14 @@ _COLUMNS = ("site", "kind", "shape", "dtype", "rows", "plates", "note")
 
 
 def _row(site: Site) -> tuple[str, ...]:
-    kind = f"observed if {site.observable} is given" if site.observable else site.kind
+    kind = site.kind
+    if site.observable:
+        kind = f"observed if {site.observable} is given"
     shape = "tree" if site.shape is None else str(site.shape)
     dtype = "" if site.dtype is None else str(site.dtype)
     rows = ", ".join(_followed(site, dim) for dim in site.row_dims)
-    plates = ", ".join(f"{plate.name}[{plate.size}]" for plate in site.plates)
+    sizes = [f"{plate.name}[{plate.size}]" for plate in site.plates]
+    plates = ", ".join(sizes)
     note = ""
     if site.kind == "deterministic" and site.parents:
         note = "from " + ", ".join(site.parents)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,9 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _used(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:
     """The header and the rows, without the columns that are empty throughout."""
-    used = [i for i in range(len(header)) if any(row[i] for row in rows)]
-    return [[row[i] for i in used] for row in (header, *rows)]
+    used = [any(column) for column in zip(*rows)]
+    lines = (header, *rows)
+    return [[*itertools.compress(line, used)] for line in lines]
 
 
 # Colour says it at a glance; the word beside it says it without colour. Mid tones read on light and dark.
@@ -51,8 +53,11 @@ def html_table(
     for name in names:
         head += f"<th {_CELL}>{html.escape(name)}</th>"
     for line in lines:
-        body += f"<tr>{''.join(map(_cell, line))}</tr>"
-    title = f"<caption {_CELL}>{html.escape(caption)}</caption>" if caption else ""
+        cells = map(_cell, line)
+        body += f"<tr>{''.join(cells)}</tr>"
+    title = ""
+    if caption:
+        title = f"<caption {_CELL}>{html.escape(caption)}</caption>"
     table = f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     below = ""
     for text in foot:

@@ -21,10 +21,13 @@ def set_anew(facts: Facts) -> Names:
         anew.append(name)
         if kind == "condition" and name not in facts.entries and name not in in_fit:
             doubtful.append(name)
-    plain = try_run(replace(call, model=without(call.model, anew))) if doubtful else None
-    latent = doubtful if plain is None else plain.named("latent")
-    # a fit records its latents: this one was conditioned then, too
-    return tuple(name for name in anew if name not in doubtful or name not in latent)
+    plain = None
+    if doubtful:
+        plain = try_run(replace(call, model=without(call.model, anew)))
+    latents = doubtful if plain is None else plain.named("latent")
+    # a fit records its latents: these were conditioned then, too
+    conditioned = set(doubtful).intersection(latents)
+    return tuple(name for name in anew if name not in conditioned)
 
 
 def drawn_otherwise_than_fitted(facts: Facts, sites: Names, kept: Names) -> Names:
@@ -32,15 +35,18 @@ def drawn_otherwise_than_fitted(facts: Facts, sites: Names, kept: Names) -> Name
     if not sites or not kept:
         return ()
     inspection, call = facts.inspection, facts.inspection.call
-    fitted = [entry.name for entry in facts.entries.values() if entry.is_latent and entry.fits and not entry.target]
-    named = [name for name in fitted if name in kept or facts.verbs.get(name) == "redraw"]
+    named = []
+    for name, entry in facts.entries.items():
+        is_fitted = entry.is_latent and entry.fits and not entry.target
+        if is_fitted and (name in kept or facts.verbs.get(name) == "redraw"):
+            named.append(name)
     values = facts.samples.some_draws(named, facts.fit.ndims, 2)
     draws = [dict(zip(values, draw)) for draw in zip(*values.values())]
     plain = replace(call, model=without(call.model, sites))
     moved = attempt(drawn_otherwise, call, plain, draws) or set()
     redrawn, found = moved.difference(kept), []
     for name in inspection.used(()):
-        is_drawn_otherwise = name in moved or not redrawn.isdisjoint(inspection.parents(name))
-        if is_drawn_otherwise and name in kept:
+        is_below = not redrawn.isdisjoint(inspection.parents(name))
+        if name in kept and (is_below or name in moved):
             found.append(name)
     return tuple(found)
