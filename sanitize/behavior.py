@@ -142,7 +142,8 @@ class Behavior:
     def to_json(self) -> str:
         """Versions and outcomes as JSON."""
         hazards = {name: outcome._asdict() for name, outcome in self.hazards.items()}
-        return json.dumps({"versions": dict(self.versions), "hazards": hazards}, indent=2)
+        found = {"versions": dict(self.versions), "hazards": hazards}
+        return json.dumps(found, indent=2)
 
     def __repr__(self) -> str:
         rows = [(name, *outcome) for name, outcome in self.hazards.items()]
@@ -190,7 +191,8 @@ def versions() -> dict[str, str]:
 
 def in_words(versions: Mapping[str, str]) -> str:
     """The versions in one line."""
-    return ", ".join(f"{name} {number}" for name, number in versions.items())
+    parts = [f"{name} {number}" for name, number in versions.items()]
+    return ", ".join(parts)
 
 
 def measure(hazard: Hazard) -> Outcome:

@@ -101,7 +101,8 @@ class Fit:
 
     def _by_loops(self) -> Iterator[tuple[Size, str]]:
         loops = numbered(self.recorded)
-        for pattern, names in numbered(self.inspection.run.named("latent")).items():
+        of_model = numbered(self.inspection.run.named("latent"))
+        for pattern, names in of_model.items():
             was = len(loops.get(pattern, names))
             if was != len(names):
                 for size in self.inspection.sizes.loops.get(names[0], ()):
@@ -461,7 +462,8 @@ class _Comparison:
 
     def _has_several(self, name: str) -> bool:
         """Whether a latent has several values: it may have one for each group."""
-        return bool(self.inspection.run.sites[name].shape) or len(self.inspection.loop_of(name)) > 1
+        shape, loop = self.inspection.run.sites[name].shape, self.inspection.loop_of(name)
+        return bool(shape) or len(loop) > 1
 
     def _columns_of_labels(self) -> dict[Where, list[Any]]:
         """Columns of text or of integers, as the model sees their values: what they were in the fit."""
@@ -584,9 +586,12 @@ class _InFront:
             return False
         n = max(len(mine), len(fits)) + 2
         rows = _filled(mine, n, mine[0]) + mine
-        in_front = dict(zip(columns, _at_rows(old, _filled(fits, n, fits[-1]))))
-        again = dict(zip(columns, _at_rows(now, _filled(mine, n, mine[-1]))))
-        turned = dict(zip(columns, map(_turned, _at_rows(now, mine))))
+        of_fit = _at_rows(old, _filled(fits, n, fits[-1]))
+        in_front = dict(zip(columns, of_fit))
+        of_call = _at_rows(now, _filled(mine, n, mine[-1]))
+        again = dict(zip(columns, of_call))
+        others = map(_turned, _at_rows(now, mine))
+        turned = dict(zip(columns, others))
         answer = attempt(self._differ, rows, in_front, n)
         if answer:  # but where it counts how many rows a group has, that is a statistic
             return attempt(self._differ, rows, again, n) is False
@@ -714,7 +719,8 @@ def _labels(part: Argument, axis: Axis) -> list[Any]:
 
 
 def _order(what: str, was: Sequence[Any], now: Sequence[Any]) -> str:
-    here, in_the_fit = listing(map(str, now), 5), listing(map(str, was), 5)
+    here = listing(map(str, now), 5)
+    in_the_fit = listing(map(str, was), 5)
     return f"{what} {here} here, {in_the_fit} in the fit"
 
 

@@ -232,7 +232,8 @@ class Predictive(StockPredictive):  # type: ignore[misc,valid-type]
         """The model is run anew at each call, since what it reads may have changed; what that tells is remembered."""
         call, run = inspection.call, inspection.run
         of_call = key_of(call, call.traced)
-        key = (of_call, case.options, *case.verbs.items(), *case.samples.shapes.items())
+        of_samples = (*case.verbs.items(), *case.samples.shapes.items())
+        key = (of_call, case.options, of_samples)
         told = run.sites, run.dist_shapes, inspection.ancestors, inspection.drawn_from
         known = self._reviews.get(key)
         if known and known[0] == told:

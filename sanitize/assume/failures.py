@@ -66,14 +66,16 @@ def said(failure: Exception | None) -> str:
 
 def lengths_in(text: str) -> list[int]:
     """The lengths that an error names, each once."""
-    return list(dict.fromkeys(int(n) for n in re.findall(r"(?<![\w.])\d+", text)))
+    found = re.findall(r"(?<![\w.])\d+", text)
+    return list(dict.fromkeys(map(int, found)))
 
 
 def pairs_in(text: str) -> Iterator[tuple[int, int]]:
     """Two lengths that an error names: those of two shapes, aligned at their ends, before any others."""
     shapes = []
     for shape in re.findall(r"\(([\d, ]*)\)", text):
-        shapes.append([int(n) for n in re.findall(r"\d+", shape)])
+        lengths = re.findall(r"\d+", shape)
+        shapes.append([*map(int, lengths)])
     for one, other in itertools.combinations(shapes, 2):
         yield from zip(reversed(one), reversed(other))
     yield from itertools.combinations(lengths_in(text), 2)

@@ -66,7 +66,10 @@ class Proof:
             other_primes = {size: prime + 4 for size, prime in found.primes.items()}
             other = found.trial.call(call, {**other_primes, **found.sizes})
         draws = functools.partial(self.samples.some_draws, ndims=found.answer.batch_ndims)
-        names = [n for n in self.samples.shapes if n not in self.settled or found.kind(n) == "latent"]
+        names = []
+        for name in self.samples.shapes:
+            if name not in self.settled or found.kind(name) == "latent":
+                names.append(name)
         with ONE_RUN_AT_A_TIME, validation_enabled(False):
             return contradiction(call, found.inspection.run, draws, names, other, self._recomputed)
 
@@ -100,14 +103,15 @@ class Proof:
                 raise Untold(f"whether {text_of(key)} was there")
             absent.append((key, data))
         for path, reading in self._readings(found).items():
+            untold = Untold(f"what {text_of(path)} was")
             if reading in _SWITCHES:
                 flags.append(path)
             elif reading is kinds.NONE and (given := self._as_data(found, path, *kinds.DATA)):
                 absent.append((path, given))
             elif self._is_read(path) and not self._is_told(found, path, reading):
-                raise Untold(f"what {text_of(path)} was")
+                raise untold
             if len(flags) > _MOST_FLAGS:
-                raise Untold(f"what {text_of(path)} was")
+                raise untold
         for values in itertools.product(_SWITCHES, repeat=len(flags)):
             trial = found.trial
             for path, reading in zip(flags, values):
@@ -122,8 +126,12 @@ class Proof:
         code = getattr(function_of(self.search.call.model), "__code__", None)
         if code is None or path[0] not in code.co_varnames:
             return True
-        words = " ".join(instruction.argrepr for instruction in dis.get_instructions(code))
-        return not {path[0], "locals", "vars", "eval", "exec"}.isdisjoint(re.findall(r"\w+", words))
+        names = {path[0], "locals", "vars", "eval", "exec"}
+        for instruction in dis.get_instructions(code):
+            words = re.findall(r"\w+", instruction.argrepr)
+            if not names.isdisjoint(words):
+                return True
+        return False
 
     def _readings(self, found: Explanation) -> dict[Path, Reading]:
         """What each argument was read as; what was not given has its default."""
@@ -156,17 +164,18 @@ class Proof:
         if isinstance(default, Distribution):  # a function may have sites, and a prior has none
             return True
         numbers = default if isinstance(default, (tuple, list)) else [default]
-        if is_array(default) or all(isinstance(number, (float, np.floating)) for number in numbers):
+        are_floats = all(isinstance(number, (float, np.floating)) for number in numbers)
+        if are_floats or is_array(default):
             self._try(found, path, kinds.LIST)
-            other_values = Reading("other values", lambda: abstract(np.asarray(default)), 0, "number")
+            shape = abstract(np.asarray(default))
+            other_values = Reading("other values", lambda: shape, 0, "number")
             return self._as_data(found, path, other_values) is not None
         if not is_integer(default):
             return False
         other = self._try(found, path, kinds.INT)
         if other is not None:
-            if other.trial.shape(path, other.sizes) == [default]:
-                return True
-            if self._as_data(found, path, kinds.WHOLE) is not None:
+            is_as_long = other.trial.shape(path, other.sizes) == [default]
+            if is_as_long or self._as_data(found, path, kinds.WHOLE) is not None:
                 return True
         return self._moves_shapes(found, path)
 
@@ -180,10 +189,10 @@ class Proof:
 
     def _is_target(self, found: Explanation, path: Path) -> bool:
         """Whether, given, it makes latents observed, and every entry that is no target stays of its kind."""
+        others = set(self.entries).difference(found.inspection.targets)
         for observation in found.inspection.observations:
             if observation.words == text_of(path) and observation.latents:
                 sites = observation.run.sites
-                others = [name for name in self.entries if name not in found.inspection.targets]
                 return all(name in sites and sites[name].kind == found.kind(name) for name in others)
         return False
 
@@ -193,8 +202,8 @@ class Proof:
         for n in _NUMBERS:
             other = self._try(found, path, kinds.value(n))
             if other is not None:
-                sites = other.with_primes.run.sites
-                seen.add(tuple((name, site.shape) for name, site in sites.items()))
+                sites = other.with_primes.run.sites.values()
+                seen.add(tuple((site.name, site.shape) for site in sites))
         return len(seen) > 1
 
     def _check_readings(self, found: Explanation) -> None:
@@ -207,13 +216,17 @@ class Proof:
         """Arrays of other lengths."""
         trial = found.trial
         for size in trial.sizes:
+            if size not in trial.of_arrays:
+                continue
             lengths = (1,) if size in found.sizes else _LENGTHS
-            for n in lengths if size in trial.of_arrays else ():
-                self._compare(found, trial.with_tie(size, None, n) or trial)
+            for n in lengths:
+                other = trial.with_tie(size, None, n)
+                self._compare(found, other or trial)
 
     def _try(self, found: Explanation, path: Path, reading: Reading) -> Explanation | None:
         """What another reading of one argument explains, if it does: compared."""
-        return self._compare(found, self._with(found.trial, found, path, reading))
+        trial = self._with(found.trial, found, path, reading)
+        return self._compare(found, trial)
 
     def _with(self, trial: Trial, found: Explanation, path: Path, reading: Reading) -> Trial:
         """Another reading of one argument; an array that is new has as many rows as what is predicted."""

@@ -49,22 +49,28 @@ class Search:
         self.recorded = frozenset(samples.shapes).union(settled)
         self.runs = 0
         arrays = [shape for shape in self.shapes.values() if shape is not None]
-        self.batch_ndims = shared_dims(arrays) if samples.batch_ndims is None else [samples.batch_ndims]
-        per_draw = itertools.chain(*(shape[max(self.batch_ndims) :] for shape in arrays))
-        longer = dict.fromkeys(n for n in per_draw if n > 1)
+        told = samples.batch_ndims
+        self.batch_ndims = shared_dims(arrays) if told is None else [told]
+        most_ndims = max(self.batch_ndims)
+        longer: dict[int, None] = {}
+        for shape in arrays:
+            longer.update(dict.fromkeys(n for n in shape[most_ndims:] if n > 1))
         self.recorded_lengths = [*itertools.islice(longer, 3), 1]
-        taken = set(map(len, numbered(self.shapes).values())).union(*arrays)
+        of_loops = map(len, numbered(self.shapes).values())
+        taken = set(of_loops).union(*arrays)
         self._primes = [prime for prime in PRIMES if not any(is_made_of(n, prime) for n in taken)]
 
     def order(self, path: Path) -> list[Reading]:
         """What an argument is tried as, the likeliest first."""
-        return list(dict.fromkeys(kinds.likely(path, self.parameters.get(path))))
+        likely = kinds.likely(path, self.parameters.get(path))
+        return list(dict.fromkeys(likely))
 
     def first(self) -> Trial:
         """The likeliest reading of each parameter that has to be given, or may be of another length."""
         readings = {}
         for path, parameter in self.parameters.items():
-            if parameter.default is parameter.empty or type(parameter.default) in (type(None), bool, int):
+            default = parameter.default
+            if default is parameter.empty or type(default) in (type(None), bool, int):
                 readings[path] = self.order(path)[0]
         return Trial.of(readings)
 
@@ -86,11 +92,15 @@ class Search:
             for more, other in ways:
                 if other not in seen:
                     seen.add(other)
-                    heapq.heappush(heap, (cost + more, len(seen), other))
+                    item = (cost + more, len(seen), other)
+                    heapq.heappush(heap, item)
 
     def explain(self, trial: Trial, draws: bool) -> Explanation | Answer:
         """Whether a trial explains the samples, in two runs at most; else the answer that says why not."""
-        given = {path: reading for path, reading in trial.readings.items() if reading is not kinds.NOT_GIVEN}
+        given = dict(trial.readings)
+        for path, reading in trial.readings.items():
+            if reading is kinds.NOT_GIVEN:
+                del given[path]
         trial = replace(trial, readings=given)
         primes = self._primes_of(trial)
         if len(primes) < len(trial.sizes):
@@ -108,7 +118,8 @@ class Search:
         if confirmed.run is None or confirmed.failure:
             return confirmed
         with_primes = WithPrimes(trial.call(self.call, primes), answer.run, primes=primes)
-        inspection = Inspection(trial.call(self.call, lengths), confirmed.run, trial.described(answer.sizes))
+        call, described = trial.call(self.call, lengths), trial.described(answer.sizes)
+        inspection = Inspection(call, confirmed.run, described)
         return Explanation(trial, primes, answer, with_primes, inspection)
 
     def _primes_of(self, trial: Trial) -> dict[Extent, int]:
@@ -158,7 +169,8 @@ class Search:
         if is_vague and not ties:
             inner = [size for size in trial.sizes if size not in trial.leading]
             pairs = itertools.product(inner, self.recorded_lengths)
-            ties = dict.fromkeys(filter(None, (trial.with_tie(size, None, n) for size, n in pairs)))
+            tied = [trial.with_tie(size, None, n) for size, n in pairs]
+            ties = dict.fromkeys(filter(None, tied))
         yield from zip((0.1, 0.3, 0.5, 0.7), ties)
         if is_vague or not ties:
             yield 0.4, trial.of_one_length()
@@ -166,8 +178,10 @@ class Search:
     def _with_data(self, found: Explanation) -> Costed:
         """Latents that have no entry were observed, if an argument can be their data."""
         unrecorded = found.inspection.unrecorded(self.recorded)
-        for seen in found.inspection.observations if unrecorded else ():
-            if not (seen.is_flag or set(unrecorded).isdisjoint(seen.latents)):
+        if not unrecorded:
+            return
+        for seen in found.inspection.observations:
+            if not seen.is_flag and not set(unrecorded).isdisjoint(seen.latents):
                 yield 0.1, found.trial.given((seen.words,), kinds.VECTOR)
 
     def _ties(self, trial: Trial, failure: Exception | None) -> Iterator[Trial | None]:
@@ -182,7 +196,8 @@ class Search:
             if needed:
                 yield 0.0, trial.given(path, self.order(path)[0])
         primes = self._primes_of(trial)
-        named = {source(n, primes)[0] for n in lengths_in(said(failure))} - {None}
+        lengths = lengths_in(said(failure))
+        named = {source(n, primes)[0] for n in lengths} - {None}
         guilty = {path for (path, _), (size, _) in trial.lengths.items() if size in named}
         vectors = [path for path, reading in trial.readings.items() if reading is kinds.VECTOR]
         if INDEXER.is_given_by(failure) and not guilty.intersection(vectors):  # integers serve as numbers, too
@@ -193,15 +208,19 @@ class Search:
         for path, reading in trial.readings.items():
             is_guilty = path in guilty or not guilty
             for hint in HINTS:
-                if hint.is_given_by(failure) and reading in hint.may_be and (is_guilty or not hint.of_guilty):
+                is_meant = reading in hint.may_be and (is_guilty or not hint.of_guilty)
+                if is_meant and hint.is_given_by(failure):
                     yield 0.3, trial.given(path, hint.may_be[reading])
             if path in guilty and INTEGER.is_given_by(failure):
                 yield 0.2, trial.given(path, kinds.INDEX)
                 yield 0.2, trial.given(path, kinds.INT)
             order = self.order(path)
             if reading in order[:-1]:
-                cost = 0.2 if len(order) == 2 and isinstance(failure, NoSite) else 0.7 if is_guilty else 1.5
-                yield cost, trial.given(path, order[order.index(reading) + 1])
+                cost = 0.7 if is_guilty else 1.5
+                if len(order) == 2 and isinstance(failure, NoSite):
+                    cost = 0.2
+                following = order.index(reading) + 1
+                yield cost, trial.given(path, order[following])
 
 
 def _asking(value: Any, path: Path, asked: dict[Path, bool]) -> Any:
@@ -221,6 +240,7 @@ def _tied(trial: Trial, primes: Lengths, n: int, m: int) -> Trial | None:
     if one is None:
         return _tied(trial, primes, m, n)
     if other is not None:
-        return trial.with_tie(one, other, longer - more) if times == others == 1 else None
+        are_whole = times == others == 1
+        return trial.with_tie(one, other, longer - more) if are_whole else None
     length, rest = divmod(m - more, times)
     return None if rest else trial.with_tie(one, None, length)

@@ -114,7 +114,8 @@ def replay_again(call: Call, draw: Draw, kept: Names, programs: Programs) -> Out
     A model that needs values is run each time, and so is one with a frame among its arguments.
     """
     known = [leaf for leaf in call.leaves if not call.is_traced(leaf)]
-    if call.mode != "abstract" or not all(isinstance(leaf, _PLAIN) for leaf in known):
+    are_plain = all(isinstance(leaf, _PLAIN) for leaf in known)
+    if call.mode != "abstract" or not are_plain:
         return replay(call, draw, kept)
     inputs = jax.tree_util.tree_map(jnp.asarray, (call.arrays, dict(draw)))
     types = jax.tree_util.tree_map(abstract, inputs)
@@ -122,9 +123,11 @@ def replay_again(call: Call, draw: Draw, kept: Names, programs: Programs) -> Out
     if identity not in programs:
         programs[identity] = _traced(call, kept, inputs)
     closed, tree, plain = programs[identity]
-    outputs = jax.core.eval_jaxpr(closed.jaxpr, closed.consts, *jax.tree_util.tree_leaves(inputs))
+    flat = jax.tree_util.tree_leaves(inputs)
+    outputs = jax.core.eval_jaxpr(closed.jaxpr, closed.consts, *flat)
+    found = jax.tree_util.tree_unflatten(tree, outputs)
     outcome = {}
-    for name, (value, made) in jax.tree_util.tree_unflatten(tree, outputs).items():
+    for name, (value, made) in found.items():
         outcome[name] = plain[name]._replace(value=value, arrays=made)
     return outcome
 
@@ -186,7 +189,8 @@ def repeated(draw: Draw, outcome: Outcome) -> dict[str, Any]:
     """A draw for the rows of another run: the same numbers of a latent again, or fewer of them."""
     found = dict(draw)
     for name in latents_of(outcome).keys() & draw.keys():
-        value, shape = np.asarray(found.pop(name)), outcome[name].shape
+        value = np.asarray(found.pop(name))
+        shape = outcome[name].shape
         if value.ndim != len(shape) or 0 in value.shape:
             continue
         for dim, length in enumerate(shape):
@@ -257,9 +261,9 @@ def differences(before: Outcome, after: Outcome, sites: Iterable[str], view: Vie
             for one, other in zip(view(np.asarray(now)), view(np.asarray(was))):
                 if differ(one, other):
                     gap = np.abs(_numbers(one) - _numbers(other))
-                    finite = gap[np.isfinite(gap)]
+                    largest = float(np.max(gap, initial=0.0, where=np.isfinite(gap)))
                     # where all that differs is NaN or infinite in one of them, it is by more than any number
-                    yield Moved(site, parameter, float(np.max(finite, initial=0.0)) or math.inf)
+                    yield Moved(site, parameter, largest or math.inf)
 
 
 def whole(array: Any) -> Iterator[Any]:
@@ -269,7 +273,8 @@ def whole(array: Any) -> Iterator[Any]:
 
 def between_elements(array: Any) -> Iterator[Any]:
     """A `View` of an array that tells elements apart: one that is the same for all of them tells nothing."""
-    is_alike = np.size(array) > 0 and same(array, np.ravel(array)[0]).all()
+    first = np.ravel(array)[:1]
+    is_alike = len(first) == 1 and same(array, first).all()
     yield np.zeros_like(array) if is_alike else array
 
 

@@ -153,7 +153,8 @@ class Entry:
         inspection = self.facts.inspection
         if self.facts.rows_are_settled or not self.shape or self.name not in inspection.run.sites:
             return False
-        return any(inspection.is_used_row_by_row(self.name, dim) for dim in inspection.untold(self.name))
+        untold = inspection.untold(self.name)
+        return any(inspection.is_used_row_by_row(self.name, dim) for dim in untold)
 
     @cached_property
     def packed_rows(self) -> set[bool | None]:
@@ -162,8 +163,10 @@ class Entry:
         if self.name.endswith("_shared_latent") and not self.facts.rows_are_settled:
             for name in inspection.run.named("deterministic"):
                 # NumPyro adds this factor for each latent that it takes out of the vector
-                if f"_{name}_log_prob" in inspection.run.sites and inspection.untold(name):
-                    return {False} if self.facts.new_rows else set(map(self.facts.fit.same, inspection.sizes.fixed))
+                is_packed = f"_{name}_log_prob" in inspection.run.sites
+                if is_packed and inspection.untold(name):
+                    same = map(self.facts.fit.same, inspection.sizes.fixed)
+                    return {False} if self.facts.new_rows else set(same)
         return set()
 
     @cached_property
@@ -205,7 +208,9 @@ class Entry:
     def is_kept_jointly(self) -> bool:
         """Whether it is drawn jointly along rows of as many other data: a walk, a Dirichlet, a Gaussian process."""
         facts = self.facts
-        if facts.new_rows or facts.inspection.assumed or any(size in facts.fit.changed for size in self.rows):
+        if facts.new_rows or facts.inspection.assumed:
+            return False
+        if any(size in facts.fit.changed for size in self.rows):
             return False
         return self._is_drawn_jointly(facts.inspection.row_dims.get(self.name, ()))
 
@@ -246,8 +251,9 @@ class Entry:
             return False
         if not all(map(self.facts.fit.is_continued, self._rows_put_into)):
             return False
-        last = max(grown)
-        return last < self._batch_ndim or (last == self._batch_ndim and has_rule(run.families[self.name]))
+        # of the dimensions that are drawn jointly, only the first one goes on
+        beyond = max(grown) - self._batch_ndim
+        return beyond < 0 or (beyond == 0 and has_rule(run.families[self.name]))
 
     @property
     def is_written(self) -> bool:
@@ -291,8 +297,8 @@ class Facts:
     @cached_property
     def latents(self) -> list[Entry]:
         """The entries whose shape has to fit."""
-        fitted = [entry for entry in self.entries.values() if entry.is_latent and entry.verb != "redraw"]
-        return [entry for entry in fitted if not entry.target]
+        latents = [entry for entry in self.entries.values() if entry.is_latent]
+        return [entry for entry in latents if entry.verb != "redraw" and not entry.target]
 
     # ------------------------------------------------------------------------------------------------- targets
 
@@ -311,7 +317,8 @@ class Facts:
         """The rows that a latent has values for."""
         site = self.inspection.run.sites.get(name)
         # what has no dimension, and no number in its name, follows nothing: sizes take further runs
-        if site is None or not (site.shape or _is_numbered(name)) or not self.inspection.may_be_rows(name):
+        may_follow = site is not None and (site.shape or _is_numbered(name))
+        if not may_follow or not self.inspection.may_be_rows(name):
             return []
         rows = self.inspection.rows_of(name)
         return [size for size in self.inspection.rows if size in rows]
@@ -327,7 +334,9 @@ class Facts:
             return size in (self.changed_rows or self.inspection.rows)
         if self.new_rows is False:
             return False
-        return size in self.fit.changed or bool(self.inspection.assumed) or self.fit.same(size) is False
+        if size in self.fit.changed or self.inspection.assumed:
+            return True
+        return self.fit.same(size) is False
 
     def begin_otherwise(self, size: Size) -> bool:
         """Whether the rows are known not to begin with those of the fit."""
@@ -346,7 +355,8 @@ class Facts:
         """
         led, read = [], []
         for size in self.inspection.rows:
-            arguments = {self.fit.call.names[axis.leaf] for axis in size.axes if axis.kind == "leading"}
+            leading = [axis for axis in size.axes if axis.kind == "leading"]
+            arguments = {self.fit.call.names[axis.leaf] for axis in leading}
             if arguments:
                 led.append(size)
             if not arguments.isdisjoint(self.inspection.arguments.drawn_with):
@@ -372,8 +382,8 @@ class Facts:
         """Whether a latent's value at one row has a part in what is drawn at another, or why that could not be told."""
         inspection, of = self.inspection, self.inspection.sizes.of
         for size in inspection.rows_along(name, dim):
-            sites = frozenset(site for site in inspection.run.joint if any(size in follows for follows in of[site]))
-            yield attempt_or_why(reaches_other_rows, inspection.call, size.axes, name, dim, sites)
+            joint = [site for site in inspection.run.joint if any(size in follows for follows in of[site])]
+            yield attempt_or_why(reaches_other_rows, inspection.call, size.axes, name, dim, frozenset(joint))
 
     def outside(self, name: str) -> Any:
         """A value among the draws of a latent that is not in its support; None: there is none, or it is not known."""
@@ -416,7 +426,10 @@ class Facts:
         for entry in self.latents:
             if entry.verb is not None:
                 continue
-            if entry.holds_values if not entry.fits else entry.rows_are_untold or entry.may_have_rows:
+            goes_on = entry.holds_values
+            if entry.fits:
+                goes_on = entry.rows_are_untold or entry.may_have_rows
+            if goes_on:
                 self.verbs[entry.name] = "extend"
         for name in self.inspection.run.named("latent"):
             if name not in self.entries and self.is_beyond(name) and not self.target(name):
@@ -482,7 +495,9 @@ class Facts:
 
     def _may_be_left_out(self, name: str) -> bool:
         """Row-level latents are often left out on purpose: they are not missed but for the rows of the fit."""
-        return self.new_rows is not False and any(self.fit.same(size) is not True for size in self.rows_of(name))
+        if self.new_rows is False:
+            return False
+        return any(self.fit.same(size) is not True for size in self.rows_of(name))
 
     def missing(self, kept: Sequence[str]) -> dict[str, Names]:
         """Latents, or params, without an entry that are used all the same -> the entries that they may be."""
@@ -506,7 +521,8 @@ class Facts:
         """The entries that no site claims, which a latent may be under another name."""
         found, shape = [], self.inspection.run.sites[name].shape
         for entry in self.unclaimed:
-            if is_of_guide(name, entry.name) or (entry.recorded == shape and _alike(name, entry.name)):
+            is_alike = entry.recorded == shape and _alike(name, entry.name)
+            if is_alike or is_of_guide(name, entry.name):
                 found.append(entry.name)
         return tuple(found)
 
@@ -517,7 +533,8 @@ class Facts:
         if entry.name not in self.inspection.run.sites:
             return
         call, length = self.fit.call, (entry.shape or ())[dim]
-        told = {axis.leaf for size in self.inspection.sizes.of[entry.name][dim] for axis in size.axes}
+        follows = self.inspection.sizes.of[entry.name][dim]
+        told = {axis.leaf for size in follows for axis in size.axes}
         for i, (name, leaf) in enumerate(zip(call.names, call.leaves)):
             lengths = (int(leaf),) if is_integer(leaf) else argument.of(leaf).shape
             if lengths and (i in told if told else length in lengths):
@@ -530,7 +547,8 @@ class Facts:
         for parameter in parameters or ():
             if parameter.default is not None or parameter.name not in call.names:
                 continue
-            without = try_run(call.with_leaves({call.names.index(parameter.name): None}))
+            leaf = call.names.index(parameter.name)
+            without = try_run(call.with_leaves({leaf: None}))
             if without is None:
                 continue
             latents = without.named("latent")
@@ -564,8 +582,10 @@ class Facts:
     def _are_computed_from(self, data: list[str], without: Run) -> bool:
         """Whether a deterministic site that is returned is made of data, as residuals are: these are passed for it."""
         above = ancestors(without)
-        computed = filter(self._is_returned, self.inspection.run.named("deterministic"))
-        return any(name not in without.sites or not above[name].isdisjoint(data) for name in computed)
+        computed = [*filter(self._is_returned, self.inspection.run.named("deterministic"))]
+        if not without.sites.keys() >= {*computed}:
+            return True
+        return any(not above[name].isdisjoint(data) for name in computed)
 
     @property
     def statistic(self) -> Statistic | None:
@@ -625,5 +645,5 @@ def _alike(name: str, entry: str) -> bool:
     before = longer.removesuffix(shorter)
     scoped = before != longer and not before[-1:].isalnum()
     ending = longer.removeprefix(shorter) in _ENDINGS
-    slip = difflib.SequenceMatcher(None, name.casefold(), entry.casefold()).ratio() >= _ALIKE
-    return scoped or ending or slip
+    matcher = difflib.SequenceMatcher(None, name.casefold(), entry.casefold())
+    return scoped or ending or matcher.ratio() >= _ALIKE

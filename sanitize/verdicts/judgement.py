@@ -92,7 +92,8 @@ def verdicts_on(facts: Facts) -> Verdicts:
     verdicts = {}
     for name, entry in facts.entries.items():
         action, cause = verdict_on(entry)
-        verdicts[name] = Verdict(action, cause, messages.reason(cause, entry), entry.recorded, entry.shape)
+        reason = messages.reason(cause, entry)
+        verdicts[name] = Verdict(action, cause, reason, entry.recorded, entry.shape)
     return verdicts
 
 
@@ -105,8 +106,9 @@ def settled(inspection: Inspection, samples: Container, options: Options) -> Ver
     for verb, names in options.verbs.items():
         for name in names:
             for one in _named(inspection, samples, verb, name):
-                if settled.setdefault(one, verb) != verb:
-                    raise OptionError(messages.named_twice(one, (settled[one], verb)))
+                other = settled.setdefault(one, verb)
+                if other != verb:
+                    raise OptionError(messages.named_twice(one, (other, verb)))
     return settled
 
 
@@ -133,14 +135,21 @@ def _refuse_new_rows(facts: Facts) -> None:
     if facts.new_rows is None:
         return
     if facts.new_rows is False:
-        grown = {size for entry in facts.latents if entry.is_continued for size in entry.rows}
+        grown = set[Any]()
+        for entry in facts.latents:
+            if entry.is_continued:
+                grown.update(entry.rows)
         for size in facts.changed_rows:
             if size not in grown:
                 raise OptionError(messages.rows_have_changed(facts, size))
         return
     free = [entry for entry in facts.latents if entry.verb is None]
     several: list[Entry] = []
-    untold = [entry for entry in free if entry.may_have_rows or (entry.is_of_a_subsample and not entry.rows)]
+    untold: list[Entry] = []
+    for entry in free:
+        is_of_a_part = entry.is_of_a_subsample and not entry.rows
+        if is_of_a_part or entry.may_have_rows:
+            untold.append(entry)
     if not facts.inspection.rows:
         untold = [entry for entry in free if entry.follows_arguments or entry in untold]
     elif facts.changed_rows and any(entry.other_rows for entry in free):
@@ -158,7 +167,8 @@ def refuse_other_model(inspection: Inspection, shapes: Shapes) -> None:
     if any(inspection.site(name) for name in shapes):
         return
     said = messages.other_model(inspection, shapes) if shapes else messages.NO_ENTRIES
-    raise NoSharedSiteError(said, entries=tuple(shapes), latents=tuple(inspection.run.named("latent")))
+    latents = tuple(inspection.run.named("latent"))
+    raise NoSharedSiteError(said, entries=tuple(shapes), latents=latents)
 
 
 def batch_shape(shapes: Shapes, inspection: Inspection, ndims: int | None) -> Shape:
@@ -188,22 +198,26 @@ def _likely_ndims(arrays: Mapping[str, Shape], inspection: Inspection) -> int:
         site = inspection.site(name)
         if site is not None and site.shape is not None:
             ndims = len(recorded) - len(site.shape)
-            votes[ndims] += len(arrays) if recorded[max(ndims, 0) :] == site.shape else 0
             votes[ndims] += 1  # its rank fits
+            if recorded[max(ndims, 0) :] == site.shape:
+                votes[ndims] += len(arrays)
     return max((1, 2, 0), key=votes.__getitem__)
 
 
 def explains(inspection: Inspection, samples: Container) -> bool:
     """Whether every entry is a site of just the recorded shape, and what is computed is what was recorded."""
     try:
-        fit = Fit(inspection, samples, batch_shape(samples.shapes, inspection, samples.batch_ndims))
+        batch = batch_shape(samples.shapes, inspection, samples.batch_ndims)
+        fit = Fit(inspection, samples, batch)
     except BatchShapeError:
         return False
     sites = inspection.run.sites
-    if any(name not in sites or sites[name].shape != shape for name, shape in fit.recorded.items()):
-        return False
+    for name, shape in fit.recorded.items():
+        if name not in sites or sites[name].shape != shape:
+            return False
     draws = functools.partial(samples.some_draws, ndims=fit.ndims)
-    return contradiction(inspection.call, inspection.run, draws, list(samples.shapes), None, {}) is None
+    found = contradiction(inspection.call, inspection.run, draws, list(samples.shapes), None, {})
+    return found is None
 
 
 # -------------------------------------------------------------------------------------------------------- refusals
@@ -226,14 +240,13 @@ def refusals(facts: Facts, verdicts: Verdicts) -> Iterator[Said]:
     for entry in _caused(facts, verdicts, [Cause.OUTSIDE]):
         yield Said(SamplesTypeError, messages.outside(entry), {"entry": entry.name, "value": entry.outside})
     for entry in _caused(facts, verdicts, [Cause.PACKED]):
-        yield Said(
-            ShapeMismatchError,
-            messages.packed(entry),
-            {"recorded": {entry.name: entry.recorded}, "model": {entry.name: entry.shape}},
-        )
-    missing = {entry.name: entry.lost for entry in _caused(facts, verdicts, [Cause.LOST_LATENT])}
+        seen = {"recorded": {entry.name: entry.recorded}, "model": {entry.name: entry.shape}}
+        yield Said(ShapeMismatchError, messages.packed(entry), seen)
+    lost = _caused(facts, verdicts, [Cause.LOST_LATENT])
+    missing = {entry.name: entry.lost for entry in lost}
     if missing:
-        yield Said(MissingLatentError, messages.would_be_lost(facts.inspection, missing), {"missing": missing})
+        said = messages.would_be_lost(facts.inspection, missing)
+        yield Said(MissingLatentError, said, {"missing": missing})
     impossible = _impossible(facts, verdicts) if facts.use.at_once and facts.use.draws else []
     if impossible:
         said = messages.cannot_be_drawn(facts, impossible)
@@ -242,8 +255,11 @@ def refusals(facts: Facts, verdicts: Verdicts) -> Iterator[Said]:
 
 def _impossible(facts: Facts, verdicts: Verdicts) -> list[str]:
     """Latents that the model is to draw, and cannot."""
-    left = {entry.name for entry in facts.entries.values() if verdicts[entry.name].action != REDRAWN}
-    return sorted(facts.inspection.run.made_up - left.union(facts.extended()))
+    left = set(facts.extended())
+    for name, verdict in verdicts.items():
+        if verdict.action != REDRAWN:
+            left.add(name)
+    return sorted(facts.inspection.run.made_up - left)
 
 
 # -------------------------------------------------------------------------------------------------------- warnings
@@ -253,15 +269,18 @@ def notices(facts: Facts, verdicts: Verdicts) -> Iterator[Said]:
     """Nothing is drawn from a prior, or kept on a guess, without a warning that says how to settle it."""
     yield from _row_notices(facts, verdicts)
     extended = [entry for entry in facts.entries.values() if entry.verb == "extend"]
-    written = [entry for entry in extended if verdicts[entry.name].cause is Cause.EXTEND and entry.is_written]
+    fitting = _caused(facts, verdicts, [Cause.EXTEND])
+    written = [entry for entry in fitting if entry.is_written]
     if written and len(written) == len(extended):
         yield Said(SanitizeWarning, messages.nothing_goes_on(written), {"sites": names_of(written)})
     if facts.use.at_once and facts.use.draws:
         yield from _data_notices(facts)
-    if missing := facts.missing([name for name, verdict in verdicts.items() if verdict.action == KEPT]):
-        yield Said(MissingLatentWarning, messages.missing_latents(facts, missing), {"missing": missing})
+    all_kept = [name for name, verdict in verdicts.items() if verdict.action == KEPT]
+    if missing := facts.missing(all_kept):
+        said = messages.missing_latents(facts, missing)
+        yield Said(MissingLatentWarning, said, {"missing": missing})
     free = names_of(entry for entry in facts.latents if entry.verb is None)
-    kept = tuple(name for name in free if verdicts[name].action == KEPT)
+    kept = tuple(name for name in free if name in all_kept)
     is_settled = facts.new_rows is False or facts.inspection.assumed
     unreached = () if is_settled else facts.inspection.unreached
     if unreached:
@@ -273,7 +292,8 @@ def notices(facts: Facts, verdicts: Verdicts) -> Iterator[Said]:
         yield Said(OtherArgumentsWarning, said, {"differences": differences})
     yield from _handler_notices(facts, kept)
     if found := facts.statistic:
-        yield Said(DataStatisticWarning, messages.rows_act_on_each_other(found, facts), {"statistic": found})
+        said = messages.rows_act_on_each_other(found, facts)
+        yield Said(DataStatisticWarning, said, {"statistic": found})
 
 
 def _data_notices(facts: Facts) -> Iterator[Said]:
