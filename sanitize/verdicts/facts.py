@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from enum import Enum
 from functools import cached_property
 from typing import Any
@@ -17,8 +18,8 @@ from ..kinds import Shape
 from ..model import argument
 from ..model.argument import is_integer
 from ..model.dists import support_of
-from ..model.interventions import set_sites
-from ..model.jaxpr import ancestors
+from ..model.interventions import set_sites, without
+from ..model.jaxpr import ancestors, drawn_from
 from ..model.replay import Draw, Outcome, attempt, attempt_or_why, replay
 from ..model.rows import Statistic, reaches_other_rows
 from ..model.sizes import Size
@@ -558,12 +559,16 @@ class Facts:
         return found
 
     def conditioned_data(self) -> Names:
-        """The same of what `condition` around the model observes."""
+        """The same of what `condition` around the model observes, and nothing else is drawn from."""
         predicted = self.inspection.ends.intersection(self.inspection.run.named("latent"))
         if not predicted <= self.entries.keys():
             return ()
-        conditioned = set_sites(self.inspection.call.model)
-        return tuple(name for name in self._observed_for_nothing if name in conditioned)
+        call = self.inspection.call
+        conditioned = set_sites(call.model)
+        names = tuple(name for name in self._observed_for_nothing if name in conditioned)
+        plain = try_run(replace(call, model=without(call.model, names))) if names else None
+        causes = drawn_from(plain) if plain else ()
+        return tuple(name for name in names if name not in causes)
 
     @cached_property
     def _observed_for_nothing(self) -> list[str]:

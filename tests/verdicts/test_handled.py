@@ -9,6 +9,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 import pytest
+from numpyro.contrib.control_flow import scan
 from numpyro.handlers import block, condition, do, mask, reparam, scope, seed, substitute
 from numpyro.infer import MCMC, NUTS
 from numpyro.infer import Predictive as StockPredictive
@@ -280,6 +281,25 @@ def test_data_that_condition_brings_come_back_and_are_told():
     assert not come_back(condition(unconditional, {"taken": 1.0}), {"slope": slope["slope"]}, DOSE)
     assert not come_back(unconditional, slope, DOSE)
     assert not come_back(condition(unconditional, {"y": y}), slope, DOSE, return_sites=["slope"])
+
+
+def states(steps):
+    def step(state, _):
+        x = numpyro.sample("x", dist.Normal(0.5 * state, 1.0))
+        numpyro.sample("y", dist.Normal(x, 1.0))
+        return x, None
+
+    scan(step, numpyro.sample("start", dist.Normal(0.0, 1.0)), None, steps)
+
+
+def test_what_others_are_drawn_from_is_not_taken_for_data():
+    """A cause, or the states of a series, that `condition` sets beside recorded predictions."""
+    samples = {"slope": np.ones(3, np.float32), "y": np.ones((3, 5), np.float32)}
+    assert not come_back(condition(unconditional, {"taken": 1.0}), samples, DOSE)
+    samples = {"start": np.ones(3, np.float32), "y": np.ones((3, 4), np.float32)}
+    assert not come_back(condition(states, {"x": jnp.ones(4)}), samples, 6, return_sites=["x", "y"], parallel=True)
+    samples["x"] = samples.pop("y")
+    assert come_back(condition(states, {"y": jnp.ones(4)}), samples, 4)
 
 
 def residuals(x, y=None):
