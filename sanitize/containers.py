@@ -1,4 +1,4 @@
-"""What samples tell, whatever they are kept in: a kind of container is one class, opened at one door. Knows no model.
+"""What the samples say, for every kind of container: a kind is one class, opened at one door. Knows no model.
 
 Neither ArviZ nor xarray is imported here: whoever passes a container of theirs has done so.
 """

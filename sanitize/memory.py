@@ -102,7 +102,7 @@ def key_of(call: Call, by_shape: Collection[int]) -> Hashable:
 
 
 def value_key(leaf: Any) -> Hashable:
-    """The value of an argument, to look it up; one of which it cannot be told is like no other."""
+    """The value of an argument, to look it up; an argument whose value cannot be read equals no other."""
     if leaf is None or isinstance(leaf, (bool, int, float, complex, str, bytes)):
         return type(leaf), repr(leaf)  # where 0.0 is not -0.0, and NaN is NaN
     if callable(leaf):

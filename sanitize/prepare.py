@@ -63,7 +63,7 @@ class Case:
 
 
 def prepare(inspection: Inspection, samples: Container, options: Options) -> tuple[Case, Review]:
-    """The case and its review, of which nothing is refused."""
+    """The case and its review. It raises what is refused."""
     case = Case.of(inspection, samples, options)
     review = case.review()
     review.refuse()

@@ -414,7 +414,7 @@ def abstract(x: Any) -> Any:
 class ValuesAsked(BaseException):
     """The values of an argument were looked at that a memory does not know, see `Withheld`.
 
-    It is no ``Exception``: where one of those means "could not be told", this one is not meant.
+    It is not an ``Exception``: code that catches those, and then says "could not be told", must not catch this one.
     """
 
 
