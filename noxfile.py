@@ -67,7 +67,7 @@ for version in VERSIONS:
 def arviz_1(session: nox.Session) -> None:
     """Stripping, predictions and ArviZ on the newest of everything; with any argument after ``--`` all tests."""
     session.install("-e", ".[arviz]", "arviz>=1", *TEST, "flax")
-    newest = ("tests/test_arviz.py", "tests/test_extend.py", "tests/test_fit.py", "tests/model/test_laws.py")
+    newest = ("tests/test_arviz.py", "tests/test_extend.py")
     run_pytest(session, *(() if session.posargs else (*HEART, *newest)))
 
 
