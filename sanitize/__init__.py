@@ -1,4 +1,4 @@
-"""Strip posterior samples of all that the model draws or computes anew, before NumPyro predicts with them."""
+"""Strip posterior samples of everything that the model draws or computes again, before NumPyro predicts with them."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 else:  # type checkers would take any name for one that this function knows
 
     def __getattr__(name: str) -> Any:
-        """`Predictor` and `load` are loaded when they are first asked for: few calls need what they are made of."""
+        """`Predictor` and `load` are loaded when they are first asked for: few users need them."""
         if name in ("Predictor", "load"):
             from .predict import Predictor, load
 
@@ -48,13 +48,13 @@ else:  # type checkers would take any name for one that this function knows
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__() -> list[str]:
-        """The public names, for who completes ``sanitize.`` by a tab: not the rooms of the package."""
+        """The public names, for tab completion of ``sanitize.``; modules of the package are left out."""
         return sorted([*__all__, "Predictive", "__version__", "arviz", "log_likelihood"])
 
 
 __version__ = "0.2.0.dev0"
 
-# Not `Predictive` and `log_likelihood`: `from sanitize import *` would replace NumPyro's unasked.
+# Not `Predictive` and `log_likelihood`: `from sanitize import *` would replace NumPyro's without notice.
 __all__ = [
     "AssumedArgumentsWarning",
     "BatchShapeError",

@@ -46,13 +46,13 @@ def show() -> bool:
 
 
 def told(outcome: str, detail: str) -> str:
-    """A line of what a call gave, in which what is wrong is loud."""
+    """A line on what a call gave. A wrong result stands in capitals."""
     word = outcome.upper() if outcome == WRONG else outcome
     return f"{word}: {detail}" if detail else word
 
 
 def with_progress(hazards: Sequence[Hazard]) -> Iterator[Hazard]:
-    """The hazards one by one; a terminal shows how many are done once it has taken two seconds, logs do not."""
+    """The hazards one by one. After two seconds a terminal shows how many are done; a log does not."""
     start, line = time.monotonic(), ""
     for done, hazard in enumerate(hazards):
         if sys.stderr.isatty() and time.monotonic() - start > 2:
@@ -64,7 +64,7 @@ def with_progress(hazards: Sequence[Hazard]) -> Iterator[Hazard]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status: 0 where the sanitized path is right throughout."""
+    """Exit status: 0 if the sanitized path is right everywhere."""
     parser = argparse.ArgumentParser(prog="python -m sanitize", description=__doc__)
     parser.add_argument("--check", action="store_true", help="measure every known hazard on the installed NumPyro")
     parser.add_argument("--json", action="store_true", help="the same as JSON")

@@ -331,7 +331,7 @@ class NumPyroWrapper(SamplingWrapper):  # type: ignore[misc]
         return sizes[0]
 
     def sel_observations(self, idx: Any) -> tuple[Call, tuple[Call, int]]:
-        """The call without these rows; and that with all rows, these last, with their number."""
+        """The call without these rows. Besides, the call with all rows, these last, and their number."""
         held = np.atleast_1d(np.asarray(idx)).ravel()
         rest = np.setdiff1d(np.arange(self.rows.length), held)
         part = self._only(rest)
@@ -413,7 +413,7 @@ class NumPyroWrapper(SamplingWrapper):  # type: ignore[misc]
         return value
 
     def _drawn_otherwise(self, name: str, before: Replayed, after: Replayed, rest: np.ndarray, is_end: bool) -> str:
-        """With what else a site is drawn at these rows; empty: with the same."""
+        """What differs in how a site is drawn at these rows; empty: nothing."""
         one, other = _drawn_with(before), _drawn_with(after)
         first_joint = len(before.shape) - self.inspection.run.joint.get(name, 0)
         is_joint = max(self._row_dims(name), default=-1) >= first_joint

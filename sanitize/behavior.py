@@ -76,7 +76,7 @@ class Hazard(NamedTuple):
 
     name: str
     call: Callable[[Any, Any, Any, Any], Any]
-    entry: str  # that should not be there: "eta" (deterministic), "obs" (observed), "effect" (row-level)
+    entry: str  # the entry that makes it hazardous: "eta" (deterministic), "obs" (observed), "effect" (row-level)
     rows: int
     fitted_rows: bool = False  # whether x is that of the fit
 
@@ -224,9 +224,9 @@ def compared(call: Callable[[Mapping[str, Any]], Any], samples: Mapping[str, Any
     """How a call of stock NumPyro with these samples compares with the truth, and a detail where it is not right."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # stock warns of some of them; a warning is no right result
+            warnings.simplefilter("ignore")  # stock warns of some of them; a warning does not make a result right
             result = call(samples)
-    except Exception as error:  # what it crashes with differs between versions
+    except Exception as error:  # the error differs between versions
         return CRASH, type(error).__name__
     if np.array_equal(result, truth):
         return RIGHT, ""

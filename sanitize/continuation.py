@@ -49,7 +49,7 @@ def key_of_extend(rng_key: jax.Array) -> jax.Array:
 
 @dataclass(frozen=True, eq=False)
 class Carrier:
-    """What goes on in all calls that differ in some arguments' values alone: compiled once."""
+    """What goes on, for all calls that differ only in the values of some arguments: compiled once."""
 
     plan: Pass | None  # None: nothing goes on
     values: Arrays  # draws of the entries
@@ -104,7 +104,7 @@ class Carrier:
             of_part, others_of_part = keys[part], others[part]
             inputs = Inputs((of_part, of_part), _taken(self.values, part), leaves)
             compiled = functools.partial(plan.each, plan.run, *inputs)
-            run = self.compiled.of(str(keys.dtype), compiled)  # a typed key is another input than a raw one
+            run = self.compiled.of(str(keys.dtype), compiled)  # a typed key and a raw one are different inputs
             ran = run(*inputs)
             if not found:
                 check(plan, run, inputs, (of_part, others_of_part), ran, self.seen)
@@ -181,7 +181,7 @@ class _Growing(NamedTuple):
 
     @property
     def is_first(self) -> bool:
-        """Whether what was fitted comes first, in its order."""
+        """Whether the fitted values come first, in their order."""
         return is_in_order(self.at)
 
     @property
@@ -193,7 +193,7 @@ class _Growing(NamedTuple):
 
 
 class _Beginning:
-    """What was fitted, and what of it goes on."""
+    """The fitted values, and which of them go on."""
 
     def __init__(self, case: Case, review: Review):
         self.case, self.inspection = case, case.inspection
@@ -261,7 +261,7 @@ class _Beginning:
         )
 
     def _unrecorded(self) -> list[str]:
-        """Latents without an entry that what goes on is drawn from."""
+        """Latents without an entry from which something that goes on is drawn."""
         used = self.inspection.used(self.fixed, self.extended)
         latents = self.inspection.run.named("latent")
         return [name for name in used if name in latents and name not in self.kept]
@@ -322,7 +322,7 @@ class _Beginning:
     def _computed(self) -> dict[str, Positions]:
         """Recorded deterministic values that have become longer together with a latent -> their fitted part.
 
-        Not among them are those that follow something else: the rows of a call are often others than those of the fit.
+        Those that follow something else are left out: a call often has other rows than the fit.
         """
         found: dict[str, Positions] = {}
         for name, was in self.recorded.items():

@@ -36,7 +36,7 @@ class ModelArgumentsError(SanitizeError, TypeError):
 
 
 class SamplesTypeError(SanitizeError, TypeError, ValueError):
-    """The samples are no draws: not of a kind that can be stripped, no numbers, or outside the support of a site."""
+    """The samples are not draws: of a kind that cannot be stripped, not numbers, or outside the support of a site."""
 
 
 class OptionError(SanitizeError, ValueError):
@@ -113,7 +113,7 @@ def warn(message: str, category: type[SanitizeWarning], **seen: Any) -> None:
 
 
 def add_note(error: BaseException, note: str) -> None:
-    """Say more on an error that is not ours, which keeps its type and traceback."""
+    """Add a note to an error that is not ours. The error keeps its type and traceback."""
     if hasattr(error, "add_note"):  # Python 3.11 and later
         error.add_note(note)
     else:
@@ -121,7 +121,7 @@ def add_note(error: BaseException, note: str) -> None:
 
 
 def meant(name: str, names: Iterable[str]) -> str:
-    """Of names, the one that a misspelt name is most like; empty: none is."""
+    """The name among these that a misspelt name is most like; empty: there is none."""
     folded = {other.casefold(): other for other in names}
     return next((folded[like] for like in difflib.get_close_matches(name.casefold(), folded, 1, 0.75)), "")
 

@@ -1,4 +1,4 @@
-"""What the fit had and this call has not: rows, groups, labels and their order, options.
+"""How the fit differs from this call: rows, groups, labels and their order, options.
 
 Three things tell, for each size of the data by itself: how long entries are that follow it, the arguments of the fit
 where the samples hold them, and recorded deterministic values, which are checksums of what they were computed from.
@@ -82,7 +82,7 @@ class Fit:
 
     @functools.cached_property
     def changed(self) -> Mapping[Size, str]:
-        """Sizes of which the fit had another number -> which entry or argument tells."""
+        """Sizes that had another length in the fit -> the entry or argument that tells."""
         found: dict[Size, str] = {}
         told = itertools.chain(self._by_entries(), self._by_loops(), self._by_arguments())
         for size, words in told:
@@ -145,7 +145,7 @@ class Fit:
         return {*self._beginnings(size)} == {True}
 
     def _beginnings(self, size: Size) -> Iterator[bool | None]:
-        """Of each argument that is longer than the fit's: whether it begins with that."""
+        """For each argument that is longer than in the fit: whether it begins with the fit's values."""
         for axis in size.axes:
             now, was = self.call.leaves[axis.leaf], self.leaf(axis.leaf)
             shape = argument.of(was).shape
@@ -159,7 +159,7 @@ class Fit:
 
     @functools.cached_property
     def had_no_arguments(self) -> bool:
-        """A model that is called without any was fitted without: there is nothing that could be other rows."""
+        """A model that is called without arguments was fitted without them: no rows can be others."""
         if self.inspection.call.leaves or self.inspection.assumed:
             return False
         return not any(self.samples.arguments or ())
@@ -189,9 +189,9 @@ class Fit:
         return any(attempt(self._had_no_horizon, name, option) for option in named)
 
     def _had_no_horizon(self, name: str, option: str) -> bool:
-        """Whether without this option the entries are those of a fit, and all that it has stays as it is.
+        """Whether, without this option, the entries fit the model, and nothing that it has would change.
 
-        Not so where the latent has a part in what the fit had: then its entry was lost. See `attempt`.
+        If the latent has a part in what the fit had, its entry was lost. See `attempt`.
         """
         bound = _bound(self.inspection.call)
         del bound.arguments[option]
@@ -215,7 +215,7 @@ class Fit:
 
     @functools.cached_property
     def leaves(self) -> Mapping[str, Any]:
-        """The fit's arguments by the names that the call's have, as far as the samples hold them."""
+        """The arguments of the fit by the names of the call's arguments, as far as the samples hold them."""
         if self.fitted is not None:
             return dict(zip(self.fitted.names, self.fitted.leaves))
         return {**self.samples.constant_data, **self.samples.observed_data}
@@ -265,7 +265,7 @@ class Fit:
 
     @functools.cached_property
     def _other_options(self) -> bool:
-        """Whether a number, a text or another argument that is no length of any site is not that of the fit."""
+        """Whether another argument than a length (a number, a text, a flag) differs from the fit."""
         sizes, others = self.inspection.sizes, set(range(len(self.call.leaves)))
         for name in sizes.of:
             for axis in _axes(sizes.followed_by(name)):
@@ -274,7 +274,7 @@ class Fit:
 
     @functools.cached_property
     def _proven(self) -> frozenset[Size]:
-        """Sizes that recorded deterministic values follow which the model computes anew from these arguments."""
+        """Sizes whose recorded deterministic values the model computes again from these arguments."""
         run, sizes = self.inspection.run, self.inspection.sizes
         entries = []
         for name, shape in self.recorded.items():
@@ -330,14 +330,14 @@ class _Comparison:
         yield from self.coordinates()
 
     def matters(self, other: Call, sites: Names | None = None) -> bool:
-        """Whether it matters that the call is not that one, for these sites or for all."""
+        """Whether it matters that the call differs from that one, for these sites or for all."""
         return attempt(self.computes_alike, self.call, other, sites) is False
 
     def computes_alike(self, one: Call, other: Call, sites: Names | None = None) -> bool | None:
         """Whether two calls of a model end alike, given the same latents; None: they have other shapes. See `attempt`.
 
-        Compared are deterministic values and what sites are drawn with. Of a kept latent it is what its elements differ
-        by: a prior that is the same for all of them tells none from another.
+        Deterministic values, and what sites are drawn with, are compared. For a kept latent only differences between
+        its elements count: a prior that is the same for all of them does not tell them apart.
         """
         before = replay(one, {})
         after = replay(other, _drawn(before))
@@ -375,7 +375,7 @@ class _Comparison:
     # ------------------------------------------------------------------------------------------------ options
 
     def options(self) -> Differences:
-        """What this call leaves to its default, and the fit did not."""
+        """Options that this call leaves to their default, and the fit did not."""
         call, had = self.inspection.call, self._options_of_fit()
         for name, now in call.defaults().items():
             if name not in had or equal(had[name], now):
@@ -426,7 +426,7 @@ class _Comparison:
     # ------------------------------------------------------------------------------------------------- values
 
     def values(self) -> Differences:
-        """With the fit's values of an argument that no row has, kept latents would mean something else."""
+        """Arguments without rows: with the values of the fit, kept latents would mean something else."""
         rows = {axis.leaf for axis in _axes(self.inspection.rows)}
         for i, name, was, now in self.pairs():
             is_as_long = argument.of(was).shape == argument.of(now).shape
@@ -449,7 +449,7 @@ class _Comparison:
     # ------------------------------------------------------------------------------------------------- labels
 
     def labels(self) -> Differences:
-        """With the rows of the fit in front of them, the rows of this call are of the same groups."""
+        """Columns of labels: with the rows of the fit in front, the rows of this call should stay in their groups."""
         columns = self._columns_of_labels()
         if not columns or not any(map(self._has_several, self.kept)):
             return
@@ -492,7 +492,7 @@ class _Comparison:
                     yield self.call.names[leaf], _order("names", was, now)
 
     def coordinates(self) -> Differences:
-        """What labels the entries, against what labels this call's groups and columns."""
+        """The labels of the entries, compared with those of this call's groups and columns."""
         for dim, axis in self._labelled():
             before = argument.text(self.samples.labels[dim])
             now = _labels(argument.of(self.call.leaves[axis.leaf]), axis)
@@ -545,7 +545,7 @@ Where = tuple[int, Any]  # an argument, and a column of it
 class _InFront:
     """Columns of labels: whether the rows of a call are of the same groups with the fit's rows in front of them.
 
-    Looked at are a few rows, one of each label or combination of labels. The rows in front have the covariates of this
+    A few rows are looked at, one for each label or combination of labels. The rows in front have the covariates of this
     call, so that nothing but the labels differs.
     """
 
@@ -558,7 +558,7 @@ class _InFront:
         return argument.of(self.call.leaves[leaf]).columns[column]
 
     def unlike(self) -> Differences:
-        """The columns of which labels stand for other groups than in the fit."""
+        """The columns whose labels stand for other groups than in the fit."""
         for where in list(self.columns):
             if self._column(where).kind in "iu" and not self._counts_by_order(where):
                 del self.columns[where]
@@ -572,13 +572,13 @@ class _InFront:
             yield column_name(self.call.names[where[0]], where[1]), words
 
     def _counts_by_order(self, where: Where) -> bool:
-        """Whether a column of integers has labels: other numbers in the same order are as good."""
+        """Whether a column of integers holds labels: then other numbers in the same order change nothing."""
         rows = _firsts([self.now[where]])
         larger = [2 * self.now[where][i] + 1 for i in rows]
         return attempt(self._differ, rows, {where: larger}, 0) is False
 
     def _misled(self, columns: Collection[Where]) -> bool:
-        """Whether the rows of this call are other groups' behind the rows of the fit."""
+        """Whether the rows of this call belong to other groups behind the rows of the fit."""
         now = [self.now[where] for where in columns]
         old = [self.columns[where] for where in columns]
         mine, fits = _firsts(now), _firsts(old)
@@ -593,12 +593,12 @@ class _InFront:
         others = map(_turned, _at_rows(now, mine))
         turned = dict(zip(columns, others))
         answer = attempt(self._differ, rows, in_front, n)
-        if answer:  # but where it counts how many rows a group has, that is a statistic
+        if answer:  # if the number of rows in a group counts, that is a statistic
             return attempt(self._differ, rows, again, n) is False
         levels = [{*labels} for labels in now]
         if all(map(set.issubset, levels, old)):
             return False
-        # so many groups may be too many for the model, or JAX takes the last one for all beyond
+        # the model may not take so many groups, or JAX takes the last one for all beyond it
         are_groups = answer is None or any(1 < len(of) < len(now[0]) for of in levels)
         return are_groups and attempt(self._differ, mine, turned, 0) is True
 
@@ -640,14 +640,14 @@ def _with_labels(call: Call, changes: Mapping[Where, list[Any]]) -> Call:
 
 
 def _turned(labels: list[Any]) -> list[Any]:
-    """Labels in the place of each other: it matters where they are told apart."""
+    """Labels that have changed places: this matters if the model tells them apart."""
     levels = sorted({*labels})
     after = dict(zip(levels, levels[1:] + levels[:1]))
     return [after[label] for label in labels]
 
 
 def _filled(rows: list[int], n: int, more: int) -> list[int]:
-    """So many rows: these, and one of them again and again."""
+    """These rows, and one of them again and again, up to this number."""
     return rows + [more] * (n - len(rows))
 
 

@@ -1,4 +1,4 @@
-"""What users may pass, for type checkers: samples by structure, as NumPyro has no types, nor ArviZ one."""
+"""What users may pass, for type checkers. Samples are typed by structure, since NumPyro has no types for them."""
 
 from __future__ import annotations
 

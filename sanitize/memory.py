@@ -16,7 +16,7 @@ from .model.argument import ValuesAsked, is_array
 from .model.call import Call
 from .model.inspection import Inspection
 
-_MOST = 32  # answers that one memory keeps: shapes that a server sees are few
+_MOST = 32  # answers that one memory keeps: a server sees few shapes
 
 Answer = TypeVar("Answer")
 
@@ -26,11 +26,11 @@ class Signature:
     """A call, and what it has in common with others."""
 
     kind: str  # what is asked of the call: samples, means, scores
-    unseen: Inspection  # without the values of what others give as arrays of the same shapes
+    unseen: Inspection  # without the values of arrays, for which other calls have others of the same shapes
     call: Call
     which: tuple[int, ...]  # those arrays
     key: Hashable
-    asked: tuple[int, ...] = ()  # those of which the values of this call decided that it has them in common
+    asked: tuple[int, ...] = ()  # those of them whose values decided, for this call, that it has them in common
 
     @property
     def inspection(self) -> Inspection:
@@ -68,7 +68,7 @@ class Memory(Generic[Answer]):
         return self.keep(key, make()) if known is None else known
 
     def by_need(self, signature: Signature, make: Callable[[Inspection], Answer], *more: Hashable) -> Answer:
-        """What is made of an inspection: for all calls of the signature, if it asks for no values; else for these."""
+        """An answer made from an inspection: for all calls of the signature, or for these values if it takes them."""
         key = (signature.key, *more)
         known = self.get(key)
         if known is not None:
@@ -82,7 +82,7 @@ class Memory(Generic[Answer]):
         return self.of(values, lambda: make(signature.inspection))
 
     def __reduce__(self) -> Any:
-        return Memory, ()  # answers are worked out anew: they need not survive pickling
+        return Memory, ()  # answers are not pickled: they are worked out again
 
 
 def key_of(call: Call, by_shape: Collection[int]) -> Hashable:

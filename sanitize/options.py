@@ -1,4 +1,4 @@
-"""The options of a call: one frozen object, checked once, and the names that a model's own parameters may not have."""
+"""The options of a call: one frozen object, checked once; and the names that parameters of a model may not have."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _names(verb: str, names: Any) -> Names:
 
 
 def refuse_collisions(call: Call) -> None:
-    """Parameters of the model that are named like options of ours, and options that went to its ``**kwargs``."""
+    """Refuse parameters of the model that have the name of an option, and options that went to its ``**kwargs``."""
     own = [p.name for p in call.parameters or ()]
     for name in call.arguments()[1]:
         like = "" if name in own else meant(name, OPTIONS)
@@ -114,7 +114,7 @@ def refuse_collisions(call: Call) -> None:
 
 
 def refuse_taken(call: Call, **given: Any) -> None:
-    """Options of ours that were given, and are parameters of the model's, too, which no position has filled."""
+    """Refuse options that are also parameters of the model, where no positional argument fills these."""
     by_position, _ = call.arguments()
     own = [p.name for p in (call.parameters or ())[len(by_position) :]]
     for name, value in given.items():

@@ -27,7 +27,7 @@ class Case:
     @classmethod
     def of(cls, inspection: Inspection, samples: Container, options: Options) -> Case:
         """Everything that comes before the verdicts."""
-        if not options.use.at_once:  # NumPyro takes from entries that are no sites the number of draws, and so do we
+        if not options.use.at_once:  # NumPyro takes the number of draws from any entry, and so do we
             refuse_other_model(inspection, samples.shapes)
         ndims = samples.batch_ndims if options.batch_ndims is None else options.batch_ndims
         batch = batch_shape(samples.shapes, inspection, ndims)
@@ -71,7 +71,7 @@ def prepare(inspection: Inspection, samples: Container, options: Options) -> tup
 
 
 def _without_deterministic(inspection: Inspection, samples: Container, verbs: Verbs) -> Container:
-    """The entries but for recorded deterministic values, which are put back: what these were computed from may lack."""
+    """The entries without recorded deterministic values. These are put back: the latents behind them may be missing."""
     sites = inspection.run.sites
     others = {}
     for name, value in samples.arrays(0).items():

@@ -18,7 +18,7 @@ from .tables import COLOURS
 
 _DRAWN = ("latent", "observed", "deterministic")
 
-# What a reader sees without colour, and with it: the second line of the label, and the outline, say the same.
+# The second line of a label and its outline say the same, so that no reader needs the colour.
 _STYLES = {
     "kept": {"fillcolor": "white", "color": COLOURS["kept"], "penwidth": "2"},
     "stripped": {"fillcolor": "grey85", "color": "grey50", "fontcolor": "grey35", "style": "filled,dashed"},
@@ -35,7 +35,7 @@ Relations = Mapping[str, Any]  # what NumPyro's `get_model_relations` returns
 def render(call: Call, words: Mapping[str, str]) -> Any:
     """A ``graphviz.Digraph``, with a word for each site that has one. See `Review.render`."""
     inspection = Inspection.of(call)
-    ids = {}  # Graphviz reads a colon as the port of a node, and a < as the begin of HTML
+    ids = {}  # Graphviz takes a colon for the port of a node, and a < for the start of HTML
     for i, name in enumerate(inspection.run.sites):
         ids[name] = name if re.fullmatch(r"[\w/. ]+", name) else f"site {i}"
     found = _relations(inspection).items()
@@ -47,7 +47,7 @@ def render(call: Call, words: Mapping[str, str]) -> Any:
         word = words.get(name, "")
         if word == "no entry" and name in inspection.targets:
             word = "predicted"
-        # Graphviz adds what a later statement on a node says to what NumPyro said
+        # a later statement on a node adds to that of NumPyro
         label = graphviz.escape(f"{name}\n{word}" if word else name)
         graph.node(ids[name], label=label, **_STYLES.get(word, {}))
     return graph

@@ -58,7 +58,7 @@ class Review(Mapping[str, Verdict]):
     missing : tuple of str
         Latents of the model without an entry: ``Predictive`` draws them, the predicted sites among them.
     predicted : tuple of str
-        Those of them that nothing else is drawn from, as nothing is from a target.
+        Those of them from which nothing else is drawn: targets are among them.
     assumed : tuple of str
         The arguments that were worked out from the samples, where none were passed: ``"X: float32[1000, 3]"``.
     """
@@ -115,7 +115,7 @@ class Review(Mapping[str, Verdict]):
 
     @functools.cached_property
     def stripped(self) -> frozenset[str]:
-        """Names of the entries that go, and lose nothing: they are recomputed or predicted."""
+        """Names of the entries that go without loss: they are recomputed or predicted."""
         return self._with_action(STRIPPED)
 
     @functools.cached_property
@@ -137,12 +137,12 @@ class Review(Mapping[str, Verdict]):
         return frozenset(name for name, verdict in self.verdicts.items() if verdict.action == action)
 
     def with_indices(self, inspection: Inspection) -> Review:
-        """With the indices among a user's arguments that do not exist. Those that were worked out are made up."""
+        """With the indices in a user's arguments that do not exist. Arguments that were worked out are made up."""
         is_asked = not (self.refusals or self.assumed)
         return replace(self, indices=inspection.indices_out_of_range()) if is_asked else self
 
     def warn(self) -> None:
-        """Say again what was said when the samples were reviewed, at the line that asks."""
+        """Repeat the warnings of the review, at the line of the user that asks for them."""
         for category, message, seen in self.notices:
             warn(message, category, **seen)
         if self.indices:
@@ -166,7 +166,7 @@ class Review(Mapping[str, Verdict]):
         """
         self.refuse()
         same_names = type(samples) is dict and len(samples) == len(self.verdicts) and self.gone <= samples.keys()
-        if same_names and self.kept:  # what serving does, many times: also in the same shapes
+        if same_names and self.kept:  # a service does this many times, with the same names and shapes
             clean = samples.copy()
             for name in self.gone:
                 del clean[name]
@@ -226,7 +226,7 @@ class Review(Mapping[str, Verdict]):
         return f"{counts} (batch shape {self.batch_shape}{by_chain}, shapes per draw)"
 
     def _lines(self) -> list[str]:
-        """What is said below the table, a line each."""
+        """The lines below the table."""
         lines = []
         latents = [name for name in self.missing if name not in self.predicted]
         if latents:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Aligned columns; a column that is empty throughout is left out."""
+    """Aligned columns. A column without any text is left out."""
     lines = _used(header, rows)
     widths = [max(map(len, column)) for column in zip(*lines)]
     aligned = []
@@ -23,13 +23,13 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _used(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:
-    """The header and the rows, without the columns that are empty throughout."""
+    """The header and the rows, without the columns that have no text."""
     used = [any(column) for column in zip(*rows)]
     lines = (header, *rows)
     return [[*itertools.compress(line, used)] for line in lines]
 
 
-# Colour says it at a glance; the word beside it says it without colour. Mid tones read on light and dark.
+# The colour is seen at a glance, and the word beside it needs no colour. Mid tones are readable on light and dark.
 COLOURS = {
     "latent": "#2a7de1",
     "kept": "#2a9d5c",
@@ -73,7 +73,7 @@ def _cell(text: str) -> str:
 
 
 def dataframe(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
-    """A pandas table indexed by its first column; every cell as it is, tuples among them."""
+    """A pandas table indexed by its first column; every cell stays as it is, also a tuple."""
     try:
         import pandas as pd
     except ImportError as error:

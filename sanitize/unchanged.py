@@ -57,7 +57,7 @@ def _off(one: Any, other: Any) -> float:
 
 
 def check(plan: Pass, run: Callable[..., Passed], inputs: Inputs, other: Keys, ran: Passed, seen: Seen) -> None:
-    """What was fitted is not to change, seen on the first draws. Only ties and doubts take a further compilation."""
+    """The fitted part must not change, checked on the first draws. Only ties and doubts take another compilation."""
     _refuse_implausible(ran.excess)
     _refuse_changed(plan, inputs, ran.computed, seen.computed)
     _refuse_other_prior(ran.density, seen.density)
@@ -84,7 +84,7 @@ def _refuse_implausible(excess: Arrays) -> None:
 
 
 def _refuse_changed(plan: Pass, inputs: Inputs, computed: Arrays, recorded: Arrays) -> None:
-    """Recorded values have to come again. Where they do not, rounding is measured before it is blamed."""
+    """Recorded values have to come out again. Before rounding is blamed for a difference, it is measured."""
     doubtful = {}
     for name, value in computed.items():
         was = recorded[name][: len(value)]

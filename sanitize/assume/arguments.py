@@ -76,7 +76,7 @@ NOT_GIVEN = Reading("not given", lambda: None)
 
 
 def of_default(x: Any) -> Reading:
-    """As what a parameter that was left to its default was read."""
+    """The reading of a parameter that was left to its default."""
     if isinstance(x, np.bool_):
         x = bool(x)
     for known in (NONE, TRUE, FALSE):
@@ -150,7 +150,7 @@ _USUAL = (VECTOR, MATRIX, INDEX, INT, NUMBER, NONE, TRUE, FALSE, FIELDS, FLAGS, 
 
 
 def likely(path: Path, parameter: Parameter | None) -> Iterator[Reading]:
-    """What an argument is tried as, the likeliest first: by its default, its annotation, its name."""
+    """The readings to try for an argument, the likeliest first: by its default, its annotation, its name."""
     default = getattr(parameter, "default", Parameter.empty)
     if default is not Parameter.empty:
         yield NOT_GIVEN
@@ -206,7 +206,7 @@ class Trial:
 
     @functools.cached_property
     def sizes(self) -> list[Extent]:
-        """Those that are free, shorter ones first: an index has to be longer than it has levels."""
+        """The free sizes, shorter ones first: an index has to be longer than its number of levels."""
         rows = {self.size_of((path, 0)) for path in self.with_values}
         levels = {self.size_of((path, 1)) for path in self.with_values}
         free = [extent for extent in self.lengths if self.size_of(extent) == extent]

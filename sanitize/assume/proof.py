@@ -1,4 +1,4 @@
-"""Every argument is data, or a length, or it is asked for; and whatever else it may have been makes no difference."""
+"""Every argument is data, or a length, or it is asked for. Whatever else it may have been makes no difference."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NUMBERS = (0, 1, 2, 3, 7, 211)  # for an int that they do not tell
 _MOST_FLAGS = 3
 _SWITCHES = (kinds.TRUE, kinds.FALSE)
 
-# What an argument may have been besides, by the kind of what it was read as.
+# What else an argument may have been, by the kind of its reading.
 _DATA = (*kinds.DATA, kinds.CUBE, kinds.NONE)
 _OTHERS = {
     "fields": (),
@@ -47,7 +47,7 @@ class Untold(Exception):
 
 
 class Proof:
-    """That an explanation is the only one, for what it makes of the entries."""
+    """The proof that no other explanation makes something else of the entries."""
 
     def __init__(self, search: Search, samples: Container, settled: Collection[str]):
         self.search = search
@@ -83,7 +83,7 @@ class Proof:
         self._check_lengths(found)
 
     def _check_sizes(self, found: Explanation) -> None:
-        """Primes for sizes make the same of each entry: no two sizes of the fit coincide."""
+        """With primes for sizes each entry is the same: no two sizes of the fit coincide."""
         for name in self.entries:
             if name not in found.with_primes.run.sites:
                 continue
@@ -122,7 +122,7 @@ class Proof:
             self._compare(found, self._with(with_one, found, *other))
 
     def _is_read(self, path: Path) -> bool:
-        """Whether the code of the model mentions a parameter, or all that there are; where it has none, it may."""
+        """Whether the code of the model mentions a parameter, or all of them. Without code to read, it may."""
         code = getattr(function_of(self.search.call.model), "__code__", None)
         if code is None or path[0] not in code.co_varnames:
             return True
@@ -142,7 +142,7 @@ class Proof:
         return {**readings, **found.trial.readings}
 
     def _is_told(self, found: Explanation, path: Path, reading: Reading) -> bool:
-        """Whether it is data, which reach a site, or a length, or no matter."""
+        """Whether it is data that reach a site, or a length, or makes no difference."""
         if reading is kinds.NONE:
             return self._is_target(found, path) or self._moves_shapes(found, path)
         if path not in found.trial.readings:
@@ -180,7 +180,7 @@ class Proof:
         return self._moves_shapes(found, path)
 
     def _as_data(self, found: Explanation, path: Path, *readings: Reading) -> Reading | None:
-        """As what it may be data that reaches a site, if it may."""
+        """The first of these readings under which it is data that reach a site; None: there is none."""
         for reading in readings:
             other = self._try(found, path, reading)
             if other is not None and _reaches(other, path):
@@ -188,7 +188,7 @@ class Proof:
         return None
 
     def _is_target(self, found: Explanation, path: Path) -> bool:
-        """Whether, given, it makes latents observed, and every entry that is no target stays of its kind."""
+        """Whether it makes latents observed if it is given, and all other entries keep their kind."""
         others = set(self.entries).difference(found.inspection.targets)
         for observation in found.inspection.observations:
             if observation.words == text_of(path) and observation.latents:
@@ -197,7 +197,7 @@ class Proof:
         return False
 
     def _moves_shapes(self, found: Explanation, path: Path) -> bool:
-        """Whether a number is a length, though of nothing that is recorded."""
+        """Whether a number is a length, but of nothing that is recorded."""
         seen = set()
         for n in _NUMBERS:
             other = self._try(found, path, kinds.value(n))
@@ -207,13 +207,13 @@ class Proof:
         return len(seen) > 1
 
     def _check_readings(self, found: Explanation) -> None:
-        """Each argument as all that it may have been besides."""
+        """Try each argument as everything else that it may have been."""
         for path, reading in found.trial.readings.items():
             for other in _OTHERS[reading.kind]:
                 self._try(found, path, other)
 
     def _check_lengths(self, found: Explanation) -> None:
-        """Arrays of other lengths."""
+        """Try arrays of other lengths."""
         trial = found.trial
         for size in trial.sizes:
             if size not in trial.of_arrays:
@@ -254,7 +254,7 @@ class Proof:
         return self._explained[trial]
 
     def compare(self, found: Explanation, other: Explanation) -> None:
-        """Raise `Untold` if another explanation makes another thing of an entry, and nothing refutes it."""
+        """Raise `Untold` if another explanation makes something else of an entry, and nothing refutes it."""
         differing = [name for name in self.entries if _explained_otherwise(name, found, other)]
         if not differing or other.inspection.lost(self.search.recorded):
             return

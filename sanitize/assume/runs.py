@@ -1,4 +1,4 @@
-"""What one run under arguments on trial answers: its shapes tell sizes, its failure what to try next."""
+"""What one run under trial arguments answers: its shapes give the sizes, its failure says what to try next."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..model.sizes import Size, Sizes, numbered
 from ..model.trace import Run
 from .arguments import Extent, Lengths, Path, Trial
 
-# Far enough apart that `n - 1` and `n + 2` of one are not those of another; small, because models loop over them.
+# So far apart that `n - 1` and `n + 2` of one do not meet another; small, because models loop over them.
 PRIMES = (11, 17, 23, 29, 37, 43, 53, 59, 67, 73, 79, 89, 97, 103, 109, 127, 137, 149, 157, 163, 173, 179, 191, 197)
 
 
@@ -30,7 +30,7 @@ class Mismatch(Exception):
 
 
 class NoSite(Mismatch):
-    """An entry is no site: a flag is often the reason."""
+    """An entry is not a site. Often a flag is the reason."""
 
 
 class Misshapen(Mismatch):
@@ -153,7 +153,7 @@ def sizes_in(
 
 
 def observed_otherwise(run: Run) -> Iterator[tuple[int, int]]:
-    """Lengths of data that are not those of their distribution: NumPyro's trace does not look."""
+    """Lengths of data that differ from those of their distribution: NumPyro's trace does not check them."""
     for name in run.named("observed"):
         shape = run.sites[name].shape or ()
         for n, m in zip(reversed(shape), reversed(run.dist_shapes[name])):
@@ -162,7 +162,7 @@ def observed_otherwise(run: Run) -> Iterator[tuple[int, int]]:
 
 
 def strays(run: Run, names: Iterable[str]) -> list[str]:
-    """The entries that would be sites but for their number: a loop was of another size."""
+    """The entries that differ from sites in their number only: a loop was of another size."""
     found = []
     loops = numbered(run.sites).keys()
     for pattern, alike in numbered(names).items():
@@ -172,7 +172,7 @@ def strays(run: Run, names: Iterable[str]) -> list[str]:
 
 
 def is_made_of(n: int, prime: int) -> bool:
-    """Whether a length is about a prime, or some times it."""
+    """Whether a length is about a prime, or about a multiple of it."""
     return abs(n - prime) <= 2 or (n > 0 and n % prime == 0)
 
 

@@ -61,7 +61,7 @@ class Search:
         self._primes = [prime for prime in PRIMES if not any(is_made_of(n, prime) for n in taken)]
 
     def order(self, path: Path) -> list[Reading]:
-        """What an argument is tried as, the likeliest first."""
+        """The readings to try for an argument, the likeliest first."""
         likely = kinds.likely(path, self.parameters.get(path))
         return list(dict.fromkeys(likely))
 
@@ -96,7 +96,7 @@ class Search:
                     heapq.heappush(heap, item)
 
     def explain(self, trial: Trial, draws: bool) -> Explanation | Answer:
-        """Whether a trial explains the samples, in two runs at most; else the answer that says why not."""
+        """What a trial explains, in at most two runs; if it does not, the answer that says why."""
         given = dict(trial.readings)
         for path, reading in trial.readings.items():
             if reading is kinds.NOT_GIVEN:
@@ -232,7 +232,7 @@ def _asking(value: Any, path: Path, asked: dict[Path, bool]) -> Any:
 
 
 def _tied(trial: Trial, primes: Lengths, n: int, m: int) -> Trial | None:
-    """With the sizes of two lengths tied so that these are one."""
+    """The trial with two sizes tied, so that these lengths become one."""
     one, times, more = source(n, primes)
     other, others, longer = source(m, primes)
     if one == other or 1 in (n, m):

@@ -1,4 +1,4 @@
-"""What is said of something that is no model, of missing arguments, and of an exception that a model raised."""
+"""Messages on something that is not a model, on missing arguments, and on an exception that a model raised."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def described(model: Model) -> str:
 
 
 def refuse_other_than_model(model: Any) -> None:
-    """Refuse what cannot be a model: what is not callable, or runs no sites when it is called."""
+    """Refuse what cannot be a model: it is not callable, or its call runs no sites."""
     inner = undecorated(model)
     if isinstance(inner, AutoGuide):
         raise ModelArgumentsError(

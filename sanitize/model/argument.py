@@ -53,7 +53,7 @@ class Order(NamedTuple):
 
 @dataclass(frozen=True)
 class Argument:
-    """Whatever has no length: a number, text, None, an object of the user's."""
+    """An argument without a length: a number, text, None, an object of the user."""
 
     value: Any
 
@@ -66,7 +66,7 @@ class Argument:
 
     @property
     def dtype(self) -> Any:
-        """What NumPy, JAX or pandas has for one; None where there is none."""
+        """The dtype of NumPy, JAX or pandas; None if there is none."""
         return getattr(self.value, "dtype", None)
 
     @property
@@ -120,7 +120,7 @@ class Argument:
         return values
 
     def row_labels(self, dim: int) -> Argument | None:
-        """The labels along a dimension, if a model may compute with them: dates, years."""
+        """The labels along a dimension, if a model may compute with them, as with dates and years."""
         labels = self.labels(dim)
         return None if labels is None or labels.dtype.kind not in _NUMBERS else of(labels)
 
@@ -247,7 +247,7 @@ class Keys(Argument):
 
 
 def _coded(now: Names, codes: list[int], names: Names) -> dict[Any, int]:
-    """A code book of names in this order. Where they are others, each has the next one's code: do codes count?"""
+    """A code book of names in this order. Names that differ get the code of the next one each: do codes count?"""
     if {*names} != {*now}:
         names = now[1:] + now[:1] if len(names) == len(now) else now
     return dict(zip(names, codes))
@@ -432,7 +432,7 @@ class Withheld(jax.ShapeDtypeStruct):
 
 
 def has_values(leaf: Any) -> bool:
-    """Whether the values of an argument are known. Who is about to look at them asks this first."""
+    """Whether the values of an argument are known. Code that looks at values asks this first."""
     if isinstance(leaf, Withheld):
         raise ValuesAsked
     return not isinstance(leaf, jax.ShapeDtypeStruct)

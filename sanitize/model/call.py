@@ -19,7 +19,7 @@ Arguments = tuple[Args, Kwargs]
 
 
 class _InOrder(dict[Any, Any]):
-    """A dict that JAX flattens in the order in which the model gets it: a plain one it sorts, if it can."""
+    """A dict that JAX flattens in the order in which the model gets it. A plain dict would be sorted."""
 
 
 jax.tree_util.register_pytree_with_keys(
@@ -50,7 +50,7 @@ def _own(x: Any) -> Any:
 
 @dataclass(frozen=True)
 class Call:
-    """A model and the arguments of one call. `Call.of` validates the model; what is made from a call does not again."""
+    """A model and the arguments of one call. `Call.of` validates the model, other constructors do not."""
 
     model: Model
     leaves: tuple[Any, ...] = ()
@@ -207,7 +207,7 @@ class Axis:
 
     @property
     def place(self) -> tuple[Any, ...]:
-        """What it is, however long."""
+        """What it is, apart from its length."""
         return self.leaf, self.dim, self.kind
 
     @property

@@ -29,14 +29,14 @@ _WRAPPERS = (Independent, ExpandedDistribution, MaskedDistribution)
 
 
 def unmasked(fn: Any) -> Any:
-    """Without the masks around it, which have no part in what is drawn."""
+    """The distribution without its masks, which do not change what is drawn."""
     while isinstance(fn, MaskedDistribution):
         fn = fn.base_dist
     return fn
 
 
 def unwrapped(fn: Any) -> Any:
-    """Without what only masks, expands or reshapes it."""
+    """The distribution without what only masks, expands or reshapes it."""
     while isinstance(fn, _WRAPPERS):
         fn = fn.base_dist
     return fn
@@ -48,12 +48,12 @@ def name_of(fn: Any) -> str:
 
 
 def is_category(fn: Any) -> bool:
-    """Whether its values are numbers of categories, ordered or not: they have probabilities and no mean."""
+    """Whether its values are numbers of categories, ordered or not. Categories have probabilities, and no mean."""
     return isinstance(unwrapped(fn), (CategoricalProbs, CategoricalLogits))
 
 
 def drawn_jointly(fn: Any) -> Any:
-    """What of it draws values jointly, if anything does: inside wrappers, and transforms of each value alone."""
+    """The part that draws values jointly, if there is one: inside wrappers, and inside transforms of single values."""
     fn = unwrapped(fn)
     while isinstance(fn, TransformedDistribution) and not any(t.domain.event_dim for t in fn.transforms):
         fn = unwrapped(fn.base_dist)
@@ -61,7 +61,7 @@ def drawn_jointly(fn: Any) -> Any:
 
 
 def family_of(fn: Any) -> type:
-    """What draws them: a class of distributions, or of transforms that are `FORWARD`."""
+    """The class of the distribution that draws them, or of a transform that is `FORWARD`."""
     part = drawn_jointly(fn)
     jointly = [t for t in getattr(part, "transforms", ()) if t.domain.event_dim]
     return type(jointly[0] if jointly and is_forward(part) else part)
@@ -73,7 +73,7 @@ def is_forward(fn: Any) -> bool:
 
 
 def joint_dims(fn: Any) -> int:
-    """How many rightmost dimensions are drawn jointly: not those that ``to_event`` only counts as an event."""
+    """How many of the last dimensions are drawn jointly. Those that ``to_event`` only counts as an event are not."""
     return int(drawn_jointly(fn).event_dim)
 
 
@@ -88,7 +88,7 @@ def mask_of(fn: Any) -> Any:
 
 
 def parameters(part: Any, way: str = "") -> Iterator[tuple[str, Any]]:
-    """The numbers that it is made of, by its own names for them: ``loc``, ``component_distribution.scale``."""
+    """Its parameters, by its own names for them: ``loc``, ``component_distribution.scale``."""
     if isinstance(part, (jax.Array, np.ndarray, float)):
         yield way, part
     elif isinstance(part, (list, tuple)):
@@ -101,7 +101,7 @@ def parameters(part: Any, way: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def arrays(fn: Any) -> list[jax.Array]:
-    """Those of them that JAX traces, but for masks, with which nothing is drawn."""
+    """The parameters that JAX traces, without masks: nothing is drawn with a mask."""
     return [number for way, number in parameters(fn) if isinstance(number, jax.Array) and not _is_mask(way)]
 
 
@@ -115,12 +115,12 @@ def _is_mask(way: str) -> bool:
 
 
 def support_of(fn: Any) -> Any:
-    """The values that it can take; None where it does not tell."""
+    """The values that it can take; None if it has no support."""
     return unwrapped(fn).support
 
 
 def written_support(fn: Any) -> Any:
-    """The values that it can take; None where their bounds are arrays, which an abstract run does not know."""
+    """The values that it can take; None if their bounds are arrays, since an abstract run does not know these."""
     support = support_of(fn)
     return None if _has_arrays(support) else support
 
@@ -134,14 +134,14 @@ def _has_arrays(part: Any) -> bool:
 
 
 def has_sampler(fn: Any) -> bool:
-    """Whether values can be drawn from it: not from ``ImproperUniform``."""
+    """Whether values can be drawn from it. From ``ImproperUniform`` they cannot."""
     while hasattr(fn, "base_dist"):
         fn = fn.base_dist
     if type(fn).sample is Distribution.sample:
         return False
     if type(fn).__module__.startswith("numpyro."):
         return True
-    try:  # people write distributions of their own, for their density only
+    try:  # people write distributions that have a density only
         jax.eval_shape(fn.sample, jax.random.PRNGKey(0))
     except NotImplementedError:
         return False

@@ -32,13 +32,13 @@ View = Callable[[Any], Iterable[Any]]  # which parts of an array are compared
 
 # Two values are the same if they differ by less than this share of the largest number in the array. The same
 # computation in another compilation differs by rounding, which a Cholesky factor or an exponential blows up to 1e-4.
-# What is really other (a flag, a covariate, another row) changes a value by about its own size.
+# A real difference (a flag, a covariate, another row) changes a value by about its own size.
 TOLERANCE = 1e-3
 
 FEW = 8  # rows of a short run
 NEAR = 2  # a lag reaches so many rows
 
-RAISE = False  # tests set it: a mistake of ours is then an exception, and no silence
+RAISE = False  # tests set it: then a mistake of ours raises, and is not silent
 
 _PLAIN = (bool, int, float, complex, str, type(None))
 _NUMBERS = (jax.Array, np.ndarray, np.number, np.bool_, int, float, complex)
@@ -50,7 +50,7 @@ T = TypeVar("T")
 def attempt(question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
     """The answer to a question that takes runs with values; None: it could not be told.
 
-    A model need not run on few rows, or with a draw that was made up. What it raises then is no mistake of the user.
+    A model need not run on few rows, or with a draw that was made up. What it raises then is not a mistake of the user.
     """
     return attempt_or_why(question, *args, **kwargs)[0]
 
@@ -236,7 +236,7 @@ def same(one: Any, other: Any, tolerance: float = TOLERANCE, axis: int | None = 
     both_nan = np.isnan(one) & np.isnan(other)
     with np.errstate(invalid="ignore"):
         is_near = np.abs(one - other) <= tolerance * largest
-    return (one == other) | is_near | both_nan  # an infinite number is near to none
+    return (one == other) | is_near | both_nan  # no number is near an infinite one
 
 
 def _numbers(values: Any) -> Any:

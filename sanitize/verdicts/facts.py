@@ -61,7 +61,7 @@ class Entry:
 
     @cached_property
     def target(self) -> str | None:
-        """How we know that a site which is latent in this call is predicted; None: it is not."""
+        """How we know that a latent of this call is predicted; None: it is not."""
         return self.facts.target(self.name)
 
     @property
@@ -106,7 +106,7 @@ class Entry:
 
     @property
     def is_reversed(self) -> bool:
-        """Inside a ``scan(reverse=True)``, where NumPyro puts recorded values back in reverse."""
+        """Whether it stands in a ``scan(reverse=True)``, where NumPyro puts recorded values back in reverse."""
         return self.name in self.facts.inspection.reversed_series
 
     @cached_property
@@ -129,7 +129,7 @@ class Entry:
 
     @cached_property
     def other_rows(self) -> Size | None:
-        """Rows of its own that are proven to be others than the fit's."""
+        """Its rows that are proven to be other rows than those of the fit."""
         return next(filter(self.facts.are_others, self.rows), None)
 
     @cached_property
@@ -144,7 +144,7 @@ class Entry:
 
     @property
     def is_of_a_subsample(self) -> bool:
-        """Whether it has values for the part of a plate that a run draws: the next one draws another part."""
+        """Whether it has values for a subsample of a plate: each run draws another subsample."""
         plates = () if self.site is None else self.site.plates
         return any(plate.name in self.facts.inspection.run.subsampled for plate in plates)
 
@@ -159,7 +159,7 @@ class Entry:
 
     @cached_property
     def packed_rows(self) -> set[bool | None]:
-        """Of a vector into which NeuTra packs values for rows: whether these are the fit's rows; None: not told."""
+        """For a vector into which NeuTra packs values for rows: whether these are the fit's rows; None: not known."""
         inspection = self.facts.inspection
         if self.name.endswith("_shared_latent") and not self.facts.rows_are_settled:
             for name in inspection.run.named("deterministic"):
@@ -198,7 +198,7 @@ class Entry:
 
     @cached_property
     def _acting(self) -> list[tuple[bool | None, str]]:
-        """Of each dimension that does not fit: whether its values act on other rows, or why that could not be told."""
+        """For each dimension that does not fit: whether its values act on other rows, or why that is not known."""
         found: list[tuple[bool | None, str]] = []
         for dim in self.mismatch or ():
             if not self.facts.inspection.stays_in_its_row(self.name, dim):
@@ -207,7 +207,7 @@ class Entry:
 
     @property
     def is_kept_jointly(self) -> bool:
-        """Whether it is drawn jointly along rows of as many other data: a walk, a Dirichlet, a Gaussian process."""
+        """Whether it is drawn jointly along rows, of which there are as many as in the fit: a walk, a Dirichlet."""
         facts = self.facts
         if facts.new_rows or facts.inspection.assumed:
             return False
@@ -264,7 +264,7 @@ class Entry:
 
     @cached_property
     def other_beginning(self) -> Size | None:
-        """What it does not fit along, of which the arguments do not begin with those of the fit."""
+        """The size along which it does not fit, and whose arguments do not begin with those of the fit."""
         for dim in self.mismatch or ():
             for size in self.facts.inspection.sizes.of[self.name][dim]:
                 if self.facts.fit.begins_otherwise(size):
@@ -273,7 +273,7 @@ class Entry:
 
     @property
     def _rows_put_into(self) -> list[Size]:
-        """The rows that an index puts its values into: their number tells nothing of where the fitted ones belong."""
+        """The rows into which an index puts its values: their number does not say where the fitted values belong."""
         found: list[Size] = []
         for dim in self.mismatch or ():
             found += self.facts.inspection.put_into.get((self.name, dim), ())
@@ -317,7 +317,7 @@ class Facts:
     def rows_of(self, name: str) -> list[Size]:
         """The rows that a latent has values for."""
         site = self.inspection.run.sites.get(name)
-        # what has no dimension, and no number in its name, follows nothing: sizes take further runs
+        # a site without a dimension, and without a number in its name, follows nothing. Sizes take further runs
         may_follow = site is not None and (site.shape or _is_numbered(name))
         if not may_follow or not self.inspection.may_be_rows(name):
             return []
@@ -331,7 +331,7 @@ class Facts:
 
     def are_others(self, size: Size) -> bool:
         """Whether the rows of this size are proven, or said, to be others than those of the fit."""
-        if self.new_rows:  # speaks of the rows whose number has changed, else of the only ones
+        if self.new_rows:  # the rows whose number has changed are meant; if none has, the only rows
             return size in (self.changed_rows or self.inspection.rows)
         if self.new_rows is False:
             return False
@@ -350,9 +350,9 @@ class Facts:
 
     @cached_property
     def _leading_rows(self) -> list[Size]:
-        """Rows by the leading axis of an argument, if there are such: of a table the columns are seldom others.
+        """Rows that are the leading axis of an argument, if there are such: the columns of a table are seldom new.
 
-        Covariates before data: of the species that lead an observed array alone others are seldom predicted.
+        Covariates come before data: species that lead the observed array alone are seldom new.
         """
         led, read = [], []
         for size in self.inspection.rows:
@@ -365,10 +365,10 @@ class Facts:
         return read or led or list(self.inspection.rows)
 
     def may_be_others(self, size: Size) -> bool:
-        """Whether rows of this size may be others than the fit's, where nothing tells.
+        """Whether rows of this size may be other rows than the fit's, where nothing tells.
 
-        Not where a target has them along one dimension and rows of another number along another one: then it is the
-        others that are new, and these are taken for the fit's.
+        Not if a target has them along one dimension, and rows of another number along another dimension: then those are
+        new, and these are taken for the fit's.
         """
         if size not in self._leading_rows:
             return False
@@ -395,7 +395,7 @@ class Facts:
         return None if draws is None else attempt(outside, support, draws)
 
     def _outside_of_bounds_drawn(self, name: str) -> Any:
-        """The same where its bounds are those of a draw: looked for among a few."""
+        """The same where the bounds depend on the draw: a few draws are looked at."""
         if not self.entries.keys() >= {*self.inspection.parents(name)}:
             return None
         for draw, outcome in self._few_replayed:
@@ -451,7 +451,7 @@ class Facts:
         return tuple(found)
 
     def is_beyond(self, name: str) -> bool:
-        """One of many that a loop over a size names, after those that were recorded."""
+        """Whether a loop over a size names it, after those that were recorded."""
         recorded = [one in self.entries for one in self.inspection.loop_of(name)]
         beyond = any(recorded) and not any(recorded[recorded.index(False) :])
         return beyond and name in self.inspection.sizes.loops
@@ -464,7 +464,7 @@ class Facts:
         return [name for name in used if self._is_missing(name) and not self._is_new(name)]
 
     def _is_missing(self, name: str) -> bool:
-        """Whether what stands in for an entry, if the site is used, is nothing that a fit has told."""
+        """Whether the site would be used without a fitted value."""
         if name in self.entries or name in self.verbs or name in self.inspection.run.given:
             return False
         if self.inspection.run.sites[name].kind == "param":
@@ -488,7 +488,7 @@ class Facts:
         return site.discrete and site.kind == "latent"
 
     def _is_of_rows_or_inferred(self, name: str) -> bool:
-        """Whether the prior of a discrete latent is what is meant: it is one of a row, or NumPyro infers it."""
+        """Whether the prior of a discrete latent is right: the latent belongs to a row, or NumPyro infers it."""
         inspection = self.inspection
         infers = not inspection.call.masked  # as with `infer_discrete`
         of_any_rows = inspection.assumed and inspection.sizes.followed_by(name)
