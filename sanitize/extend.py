@@ -87,8 +87,8 @@ def extend(
         Names or labels that are not there; a distribution drawn jointly for which no rule is known, see `carry_on`.
     ExtensionError
         What was fitted would change: a recorded deterministic value, or what targets are drawn with, is another along
-        the fitted part; the distribution of a fitted value depends on what is drawn, or is not that of the fit; or the
-        recorded values are none that it produces.
+        the fitted part; the distribution of a fitted value depends on what is drawn, or is not that of the fit; or it
+        cannot have produced the recorded values.
 
     Warns
     -----

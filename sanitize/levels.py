@@ -58,7 +58,7 @@ def settled_by_levels(
             unknown = levels[dim].unknown
             if unknown and verb != "extend" and not options.extend_all:
                 raise OptionError(
-                    f"levels[{dim!r}] names {listing(map(str, unknown))}, of which the samples have no "
+                    f"levels[{dim!r}] names {listing(map(str, unknown))}, for which the samples have no "
                     f"{name!r}. Pass {name!r} in extend= (sites= of sanitize.extend) to draw them given the others."
                 )
             if name not in verbs:

@@ -76,7 +76,7 @@ def _refuse_implausible(excess: Arrays) -> None:
         below = float(np.median(value))
         if below > _IMPLAUSIBLE:
             raise ExtensionError(
-                f"The fitted values of {name!r} are none that its distribution with these arguments produces (the log "
+                f"With these arguments the distribution of {name!r} cannot have produced its fitted values (the log "
                 f"density of a value lies {below:.0f} below that of a draw from the prior): the arguments have to "
                 "begin with those of the fit, in their order, and go on with the new ones.",
                 sites=(name,),

@@ -620,7 +620,7 @@ def schools_by_index(index, J, y=None):
         ("theta", ["A"], "maps a dimension to its labels"),
         ("theta", {"school": ["V", "W", "X", "Y", "Z", "Q"]}, "know none of them"),
         ("theta", {"school": ["A", "B", "Z"]}, "has 3 labels, and 'theta' has 6 values"),
-        ((), {"school": ["A", "B", "C", "D", "Y", "Z"]}, "names 'Y' and 'Z', of which the samples have no 'theta'"),
+        ((), {"school": ["A", "B", "C", "D", "Y", "Z"]}, "names 'Y' and 'Z', for which the samples have no 'theta'"),
         ("theta", None, r"levels={'school': \[...\]} with 6 labels"),
     ],
 )
@@ -717,7 +717,7 @@ def test_a_distribution_of_fitted_values_that_depends_on_the_new_ones_is_an_erro
 @pytest.mark.slow
 def test_inputs_that_the_recorded_values_do_not_belong_to_are_an_error():
     samples = recorded(public.gp_classification, GRID)
-    with pytest.raises(ExtensionError, match="'f' are none that its distribution with these arguments produces"):
+    with pytest.raises(ExtensionError, match="the distribution of 'f' cannot have produced its fitted values"):
         extend(public.gp_classification, samples, KEY, np.r_[GRID[::2], GRID[1::2], 3.0, 4.0], sites="f")
 
 

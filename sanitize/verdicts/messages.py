@@ -138,7 +138,7 @@ def named_twice(name: str, verbs: Names) -> str:
 
 
 def nothing_to_carry_on(name: str) -> str:
-    return f"extend names {name!r}, of which the samples have no entry: there is nothing to carry on."
+    return f"extend names {name!r}, but the samples have no entry for it: there is nothing to carry on."
 
 
 def nothing_goes_on(entries: Entries) -> str:
