@@ -73,7 +73,7 @@ def arviz_1(session: nox.Session) -> None:
 
 @nox.session(python="3.12")
 def slow(session: nox.Session) -> None:
-    """All slow tests but those of pages: CI leaves out random models, coverage of intervals and bare calls."""
+    """All slow tests but those of pages: CI leaves out random models, coverage of intervals, means and bare calls."""
     session.install("-e", ".[dev]")
     session.run(
         "python", "-m", "pytest", "-n", "2", "-q", "-m", "slow", "--ignore=tests/test_docs.py", *session.posargs
