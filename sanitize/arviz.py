@@ -24,8 +24,7 @@ from .errors import OptionError, SamplesTypeError, SanitizeWarning, a, listing, 
 from .infer import inspect_call, latents_of_the_fit, stock_log_likelihood
 from .kinds import Args, Kwargs, Model, Samples
 from .memory import Memory, key_of
-from .model import argument
-from .model.call import Call, with_defaults
+from .model.call import Call, with_defaults, with_rows
 from .model.dists import unwrapped
 from .model.inspection import Inspection
 from .model.replay import Outcome, Replayed, attempt, differ, latents_of, replay
@@ -334,20 +333,10 @@ class NumPyroWrapper(SamplingWrapper):  # type: ignore[misc]
         """The call without these rows. Besides, the call with all rows, these last, and their number."""
         held = np.atleast_1d(np.asarray(idx)).ravel()
         rest = np.setdiff1d(np.arange(self.rows.length), held)
-        part = self._only(rest)
+        part = with_rows(self.call, self.rows.axes, rest)
         self._refuse_other_model(part, rest)
-        return part, (self._only(np.concatenate([rest, held])), len(held))
-
-    def _only(self, index: np.ndarray) -> Call:
-        """The call with these rows, in this order."""
-        leaves: dict[int, Any] = {}
-        for axis in self.rows.axes:
-            leaf = leaves.get(axis.leaf, self.call.leaves[axis.leaf])
-            if axis.is_of_array:
-                leaves[axis.leaf] = argument.of(leaf).taken(axis.dim, index)
-            elif axis.kind == "integer":
-                leaves[axis.leaf] = type(leaf)(len(index))
-        return self.call.with_leaves(leaves)
+        everything = with_rows(self.call, self.rows.axes, np.concatenate([rest, held]))
+        return part, (everything, len(held))
 
     @functools.cached_property
     def _fitted(self) -> Outcome | None:

@@ -22,7 +22,7 @@ from .errors import listing
 from .kinds import Shape
 from .model import argument
 from .model.argument import Argument, Order, column_name, equal, has_values, is_array, is_value_list
-from .model.call import Arguments, Axis, Call, with_defaults
+from .model.call import Arguments, Axis, Call, with_defaults, with_rows
 from .model.checksums import comes_of_these_rows, recomputed
 from .model.inspection import Inspection
 from .model.replay import (
@@ -604,7 +604,7 @@ class _InFront:
 
     def _differ(self, rows: list[int], labels: Mapping[Where, list[Any]], n: int) -> bool:
         """Whether with these labels for the first of the rows there are other groups, or rows from ``n`` on differ."""
-        call = self._at(rows)
+        call = with_rows(self.call, self.size.axes, np.array(rows))
         before = replay(call, {})
         after = replay(_with_labels(call, labels), latents_of(before))
         for name in self.kept:
@@ -613,18 +613,6 @@ class _InFront:
         sites = [name for name in before if name in after and name not in self.kept]
         behind = rows_along_each(np.arange(len(rows)) >= n)
         return any(differences(before, after, sites, behind))
-
-    def _at(self, rows: list[int]) -> Call:
-        """The call with these rows."""
-        leaves: dict[int, Any] = {}
-        for axis in self.size.axes:
-            leaf = leaves.get(axis.leaf, self.call.leaves[axis.leaf])
-            if axis.is_of_array:
-                index = np.array(rows)
-                leaves[axis.leaf] = argument.of(leaf).taken(axis.dim, index)
-            elif axis.kind == "integer":
-                leaves[axis.leaf] = type(leaf)(len(rows))
-        return self.call.with_leaves(leaves)
 
 
 def _with_labels(call: Call, changes: Mapping[Where, list[Any]]) -> Call:

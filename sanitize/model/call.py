@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from ..errors import ModelArgumentsError
-from ..kinds import Args, Kwargs, Model, Shape
+from ..kinds import Args, Kwargs, Model
 from . import advice, argument
 from .argument import Withheld, abstract, has_values, is_array, is_integer, is_value_list
 
@@ -106,7 +106,7 @@ class Call:
         return isinstance(leaf, jax.ShapeDtypeStruct) or (self.mode == "abstract" and is_array(leaf))
 
     @property
-    def traced(self) -> Shape:
+    def traced(self) -> tuple[int, ...]:
         """Which arguments are abstract in a run: arrays, where the model does not need their values."""
         return tuple(i for i, leaf in enumerate(self.leaves) if self.is_traced(leaf))
 
@@ -235,6 +235,18 @@ def levels_of(call: Call) -> Iterator[Axis]:
             levels = values.levels
             if levels:
                 yield Axis(i, column, levels, f"levels of {argument.column_name(name, column)}", "levels")
+
+
+def with_rows(call: Call, axes: Iterable[Axis], index: np.ndarray) -> Call:
+    """The call with these rows of one size, in this order."""
+    leaves: dict[int, Any] = {}
+    for axis in axes:
+        leaf = leaves.get(axis.leaf, call.leaves[axis.leaf])
+        if axis.is_of_array:
+            leaves[axis.leaf] = argument.of(leaf).taken(axis.dim, index)
+        elif axis.kind == "integer":
+            leaves[axis.leaf] = type(leaf)(len(index))
+    return call.with_leaves(leaves)
 
 
 def resized(call: Call, lengths: Iterable[tuple[Axis, int]]) -> Call | None:

@@ -16,7 +16,6 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from ..kinds import Shape
 from . import argument
 from .argument import Withheld, has_values, is_integer
 from .call import Call
@@ -56,7 +55,7 @@ class OutOfRange:
     kind: str
     latents: tuple[str, ...]
     length: int
-    values: Shape
+    values: tuple[int, ...]
     count: int
     total: int
     effect: str

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kinds import Shape
 from . import argument
 from .call import Axis, Call, resized, with_defaults
 from .index import OutOfRange, out_of_range
@@ -352,7 +351,7 @@ class Inspection:
         return tuple(size for size in self.sizes.sizes if not words.isdisjoint(size.words))
 
     @functools.cached_property
-    def row_dims(self) -> Mapping[str, Shape]:
+    def row_dims(self) -> Mapping[str, tuple[int, ...]]:
         """The dimensions of each site that follow the data rows; sites that have none are left out."""
         found = {}
         for name, site in self.run.sites.items():

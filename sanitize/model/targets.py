@@ -240,9 +240,10 @@ def _absent_keys(call: Call) -> Mapping[Path, bool]:
 
 def _with_dicts(call: Call, leaf: int, arrays: Iterable[Any]) -> Iterator[Call]:
     """Calls with a dict in the place of an argument: an array stands under each key that the model asks for."""
-    empty = call.with_leaves({leaf: {}})
+    with_dict = call.with_leaves({leaf: {}})
+    empty = call.with_arguments(*with_dict.arguments())
     for array in itertools.islice(arrays, _MOST_TRIES):
-        filled = call.with_arguments(*empty.arguments())
+        filled = empty
         while paths := [path for path, has_to_be in _absent_keys(filled).items() if has_to_be]:
             for path in paths:
                 filled = filled.with_arguments(*with_value(filled.arguments(), path, array))

@@ -99,7 +99,7 @@ class Site:
     plates: tuple[Plate, ...] = ()
     parents: tuple[str, ...] = ()
     dims: tuple[Dim, ...] = ()
-    row_dims: Shape = ()
+    row_dims: tuple[int, ...] = ()
     observable: str | None = None
 
     @property

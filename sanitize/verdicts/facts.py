@@ -80,7 +80,7 @@ class Entry:
         return self.recorded[more:] if broadcasts else None
 
     @cached_property
-    def mismatch(self) -> Shape | None:
+    def mismatch(self) -> tuple[int, ...] | None:
         """The dimensions in which the recorded shape is not the model's; None where their number differs."""
         if self.lengths is None:
             return () if self.recorded is self.shape else None  # both are trees of arrays
